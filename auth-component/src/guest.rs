@@ -1,0 +1,74 @@
+//! The shell around [`crate::handle`] for `wasi:http/proxy` 0.2; the only file that names WASI.
+
+use wasi::exports::http::incoming_handler::Guest;
+use wasi::http::types::{
+    Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
+};
+
+use crate::{DevelopmentKeys, Headers, Request, Response, handle};
+
+/// `output-stream.blocking-write-and-flush` takes at most this much at a time.
+const WRITE_BYTES_MAX: usize = 4096;
+
+struct Component;
+
+wasi::http::proxy::export!(Component);
+
+impl Guest for Component {
+    fn handle(request: IncomingRequest, outparam: ResponseOutparam) {
+        let method = request.method();
+        let target = request.path_with_query().unwrap_or_default();
+        let headers = request.headers();
+        let now = wasi::clocks::wall_clock::now().seconds;
+        let response = handle(
+            &Request { method: name(&method), target: &target, headers: &headers },
+            &DevelopmentKeys,
+            now,
+        );
+        ResponseOutparam::set(outparam, Ok(outgoing(response)));
+    }
+}
+
+impl Headers for Fields {
+    fn values(&self, name: &str) -> Vec<Vec<u8>> {
+        self.get(name)
+    }
+}
+
+/// The whole response, body written and finished: a host then has the complete answer the moment it is set.
+fn outgoing(response: Response) -> OutgoingResponse {
+    let fields = Fields::new();
+    for (name, value) in &response.headers {
+        fields.append(name, value.as_bytes()).expect("our header names and values are valid and not forbidden");
+    }
+    let outgoing = OutgoingResponse::new(fields);
+    outgoing.set_status_code(response.status).expect("our status codes are valid");
+    let body = outgoing.body().expect("the body is taken once");
+    if !response.body.is_empty() {
+        let stream = body.write().expect("the stream is taken once");
+        for chunk in response.body.chunks(WRITE_BYTES_MAX) {
+            // The caller is gone: nobody is left to tell.
+            if stream.blocking_write_and_flush(chunk).is_err() {
+                break;
+            }
+        }
+    }
+    // Fails for HEAD, where fewer bytes than `content-length` were written, which is how HEAD is meant to be.
+    let _ = OutgoingBody::finish(body, None);
+    outgoing
+}
+
+fn name(method: &Method) -> &str {
+    match method {
+        Method::Get => "GET",
+        Method::Head => "HEAD",
+        Method::Post => "POST",
+        Method::Put => "PUT",
+        Method::Delete => "DELETE",
+        Method::Connect => "CONNECT",
+        Method::Options => "OPTIONS",
+        Method::Trace => "TRACE",
+        Method::Patch => "PATCH",
+        Method::Other(name) => name,
+    }
+}

@@ -1,0 +1,211 @@
+//! The nouns everything else speaks of, as plain data: a call, what each side did with it, and what came of it.
+//!
+//! None of them prints its content: `Debug` gives shapes and sizes only, because a credential in a log line or a
+//! panic text is a leak.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, Uri};
+use serde::{Deserialize, Serialize};
+
+/// One of the two services that can answer a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    Legacy,
+    Candidate,
+}
+
+impl Side {
+    pub fn other(self) -> Side {
+        match self {
+            Side::Legacy => Side::Candidate,
+            Side::Candidate => Side::Legacy,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::Legacy => "legacy",
+            Side::Candidate => "candidate",
+        }
+    }
+}
+
+/// One request as the client sent it, less hop-by-hop headers, with its whole body.
+#[derive(Clone)]
+pub struct Call {
+    pub method: Method,
+    /// Path and query exactly as received; scheme and authority only when the client sent them.
+    pub uri: Uri,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Call {
+    /// What the call costs a queue in memory, in bytes: its own and a flat share for the maps around it.
+    pub fn weight_bytes(&self) -> usize {
+        self.body.len() + headers_bytes(&self.headers) + self.uri.path().len() + 512
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Call({} {} headers, {} body bytes)", self.method, self.headers.len(), self.body.len())
+    }
+}
+
+/// One response, whole.
+#[derive(Clone)]
+pub struct Answer {
+    pub status: StatusCode,
+    /// Less hop-by-hop headers, in the order received; several values of a name stay several.
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub fn weight_bytes(&self) -> usize {
+        self.body.len() + headers_bytes(&self.headers) + 256
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer({} {} headers, {} body bytes)", self.status, self.headers.len(), self.body.len())
+    }
+}
+
+/// Why a side gave no answer. A failure is data: it is compared, counted and shown like a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// No connection within the connect timeout, or refused.
+    Connect,
+    /// Connected, but no complete answer before the deadline.
+    Deadline,
+    /// The connection ended before the answer did.
+    Closed,
+    /// The answer was larger than `body_bytes_max`.
+    TooLarge,
+    /// The guest trapped or panicked.
+    Trap,
+    /// The guest asked for more memory than its cap.
+    Memory,
+    /// The guest returned without an answer, or with one that is not HTTP.
+    NoAnswer,
+    /// Every instance is busy and the limit on waiting calls is reached.
+    Busy,
+}
+
+impl Failure {
+    pub const ALL: [Failure; 8] = [
+        Failure::Connect,
+        Failure::Deadline,
+        Failure::Closed,
+        Failure::TooLarge,
+        Failure::Trap,
+        Failure::Memory,
+        Failure::NoAnswer,
+        Failure::Busy,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Failure::Connect => "connect",
+            Failure::Deadline => "deadline",
+            Failure::Closed => "closed",
+            Failure::TooLarge => "too_large",
+            Failure::Trap => "trap",
+            Failure::Memory => "memory",
+            Failure::NoAnswer => "no_answer",
+            Failure::Busy => "busy",
+        }
+    }
+}
+
+/// What one side did with a call, and how long it took from the call being complete to the answer being complete.
+#[derive(Clone, Debug)]
+pub struct Leg {
+    pub outcome: Result<Answer, Failure>,
+    pub latency: Duration,
+}
+
+/// A call with what both sides did with it.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    pub call: Arc<Call>,
+    /// The side whose answer the client got.
+    pub served_by: Side,
+    pub served: Leg,
+    pub mirrored: Leg,
+}
+
+impl Exchange {
+    pub fn leg(&self, side: Side) -> &Leg {
+        if side == self.served_by { &self.served } else { &self.mirrored }
+    }
+}
+
+/// What an answer means to whoever asked: may this credential in?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    Allow,
+    Deny,
+    /// A 5xx, or no answer.
+    Error,
+    /// An answer that lets nobody in or out (404, 304, a health check).
+    Neither,
+}
+
+/// How two values at one path differ, seen from the legacy side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Both have it, the values differ.
+    Value,
+    /// Legacy has it, the candidate does not.
+    Missing,
+    /// The candidate has it, legacy does not.
+    Added,
+    /// Both have it, with different JSON types.
+    Type,
+}
+
+/// One place where the answers differ. The values are as sent: they leave the process only through `redact`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// `status`, `header.NAME`, `body` or `body.a.b[]`; array positions are not part of it.
+    pub path: String,
+    pub kind: Kind,
+    pub legacy: Option<String>,
+    pub candidate: Option<String>,
+    /// The name of the rule that explains it.
+    pub rule: Option<Arc<str>>,
+}
+
+impl fmt::Debug for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Difference({} {:?} rule {:?})", self.path, self.kind, self.rule)
+    }
+}
+
+/// What the comparison of two answers says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Nothing differs, less hop-by-hop headers.
+    Match,
+    /// Every difference is explained by a rule.
+    Explained,
+    /// At least one difference that no rule explains.
+    Mismatch,
+}
+
+fn headers_bytes(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum()
+}

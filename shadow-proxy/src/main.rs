@@ -1,0 +1,4 @@
+mod exchange;
+mod shadow;
+
+fn main() {}
