@@ -1,1 +1,66 @@
-fn main() {}
+//! The project's own tasks: `cargo ci` passes the lanes, `cargo demo` shows what the project does, `cargo load` tests a
+//! service.
+
+mod bench;
+mod child;
+mod component;
+mod demo;
+mod guide;
+mod lanes;
+mod setup;
+mod table;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use lanes::Lane;
+use workspace::Workspace;
+
+/// Sets up what is missing and passes the lanes, all of them in order or those named (with the lanes they need).
+#[derive(Parser)]
+#[command(name = "cargo ci", bin_name = "cargo ci", args_conflicts_with_subcommands = true)]
+struct Cli {
+    /// The lanes to pass; without any: all
+    #[arg(value_name = "LANE")]
+    lanes: Vec<Lane>,
+    #[command(subcommand)]
+    task: Option<Task>,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    #[command(hide = true, name = "run-demo", override_usage = "cargo demo [OPTIONS]")]
+    Demo(demo::Options),
+    #[command(hide = true, disable_help_flag = true)]
+    Load {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    #[command(hide = true)]
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = Workspace::find().and_then(|workspace| match cli.task {
+        None => lanes::run(&workspace, &cli.lanes),
+        Some(Task::Demo(options)) => demo::run(&workspace, &options),
+        Some(Task::Load { arguments }) => load(&workspace, &arguments),
+        Some(Task::Bench(options)) => bench::run(&workspace, &options),
+    });
+    done.unwrap_or_else(|error| {
+        eprintln!("{error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Builds with the features every lane uses, then hands over to the load generator and its exit code.
+fn load(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
+    workspace.build()?;
+    let mut load = std::process::Command::new(workspace.binary("load"));
+    child::become_command(load.args(arguments))
+}

@@ -1,4 +1,24 @@
-mod exchange;
-mod shadow;
+//! Mirrors live traffic to a legacy service and to its replacement, compares the answers, and shifts the traffic.
+//!
+//! The modules in the order of a request; ARCHITECTURE.md walks one through them.
 
-fn main() {}
+mod exchange;
+mod metrics;
+mod side;
+mod serve;
+mod shadow;
+mod shift;
+mod show;
+mod config;
+mod run;
+mod operator;
+mod cli;
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -1,0 +1,107 @@
+//! The legacy stub: in a container where podman with runc works, as its users run it; else as a process.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::service::Service;
+use super::{Demo, interrupt};
+use crate::child;
+
+const READY_WITHIN: Duration = Duration::from_secs(20);
+
+pub(super) struct Stub {
+    pub(super) service: Service,
+    /// `HOST:PORT`
+    pub(super) address: String,
+    /// `in a container (podman, runc)`, or why not.
+    pub(super) how: String,
+}
+
+pub(super) fn start(demo: &Demo<'_>) -> Result<Stub> {
+    if demo.options.process {
+        return as_process(demo, "as a process (--process)".to_owned());
+    }
+    match in_container(demo) {
+        Ok(stub) => Ok(stub),
+        Err(error) => {
+            interrupt::check()?;
+            let reason = error.to_string().lines().take(2).map(str::trim).collect::<Vec<_>>().join(": ");
+            as_process(demo, format!("as a process (no container: {reason})"))
+        }
+    }
+}
+
+fn as_process(demo: &Demo<'_>, how: String) -> Result<Stub> {
+    let mut node = Command::new("node");
+    node.arg("src/server.js").current_dir(demo.workspace.legacy_stub()).envs(ENVIRONMENT);
+    let service = Service::start("the legacy stub", &mut node, demo.folder.join("stub.log"))?;
+    wait(service, how)
+}
+
+/// The image is an empty folder: node and its libraries are those of this machine, mounted read-only, so nothing is
+/// downloaded or copied.
+fn in_container(demo: &Demo<'_>) -> Result<Stub> {
+    for tool in ["podman", "runc"] {
+        child::on_path(tool).with_context(|| format!("{tool} is not installed; `cargo ci setup` as root brings it"))?;
+    }
+    let rootfs = demo.folder.join("rootfs");
+    std::fs::create_dir_all(&rootfs)?;
+    let name = format!("shadow-proxy-demo-{}", std::process::id());
+    let mut podman = Command::new("podman");
+    // crun, podman's default, fails on machines with both kinds of cgroups. The limits are podman's own wish to raise
+    // them, which an unprivileged machine refuses.
+    podman.args(["--runtime", "runc", "run", "--rm", "--name", &name, "--network", "host", "--read-only"]);
+    podman.args(["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", "--workdir", "/app"]);
+    for (variable, value) in ENVIRONMENT {
+        podman.arg("--env").arg(format!("{variable}={value}"));
+    }
+    let node = node_and_libraries()?;
+    mount(&mut podman, &demo.workspace.legacy_stub(), Path::new("/app"));
+    for file in &node {
+        mount(&mut podman, file, file);
+    }
+    podman.arg("--rootfs").arg(&rootfs).arg(&node[0]).arg("src/server.js");
+    let service = Service::start("the container", &mut podman, demo.folder.join("stub.log"))?.in_container(name);
+    wait(service, "in a container (podman, runc)".to_owned())
+}
+
+const ENVIRONMENT: [(&str, &str); 3] = [("NODE_ENV", "production"), ("HOST", "127.0.0.1"), ("PORT", "0")];
+
+fn wait(mut service: Service, how: String) -> Result<Stub> {
+    let ready = service.ready(READY_WITHIN)?;
+    let address = ready.get("listen").context("the legacy stub's ready line names no `listen=`")?.clone();
+    Ok(Stub { service, address, how })
+}
+
+fn mount(podman: &mut Command, from: &Path, to: &Path) {
+    podman.arg("--volume").arg(format!("{}:{}:ro", from.display(), to.display()));
+}
+
+/// The node binary first, then what the dynamic linker would load for it.
+fn node_and_libraries() -> Result<Vec<PathBuf>> {
+    let node = child::on_path("node").context("node is not installed; run `cargo ci setup`")?.canonicalize()?;
+    let listed = child::output(Command::new("ldd").arg(&node))?;
+    Ok(std::iter::once(node).chain(libraries(&listed)).collect())
+}
+
+/// The paths in what `ldd` prints: `name => /path (address)` or `/path (address)`.
+fn libraries(listed: &str) -> Vec<PathBuf> {
+    let path = |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(PathBuf::from);
+    listed.lines().filter_map(path).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_libraries_of_a_program_are_read_from_ldd() {
+        let listed = "\tlinux-vdso.so.1 (0x7ffc)\n\tlibm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x7fca)\n\t/lib64/ld-linux-x86-64.so.2 (0x7fcb)\n";
+        let paths: Vec<PathBuf> =
+            ["/lib/x86_64-linux-gnu/libm.so.6", "/lib64/ld-linux-x86-64.so.2"].map(PathBuf::from).into();
+        assert_eq!(libraries(listed), paths);
+    }
+}

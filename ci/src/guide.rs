@@ -1,0 +1,221 @@
+//! Lane `guide`: what a reader would copy from the README and the guide works.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::child;
+use crate::tidy::links;
+use crate::workspace::{Workspace, write_atomically};
+
+/// A configuration to check starts with this comment.
+const CONFIG_MARK: &str = "# shadow-proxy";
+
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    workspace.build()?;
+    let mut helps = Helps { workspace, texts: BTreeMap::new() };
+    let mut problems = Vec::new();
+    for page in pages(&workspace.root)? {
+        let text = fs::read_to_string(workspace.root.join(&page)).with_context(|| format!("cannot read {page}"))?;
+        problems.extend(links::check(&workspace.root, &page, &text).iter().map(|finding| format!("{page}:{finding}")));
+        for block in blocks(&text) {
+            let found = match block.language {
+                "toml" if block.content.starts_with(CONFIG_MARK) => check_config(workspace, &block)?,
+                "sh" | "bash" | "console" => check_commands(&mut helps, &block)?,
+                _ => Vec::new(),
+            };
+            problems.extend(found.into_iter().map(|(line, what)| format!("{page}:{line}: {what}")));
+        }
+    }
+    if !problems.is_empty() {
+        bail!("{}\ncorrect the page, or the program", problems.join("\n"));
+    }
+    Ok(())
+}
+
+struct Block<'a> {
+    language: &'a str,
+    /// Of its first line of content.
+    line: usize,
+    content: String,
+}
+
+/// A command of ours in a block: the program, its verb and the long options.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Use {
+    program: &'static str,
+    verbs: Vec<String>,
+    options: Vec<String>,
+}
+
+/// What `--help` says, asked once for each program and verb.
+struct Helps<'a> {
+    workspace: &'a Workspace,
+    texts: BTreeMap<(&'static str, String), Option<String>>,
+}
+
+impl Helps<'_> {
+    /// None when the program knows no such verb.
+    fn of(&mut self, program: &'static str, verb: &str) -> Option<&str> {
+        let help = self.texts.entry((program, verb.to_owned())).or_insert_with(|| {
+            let mut command = match program {
+                "cargo ci" | "cargo demo" => Command::new(self.workspace.binary("ci")),
+                "cargo load" => Command::new(self.workspace.binary("load")),
+                program => Command::new(self.workspace.binary(program)),
+            };
+            if program == "cargo demo" {
+                command.arg("run-demo");
+            }
+            command.args((!verb.is_empty()).then_some(verb)).arg("--help");
+            child::output(&mut command).ok()
+        });
+        help.as_deref()
+    }
+}
+
+fn pages(root: &Path) -> Result<Vec<String>> {
+    let mut pages = vec!["README.md".to_owned()];
+    let mut folders = vec!["migration-guide".to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(root.join(&folder)).with_context(|| format!("cannot read {folder}"))? {
+            let entry = entry?;
+            let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            if entry.file_type()?.is_dir() {
+                folders.push(path);
+            } else if path.ends_with(".md") {
+                pages.push(path);
+            }
+        }
+    }
+    pages.sort();
+    Ok(pages)
+}
+
+fn blocks(text: &str) -> Vec<Block<'_>> {
+    let mut blocks: Vec<Block<'_>> = Vec::new();
+    let mut fenced = false;
+    for (index, line) in text.lines().enumerate() {
+        if let Some(language) = line.trim_start().strip_prefix("```") {
+            fenced = !fenced;
+            if fenced {
+                blocks.push(Block { language: language.trim(), line: index + 2, content: String::new() });
+            }
+        } else if fenced && let Some(block) = blocks.last_mut() {
+            block.content += line;
+            block.content.push('\n');
+        }
+    }
+    blocks
+}
+
+fn check_config(workspace: &Workspace, block: &Block<'_>) -> Result<Vec<(usize, String)>> {
+    let file = workspace.target.join("guide/config.toml");
+    write_atomically(&file, block.content.as_bytes())?;
+    let mut check = Command::new(workspace.binary("shadow-proxy"));
+    check.args(["check", "--config"]).arg(&file).current_dir(&workspace.root);
+    Ok(child::quiet(&mut check).err().map(|error| (block.line, error.to_string())).into_iter().collect())
+}
+
+fn check_commands(helps: &mut Helps<'_>, block: &Block<'_>) -> Result<Vec<(usize, String)>> {
+    let mut problems = Vec::new();
+    for (line, used) in uses(block) {
+        problems.extend(check_use(helps, &used).into_iter().map(|what| (line, what)));
+    }
+    Ok(problems)
+}
+
+fn check_use(helps: &mut Helps<'_>, used: &Use) -> Vec<String> {
+    let program = used.program;
+    // The words after `cargo ci` are lanes, and all of them stand in its own help.
+    if program == "cargo ci" {
+        let help = helps.of(program, "").unwrap_or_default();
+        let unknown = used.verbs.iter().chain(&used.options).filter(|word| !names(help, word));
+        return unknown.map(|word| format!("`{program}` knows no `{word}`")).collect();
+    }
+    let verb = used.verbs.first().map_or("", String::as_str);
+    let Some(help) = helps.of(program, verb) else { return vec![format!("`{program}` knows no `{verb}`")] };
+    let unknown = used.options.iter().filter(|option| !names(help, option));
+    unknown.map(|option| format!("`{program} {verb}` knows no `{option}`")).collect()
+}
+
+/// Whether the word stands in the text, whole.
+fn names(text: &str, word: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric() && c != '-').any(|known| known == word)
+}
+
+/// The commands of ours in a block, with their lines.
+fn uses(block: &Block<'_>) -> Vec<(usize, Use)> {
+    let mut uses = Vec::new();
+    let mut command = String::new();
+    for (index, line) in block.content.lines().enumerate() {
+        match line.trim_end().strip_suffix('\\') {
+            Some(begun) => command += begun,
+            None => {
+                command += line;
+                let found = command.split(['|', ';', '&']).filter_map(parse);
+                uses.extend(found.map(|used| (block.line + index, used)));
+                command.clear();
+            }
+        }
+    }
+    uses
+}
+
+fn parse(command: &str) -> Option<Use> {
+    let command = command.split(" #").next().unwrap_or(command);
+    let mut words = command.split_whitespace().skip_while(|word| *word == "$" || word.contains('='));
+    let program = match words.next()?.rsplit('/').next()? {
+        "shadow-proxy" => "shadow-proxy",
+        "cargo" => match words.next()? {
+            "ci" => "cargo ci",
+            "demo" => "cargo demo",
+            "load" => "cargo load",
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let mut used = Use { program, verbs: Vec::new(), options: Vec::new() };
+    for word in words {
+        if word.starts_with("--") {
+            used.options.extend(word.split('=').next().map(str::to_owned));
+        } else if used.options.is_empty() && word.chars().all(|c| c.is_ascii_lowercase() || c == '-') {
+            used.verbs.push(word.to_owned());
+        }
+    }
+    Some(used)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_of_a_page_are_found() {
+        let text = "text\n```sh\n$ RUST_LOG=info target/release/shadow-proxy run --legacy http://a \\\n  --listen=b # --none\n\
+                    cargo ci fmt tidy && cargo demo --keep\ncargo build --release\n```\n```\ncargo ci none\n```\n";
+        let blocks = blocks(text);
+        assert_eq!(blocks.iter().map(|block| (block.language, block.line)).collect::<Vec<_>>(), [("sh", 3), ("", 9)]);
+        let shown: Vec<String> = uses(&blocks[0])
+            .into_iter()
+            .map(|(line, used)| format!("{line} {} {:?} {:?}", used.program, used.verbs, used.options))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                r#"4 shadow-proxy ["run"] ["--legacy", "--listen"]"#,
+                r#"5 cargo ci ["fmt", "tidy"] []"#,
+                r#"5 cargo demo [] ["--keep"]"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn a_word_of_the_help_is_found_whole() {
+        let help = "Possible values:\n  - test:  Runs the tests\n  --keep   Keeps";
+        assert!(names(help, "test") && names(help, "--keep"));
+        assert!(!names(help, "tes") && !names(help, "--kee"));
+    }
+}

@@ -1,0 +1,241 @@
+//! The lanes of `cargo ci`: what each does, what it needs, and the table at the end.
+
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+use clap::ValueEnum;
+
+use crate::child;
+use crate::table::Table;
+use crate::workspace::Workspace;
+use crate::{component, demo, guide, setup, tidy};
+
+/// In the order they are passed: what is quick to tell comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Lane {
+    /// Brings what is missing: the wasm std, the npm packages, the container tools
+    Setup,
+    /// Checks that every Rust file is formatted
+    Fmt,
+    /// Checks layering, homes of crates, lengths, names, marks and links
+    Tidy,
+    /// Builds the component and checks its imports and its size
+    Component,
+    /// Lints every crate with its tests, warnings are errors
+    Clippy,
+    /// Runs the tests of every crate and of the legacy stub
+    Test,
+    /// Checks that the commands and the configurations of the guide and README work
+    Guide,
+    /// Runs the demo with 1,500 requests and checks its summary
+    Demo,
+}
+
+struct Pass {
+    lane: Lane,
+    result: Outcome,
+    took: Duration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Ok,
+    Failed,
+    /// A lane it needs failed.
+    Skipped,
+}
+
+/// Passes the lanes, each also when an earlier one failed, unless it needs that one.
+pub(crate) fn run(workspace: &Workspace, wanted: &[Lane]) -> Result<ExitCode> {
+    let mut passes: Vec<Pass> = Vec::new();
+    for lane in with_needed(wanted) {
+        passes.push(pass(lane, workspace, &passes));
+    }
+    println!();
+    print!("{}", ending(&passes));
+    Ok(if failed(&passes).is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Lane {
+    fn name(self) -> String {
+        self.possible_value().get_name().to_owned()
+    }
+
+    fn sentence(self) -> String {
+        self.possible_value().get_help().expect("every lane has a doc comment").to_string()
+    }
+
+    fn possible_value(self) -> clap::builder::PossibleValue {
+        self.to_possible_value().expect("no lane is hidden")
+    }
+
+    /// shadow-proxy embeds the component, so whatever compiles it comes after the component.
+    fn needs(self) -> &'static [Lane] {
+        match self {
+            Lane::Setup | Lane::Fmt | Lane::Tidy => &[],
+            Lane::Component => &[Lane::Setup],
+            Lane::Clippy | Lane::Test | Lane::Guide | Lane::Demo => &[Lane::Setup, Lane::Component],
+        }
+    }
+
+    fn run(self, workspace: &Workspace) -> Result<()> {
+        match self {
+            Lane::Setup => setup::run(workspace),
+            Lane::Fmt => fmt(workspace),
+            Lane::Tidy => tidy::run(workspace),
+            Lane::Component => component::run(workspace),
+            Lane::Clippy => clippy(workspace),
+            Lane::Test => test(workspace),
+            Lane::Guide => guide::run(workspace),
+            Lane::Demo => demo::lane(workspace),
+        }
+    }
+}
+
+fn fmt(workspace: &Workspace) -> Result<()> {
+    let mut fmt = Command::new("cargo");
+    fmt.args(["fmt", "--all", "--check", "--", "--files-with-diff"]).current_dir(&workspace.root);
+    let root = format!("{}/", workspace.root.display());
+    child::quiet(&mut fmt).map_err(|error| {
+        let listed = error.to_string().replace(&root, "");
+        anyhow!("{listed}\nthese files are not formatted; run `cargo fmt --all`")
+    })
+}
+
+fn clippy(workspace: &Workspace) -> Result<()> {
+    let mut clippy = workspace.cargo("clippy");
+    child::live(clippy.args(["--workspace", "--all-targets", "--", "-D", "warnings"]))
+}
+
+fn test(workspace: &Workspace) -> Result<()> {
+    child::live(workspace.cargo("test").arg("--workspace"))?;
+    let mut npm = Command::new("npm");
+    npm.args(["test", "--silent"]).env("NODE_OPTIONS", "--test-reporter=spec").current_dir(workspace.legacy_stub());
+    let printed = child::output(&mut npm)?;
+    println!("  legacy-stub: {} tests passed", node_passed(&printed).unwrap_or("all"));
+    Ok(())
+}
+
+/// The figure in the line `ℹ pass 274` of what node's test runner prints.
+fn node_passed(printed: &str) -> Option<&str> {
+    let pass = |line: &'_ str| line.split_whitespace().nth(1) == Some("pass");
+    printed.lines().rev().find(|line| pass(line))?.split_whitespace().nth(2)
+}
+
+/// The lanes wanted and those they need, in the order of passing.
+fn with_needed(wanted: &[Lane]) -> Vec<Lane> {
+    let mut lanes: Vec<Lane> = match wanted {
+        [] => Lane::value_variants().to_vec(),
+        _ => wanted.iter().flat_map(|lane| lane.needs().iter().chain([lane])).copied().collect(),
+    };
+    lanes.sort();
+    lanes.dedup();
+    lanes
+}
+
+fn pass(lane: Lane, workspace: &Workspace, earlier: &[Pass]) -> Pass {
+    let not_ok = |needed: &&Lane| earlier.iter().any(|pass| pass.lane == **needed && pass.result != Outcome::Ok);
+    if let Some(missing) = lane.needs().iter().find(not_ok) {
+        println!("{:<10} skipped: it needs lane {}", lane.name(), missing.name());
+        return Pass { lane, result: Outcome::Skipped, took: Duration::ZERO };
+    }
+    println!("{:<10} {}", lane.name(), lane.sentence());
+    let start = Instant::now();
+    let done = lane.run(workspace);
+    let took = start.elapsed();
+    let (result, word) = match &done {
+        Ok(()) => (Outcome::Ok, "ok"),
+        Err(error) => {
+            eprintln!("{error:#}");
+            (Outcome::Failed, "FAILED")
+        }
+    };
+    println!("{:<10} {word} in {:.1} s", lane.name(), took.as_secs_f64());
+    Pass { lane, result, took }
+}
+
+fn ending(passes: &[Pass]) -> String {
+    let row = |pass: &Pass| {
+        let (result, seconds) = match pass.result {
+            Outcome::Ok => ("ok", format!("{:.1}", pass.took.as_secs_f64())),
+            Outcome::Failed => ("FAILED", format!("{:.1}", pass.took.as_secs_f64())),
+            Outcome::Skipped => ("skipped", "-".to_owned()),
+        };
+        vec![pass.lane.name(), result.to_owned(), seconds]
+    };
+    let rows = passes.iter().map(row).collect();
+    let table = Table { title: String::new(), header: vec!["lane", "result", "seconds"], rows };
+    let seconds = passes.iter().map(|pass| pass.took).sum::<Duration>().as_secs_f64();
+    let failed = failed(passes);
+    let last = match failed.as_slice() {
+        [] if passes.len() == 1 => format!("ok 1 lane {seconds:.0} s"),
+        [] => format!("ok {} lanes {seconds:.0} s", passes.len()),
+        [one] => format!("FAILED lane {one}"),
+        several => format!("FAILED lanes {}", several.join(" ")),
+    };
+    format!("{}\ncargo ci: {last}\n", table.text())
+}
+
+fn failed(passes: &[Pass]) -> Vec<String> {
+    passes.iter().filter(|pass| pass.result == Outcome::Failed).map(|pass| pass.lane.name()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passed(lane: Lane, result: Outcome, millis: u64) -> Pass {
+        Pass { lane, result, took: Duration::from_millis(millis) }
+    }
+
+    #[test]
+    fn a_lane_brings_the_lanes_it_needs_once_and_in_order() {
+        assert_eq!(
+            with_needed(&[Lane::Test, Lane::Fmt, Lane::Demo]),
+            [Lane::Setup, Lane::Fmt, Lane::Component, Lane::Test, Lane::Demo]
+        );
+        assert_eq!(with_needed(&[Lane::Tidy]), [Lane::Tidy]);
+        assert_eq!(with_needed(&[]).len(), 8);
+    }
+
+    #[test]
+    fn a_needed_lane_comes_earlier_and_its_own_needs_are_listed_too() {
+        for lane in Lane::value_variants() {
+            for needed in lane.needs() {
+                assert!(needed < lane);
+                assert!(needed.needs().iter().all(|further| lane.needs().contains(further)));
+            }
+        }
+    }
+
+    #[test]
+    fn the_number_of_passed_node_tests_is_read() {
+        assert_eq!(node_passed("✔ they pass (1.2ms)\nℹ tests 275\nℹ pass 274\nℹ fail 1\n"), Some("274"));
+        assert_eq!(node_passed(""), None);
+    }
+
+    #[test]
+    fn the_last_line_of_a_good_run_counts_lanes_and_seconds() {
+        let passes = [passed(Lane::Setup, Outcome::Ok, 400), passed(Lane::Test, Outcome::Ok, 411_700)];
+        insta::assert_snapshot!(ending(&passes), @r"
+          lane   result  seconds
+          setup      ok      0.4
+          test       ok    411.7
+
+        cargo ci: ok 2 lanes 412 s
+        ");
+    }
+
+    #[test]
+    fn the_last_line_of_a_bad_run_names_what_failed() {
+        let passes = [passed(Lane::Component, Outcome::Failed, 1200), passed(Lane::Test, Outcome::Skipped, 0)];
+        insta::assert_snapshot!(ending(&passes), @r"
+          lane        result  seconds
+          component   FAILED      1.2
+          test       skipped        -
+
+        cargo ci: FAILED lane component
+        ");
+    }
+}

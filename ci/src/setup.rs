@@ -1,0 +1,179 @@
+//! Lane `setup`: brings what is missing and says so; with nothing to do it only looks.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, bail};
+use sha2::{Digest, Sha256};
+
+use crate::child;
+use crate::workspace::{Workspace, write_atomically};
+
+const NODE_MAJOR_MIN: u32 = 20;
+const DEBIAN_WASM_PACKAGES: [&str; 3] = ["cargo-web", "rustc-web", "rust-web-src"];
+const DEBIAN_STD_SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
+
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    bring_wasm_std()?;
+    bring_node()?;
+    bring_npm_packages(&workspace.legacy_stub())?;
+    bring_container_tools();
+    Ok(())
+}
+
+/// Where the std of the guest comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WasmStd {
+    /// The toolchain has it: `rustup target add`.
+    Toolchain,
+    /// Debian's second compiler builds it from source.
+    Debian,
+}
+
+impl WasmStd {
+    /// The one to build with; CI_WASM_STD=rustup or =debian leaves only that way.
+    pub(crate) fn present() -> Result<WasmStd> {
+        let ways = ways(std::env::var("CI_WASM_STD").ok().as_deref())?;
+        match ways.into_iter().find(|way| way.is_present()) {
+            Some(way) => Ok(way),
+            None => bail!("the wasm std is missing; run `cargo ci setup`"),
+        }
+    }
+
+    fn is_present(self) -> bool {
+        match self {
+            WasmStd::Toolchain => {
+                let rustc = &mut Command::new("rustc");
+                let libdir =
+                    child::output(rustc.args(["--print", "target-libdir", "--target", "wasm32-unknown-unknown"]));
+                libdir.is_ok_and(|libdir| Path::new(libdir.trim()).is_dir())
+            }
+            WasmStd::Debian => {
+                ["/usr/bin/cargo", "/usr/bin/rustc", DEBIAN_STD_SOURCE].iter().all(|file| Path::new(file).exists())
+            }
+        }
+    }
+
+    fn bring(self) -> Result<()> {
+        match self {
+            WasmStd::Toolchain => {
+                println!("  wasm std: rustup target add wasm32-unknown-unknown");
+                child::quiet(Command::new("rustup").args(["target", "add", "wasm32-unknown-unknown"]))
+            }
+            WasmStd::Debian => apt_install("wasm std", &DEBIAN_WASM_PACKAGES),
+        }
+    }
+}
+
+fn bring_wasm_std() -> Result<()> {
+    if WasmStd::present().is_ok() {
+        return Ok(());
+    }
+    for way in ways(std::env::var("CI_WASM_STD").ok().as_deref())? {
+        match way.bring() {
+            Ok(()) if way.is_present() => return Ok(()),
+            Ok(()) => println!("  wasm std: still missing after that"),
+            Err(error) => println!("  {}", reason(&error)),
+        }
+    }
+    bail!(
+        "the wasm std cannot be had; run `rustup target add wasm32-unknown-unknown`, or as root `apt-get install {}`",
+        DEBIAN_WASM_PACKAGES.join(" ")
+    )
+}
+
+fn ways(forced: Option<&str>) -> Result<Vec<WasmStd>> {
+    match forced {
+        None | Some("") => Ok(vec![WasmStd::Toolchain, WasmStd::Debian]),
+        Some("rustup") => Ok(vec![WasmStd::Toolchain]),
+        Some("debian") => Ok(vec![WasmStd::Debian]),
+        Some(other) => bail!("CI_WASM_STD={other} is neither `rustup` nor `debian`; set one of them, or unset it"),
+    }
+}
+
+fn bring_node() -> Result<()> {
+    if child::on_path("node").is_none() || child::on_path("npm").is_none() {
+        apt_install("node and npm", &["nodejs", "npm"])?;
+    }
+    let version = child::output(Command::new("node").arg("--version"))?;
+    if major(&version) < Some(NODE_MAJOR_MIN) {
+        bail!("node {} is older than {NODE_MAJOR_MIN}; install a newer one from nodejs.org", version.trim());
+    }
+    Ok(())
+}
+
+/// `v20.20.2` as 20.
+fn major(version: &str) -> Option<u32> {
+    version.trim().trim_start_matches('v').split('.').next()?.parse().ok()
+}
+
+/// Runs `npm ci` unless the stamp says that node_modules was made of this very lock file.
+fn bring_npm_packages(package: &Path) -> Result<()> {
+    let lock = fs::read(package.join("package-lock.json"))?;
+    let wanted: String = Sha256::digest(&lock).iter().map(|byte| format!("{byte:02x}")).collect();
+    let stamp = package.join("node_modules/.ci-stamp");
+    if fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == wanted) {
+        return Ok(());
+    }
+    println!("  legacy-stub: npm ci");
+    child::quiet(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(package))?;
+    write_atomically(&stamp, wanted.as_bytes())
+}
+
+/// Not required: without them the demo runs the legacy stub as a process.
+fn bring_container_tools() {
+    let missing: Vec<&str> = ["podman", "runc"].into_iter().filter(|tool| child::on_path(tool).is_none()).collect();
+    if missing.is_empty() {
+        return;
+    }
+    if let Err(error) = apt_install("container tools", &missing) {
+        println!("  {}; without them the demo runs the legacy stub as a process", reason(&error));
+    }
+}
+
+fn apt_install(purpose: &str, packages: &[&str]) -> Result<()> {
+    let command = format!("apt-get install {}", packages.join(" "));
+    if child::on_path("apt-get").is_none() {
+        bail!(
+            "{purpose}: this is no Debian; install what Debian calls {} with your package manager",
+            packages.join(" ")
+        );
+    }
+    if !rustix::process::geteuid().is_root() {
+        bail!("{purpose}: run `{command}` as root");
+    }
+    println!("  {purpose}: {command}");
+    let apt = |arguments: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+        child::quiet(&mut apt)
+    };
+    apt(&["update", "--quiet"])?;
+    apt(&[&["install", "--yes", "--quiet", "--no-install-recommends"], packages].concat())
+}
+
+/// What matters of a long error: a program says last why it gave up, and below that stands the command.
+fn reason(error: &anyhow::Error) -> String {
+    let text = error.to_string();
+    text.lines().rev().take(2).last().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_can_leave_one_way_to_the_wasm_std() {
+        assert_eq!(ways(None).unwrap(), [WasmStd::Toolchain, WasmStd::Debian]);
+        assert_eq!(ways(Some("rustup")).unwrap(), [WasmStd::Toolchain]);
+        assert_eq!(ways(Some("debian")).unwrap(), [WasmStd::Debian]);
+        assert!(ways(Some("suse")).unwrap_err().to_string().contains("neither `rustup` nor `debian`"));
+    }
+
+    #[test]
+    fn the_major_version_of_node_is_read() {
+        assert_eq!(major("v20.20.2\n"), Some(20));
+        assert_eq!(major("what"), None);
+    }
+}

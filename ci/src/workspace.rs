@@ -1,0 +1,104 @@
+//! Where things are, and the one way the workspace is built.
+
+use std::fs;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+
+use crate::child;
+
+#[derive(Deserialize)]
+pub(crate) struct Workspace {
+    #[serde(rename = "workspace_root")]
+    pub(crate) root: PathBuf,
+    /// What CARGO_TARGET_DIR or the configuration of cargo say, else `target`.
+    #[serde(rename = "target_directory")]
+    pub(crate) target: PathBuf,
+}
+
+impl Workspace {
+    pub(crate) fn find() -> Result<Workspace> {
+        let mut metadata = cargo();
+        metadata.args(["metadata", "--no-deps", "--format-version", "1"]);
+        let json = child::output(&mut metadata)?;
+        serde_json::from_str(&json).context("cargo metadata printed something that is not its JSON")
+    }
+
+    /// A cargo command in the workspace.
+    pub(crate) fn cargo(&self, verb: &str) -> Command {
+        self.with_verb(cargo(), verb)
+    }
+
+    /// Cargo's progress is for people: where nobody watches, only its diagnostics are shown.
+    pub(crate) fn with_verb(&self, mut cargo: Command, verb: &str) -> Command {
+        cargo.arg(verb).current_dir(&self.root);
+        if !std::io::stderr().is_terminal() {
+            cargo.arg("--quiet");
+        }
+        cargo
+    }
+
+    /// Builds all programs. Always the whole workspace: another selection has other features, and wasmtime and goose
+    /// would be compiled again for it.
+    pub(crate) fn build(&self) -> Result<()> {
+        child::live(self.cargo("build").arg("--workspace"))
+    }
+
+    pub(crate) fn binary(&self, name: &str) -> PathBuf {
+        self.target.join("debug").join(name)
+    }
+
+    pub(crate) fn component(&self) -> PathBuf {
+        self.target.join("component").join("auth-component.wasm")
+    }
+
+    pub(crate) fn legacy_stub(&self) -> PathBuf {
+        self.root.join("legacy-stub")
+    }
+
+    /// The path as a person in the workspace would type it.
+    pub(crate) fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+    }
+}
+
+/// Writes the whole file or leaves the old one: whoever reads at the same time sees one of the two.
+pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
+    let folder = path.parent().context("a file to write needs a folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let draft = path.with_extension(format!("draft-{}", std::process::id()));
+    fs::write(&draft, content)
+        .and_then(|()| fs::rename(&draft, path))
+        .with_context(|| format!("cannot write {}; is the disk full?", path.display()))
+}
+
+/// The cargo that runs us, without what it tells only the program it runs: a nested cargo that sees other variables
+/// would compile again what it has.
+fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let told = name.to_string_lossy();
+        if told.starts_with("CARGO_PKG_") || told.starts_with("CARGO_MANIFEST_") || told.starts_with("CARGO_BIN_") {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_replaces_the_file_and_leaves_no_draft() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/summary.json");
+        write_atomically(&path, b"one").unwrap();
+        write_atomically(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,197 @@
+//! The command line: parse and dispatch.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Overrides};
+use crate::operator::{self, AdminPort};
+use crate::run;
+use crate::side::candidate::Instances;
+
+/// Mirrors live traffic to a legacy service and its WebAssembly replacement, and compares the answers.
+#[derive(Parser)]
+#[command(name = "shadow-proxy", version)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Answer clients by legacy, mirror each request to the candidate, compare and record
+    Run(Run),
+    /// Serve the component alone, without legacy: after cutover
+    Serve(Serve),
+    /// Say everything that is wrong with a configuration, without opening a socket
+    Check(Run),
+    /// Show what a running proxy has counted
+    Status {
+        #[command(flatten)]
+        port: Port,
+        /// As `GET /api/status` has it
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set the candidate's share of the traffic, in parts per million (10000 is 1 %)
+    Weight {
+        #[command(flatten)]
+        port: Port,
+        #[arg(value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+        ppm: u32,
+        /// Who changes it, for the journal
+        #[arg(long)]
+        who: String,
+        /// Why, for the journal
+        #[arg(long)]
+        why: String,
+    },
+    /// Give all traffic back to legacy
+    Rollback {
+        #[command(flatten)]
+        port: Port,
+        /// Who does it, for the journal
+        #[arg(long)]
+        who: String,
+        /// Why, for the journal
+        #[arg(long)]
+        why: String,
+    },
+    /// List where the two sides differ, worst first
+    Diffs {
+        #[command(flatten)]
+        port: Port,
+        /// Read the store of a proxy that no longer runs, instead of asking one
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// Show one finding with the exchange that proves it
+        #[arg(long)]
+        id: Option<i64>,
+        /// As `GET /api/diffs` has it
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Flags override the file; what neither names has a default.
+#[derive(Args)]
+struct Run {
+    /// The configuration, TOML
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where clients connect [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "HOST:PORT")]
+    listen: Option<String>,
+    /// Where operators and Prometheus connect [default: 127.0.0.1:9090]
+    #[arg(long, value_name = "HOST:PORT")]
+    admin: Option<String>,
+    /// The service being replaced, http://HOST:PORT
+    #[arg(long, value_name = "URL")]
+    legacy: Option<String>,
+    /// The component to compare with it [default: the auth component in this binary]
+    #[arg(long, value_name = "FILE")]
+    component: Option<String>,
+    /// A candidate elsewhere, instead of a component in this process
+    #[arg(long, value_name = "URL", conflicts_with = "component")]
+    candidate_url: Option<String>,
+    /// Where records and the journal are kept [default: shadow-proxy-data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+}
+
+#[derive(Args)]
+struct Serve {
+    /// Where clients connect
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// The component [default: the auth component in this binary]
+    #[arg(long, value_name = "FILE")]
+    component: Option<PathBuf>,
+    /// `fresh`: an instance for each request; `reuse=N`: up to N requests each, faster and without isolation between them
+    #[arg(long, value_name = "MODE", default_value = "fresh")]
+    instances: Instances,
+    /// Threads that serve [default: one for each core]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+}
+
+/// Which proxy to ask.
+#[derive(Args)]
+struct Port {
+    /// Its admin port
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9090")]
+    admin: String,
+    /// A file with the admin token, where the proxy asks for one
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+}
+
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().verb {
+        Verb::Run(flags) => return with_config(&flags, |config| finished(run::run(config))),
+        Verb::Check(flags) => {
+            return with_config(&flags, |_| {
+                println!("the configuration is good");
+                ExitCode::SUCCESS
+            });
+        }
+        Verb::Serve(Serve { listen, component, instances, threads }) => {
+            run::serve(listen, component.as_deref(), config::candidate_limits(instances), threads.map(usize::from))
+        }
+        Verb::Status { port, json } => operator::status(&port.into(), json),
+        Verb::Weight { port, ppm, who, why } => operator::weight(&port.into(), ppm, &who, &why),
+        Verb::Rollback { port, who, why } => operator::rollback(&port.into(), &who, &why),
+        Verb::Diffs { port, data, id, json } => operator::diffs(&port.into(), data.as_deref(), id, json),
+    };
+    finished(result)
+}
+
+fn with_config(flags: &Run, then: impl FnOnce(config::Config) -> ExitCode) -> ExitCode {
+    let wrong = |errors: Vec<String>| {
+        for error in &errors {
+            eprintln!("error: {error}");
+        }
+        let (number, s) = (errors.len(), if errors.len() == 1 { "" } else { "s" });
+        eprintln!("{number} error{s} in the configuration; nothing was started");
+        ExitCode::from(2)
+    };
+    let Run { config, listen, admin, legacy, component, candidate_url, data } = flags;
+    let flags: [(&'static str, &Option<String>); 6] = [
+        ("listen", listen),
+        ("admin", admin),
+        ("legacy.url", legacy),
+        ("candidate.component", component),
+        ("candidate.url", candidate_url),
+        ("data", data),
+    ];
+    let overrides: Overrides = flags.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
+    let toml = match config.as_ref().map(|file| (file, std::fs::read_to_string(file))) {
+        None => String::new(),
+        Some((_, Ok(toml))) => toml,
+        Some((file, Err(error))) => {
+            return wrong(vec![format!("--config {}: {error}; give the path of a TOML file", file.display())]);
+        }
+    };
+    match config::parse(&toml, &overrides) {
+        Ok(config) => then(config),
+        Err(errors) => wrong(errors),
+    }
+}
+
+fn finished(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl From<Port> for AdminPort {
+    fn from(Port { admin, token_file }: Port) -> AdminPort {
+        AdminPort { address: admin, token_file }
+    }
+}

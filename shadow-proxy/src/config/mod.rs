@@ -1,0 +1,272 @@
+//! From TOML and flags to one typed value, before the first socket opens. All that is wrong is said at once.
+
+mod reader;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::Uri;
+
+use crate::serve::answer::{FrontLimits, Repeatable};
+use crate::shadow::compare::DecisionField;
+use crate::shadow::endpoint::Endpoints;
+use crate::shadow::mirror::MirrorLimits;
+use crate::shadow::record::StoreLimits;
+use crate::shadow::rules::{RawRule, Rules};
+use crate::side::candidate::{Instances, Limits};
+use crate::side::legacy::LegacyLimits;
+
+use self::reader::Section;
+
+/// Everything `run` needs to know.
+pub struct Config {
+    pub listen: SocketAddr,
+    pub admin: SocketAddr,
+    pub admin_token_file: Option<PathBuf>,
+    pub data: PathBuf,
+    pub threads: usize,
+    pub legacy: Uri,
+    pub legacy_limits: LegacyLimits,
+    pub candidate: CandidateConfig,
+    pub candidate_limits: Limits,
+    pub candidate_connect: Duration,
+    pub repeatable: Repeatable,
+    pub connections_max: usize,
+    pub idle: Duration,
+    pub drain: Duration,
+    pub front: FrontLimits,
+    pub buffered_bytes_max: usize,
+    pub mirror: Option<MirrorLimits>,
+    pub hash_key: String,
+    pub store: StoreLimits,
+    pub keep_match_every: u64,
+    pub endpoints: Endpoints,
+    pub decision: DecisionField,
+    pub words: Vec<String>,
+    pub rules: Rules,
+}
+
+pub enum CandidateConfig {
+    /// The auth component inside this binary.
+    Built,
+    File(PathBuf),
+    Url(Uri),
+}
+
+/// Flags, by the key they override.
+pub type Overrides = BTreeMap<&'static str, String>;
+
+const MEBIBYTE: u64 = 1 << 20;
+
+/// Reads a configuration; flags override the file.
+///
+/// # Errors
+/// One line for each thing wrong: key, value, reason, example.
+pub fn parse(toml: &str, flags: &Overrides) -> Result<Config, Vec<String>> {
+    let mut table: toml::Table = toml::from_str(toml).map_err(|error| vec![not_toml(&error)])?;
+    for (key, value) in flags {
+        reader::set(&mut table, key, value);
+    }
+    let mut root = Section::root(table);
+    let config = read(&mut root);
+    root.finish()?;
+    Ok(config.expect("a required key that is missing is an error"))
+}
+
+fn read(root: &mut Section) -> Option<Config> {
+    let listen = root.parsed("listen", "127.0.0.1:8080", "\"127.0.0.1:8080\"", address);
+    let admin = root.parsed("admin", "127.0.0.1:9090", "\"127.0.0.1:9090\"", address);
+    let admin_token_file = root.text("admin_token_file").map(PathBuf::from);
+    if admin.is_some_and(|admin| !admin.ip().is_loopback()) && admin_token_file.is_none() {
+        root.wrong("admin", "is reachable from other machines and changes the weight, so it needs a token", "admin_token_file = \"/run/secrets/admin-token\"");
+    }
+    let data = root.text("data").map_or_else(|| PathBuf::from("shadow-proxy-data"), PathBuf::from);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let threads = root.number("threads", cores.min(256), 1..=256, "threads") as usize;
+
+    let mut limits = root.section("limits");
+    let connections_max = limits.number("connections_max", 16_384, 1..=1_000_000, "connections") as usize;
+    let idle = limits.millis("idle_ms", 60_000);
+    let drain = limits.millis("drain_ms", 10_000);
+    let body_bytes_max = limits.number("body_bytes_max", 2 * MEBIBYTE, 0..=1 << 30, "bytes") as usize;
+    let body_deadline = limits.millis("body_ms", 30_000);
+    let buffered_bytes_max = limits.number("buffered_bytes_max", 256 * MEBIBYTE, 0..=1 << 40, "bytes") as usize;
+    limits.close(root);
+
+    let (legacy, legacy_limits) = read_legacy(root, body_bytes_max);
+    let (candidate, candidate_limits, candidate_connect, repeatable) = read_candidate(root, body_bytes_max);
+    let mirror = read_mirror(root, drain);
+
+    let mut shift = root.section("shift");
+    let hash_key = shift.text("hash_key").unwrap_or_else(|| "shadow-proxy".to_owned());
+    shift.close(root);
+
+    let mut record = root.section("record");
+    let store = StoreLimits {
+        bytes_max: record.number("bytes_max", 256 * MEBIBYTE, MEBIBYTE..=1 << 40, "bytes"),
+        age_max: Duration::from_secs(3_600 * record.number("age_hours", 168, 1..=87_600, "hours")),
+    };
+    let keep_match_every = record.number("keep_match_every", 100, 0..=u64::from(u32::MAX), "exchanges");
+    record.close(root);
+
+    let compared = read_compare(root);
+    Some(Config {
+        listen: listen?,
+        admin: admin?,
+        admin_token_file,
+        data,
+        threads,
+        legacy: legacy?,
+        legacy_limits,
+        candidate: candidate?,
+        candidate_limits,
+        candidate_connect,
+        repeatable,
+        connections_max,
+        idle,
+        drain,
+        front: FrontLimits { body_bytes_max, body_deadline },
+        buffered_bytes_max,
+        mirror,
+        hash_key,
+        store,
+        keep_match_every,
+        endpoints: compared.endpoints?,
+        decision: compared.decision,
+        words: compared.words,
+        rules: compared.rules,
+    })
+}
+
+fn read_legacy(root: &mut Section, body_bytes_max: usize) -> (Option<Uri>, LegacyLimits) {
+    let mut legacy = root.section("legacy");
+    let url = legacy.required("url", "\"http://127.0.0.1:3000\"", origin);
+    let limits = LegacyLimits {
+        connect: legacy.millis("connect_ms", 1_000),
+        deadline: legacy.millis("deadline_ms", 10_000),
+        idle: legacy.millis("idle_ms", 4_000),
+        body_bytes_max,
+    };
+    legacy.close(root);
+    (url, limits)
+}
+
+fn read_candidate(root: &mut Section, body_bytes_max: usize) -> (Option<CandidateConfig>, Limits, Duration, Repeatable) {
+    let mut section = root.section("candidate");
+    let file = section.text("component").map(PathBuf::from);
+    let url = section.optional("url", "\"http://127.0.0.1:4000\"", candidate_origin);
+    if file.is_some() && url.is_some() {
+        section.wrong("url", "stands beside candidate.component: the candidate is one or the other", "url = \"http://127.0.0.1:4000\", without component");
+    }
+    let repeatable = section.texts("repeatable");
+    let limits = read_limits(&mut section, body_bytes_max);
+    let connect = section.millis("connect_ms", 1_000);
+    section.close(root);
+    let repeatable = match &url {
+        // It may have done something before it failed.
+        Some(_) => Repeatable::Only(repeatable.unwrap_or_else(|| vec!["/auth/validate".to_owned()])),
+        None => Repeatable::All,
+    };
+    let candidate = match (file, url) {
+        (Some(file), _) => CandidateConfig::File(file),
+        (None, Some(url)) => CandidateConfig::Url(url),
+        (None, None) => CandidateConfig::Built,
+    };
+    (Some(candidate), limits, connect, repeatable)
+}
+
+fn read_limits(section: &mut Section, body_bytes_max: usize) -> Limits {
+    Limits {
+        instances: section.parsed("instances", "fresh", "\"reuse=1000\"", str::parse).unwrap_or(Instances::Fresh),
+        calls_max: section.number("calls_max", 128, 1..=4_096, "calls") as usize,
+        memory_bytes_max: section.number("memory_bytes_max", 16 * MEBIBYTE, MEBIBYTE..=1 << 32, "bytes") as usize,
+        deadline: section.millis("deadline_ms", 1_000),
+        cpu_max: section.millis("cpu_ms", 250),
+        tick: Duration::from_millis(5),
+        body_bytes_max,
+    }
+}
+
+/// What `serve` takes from flags alone.
+///
+/// # Errors
+/// As for [`parse`].
+pub fn candidate_limits(instances: Instances) -> Limits {
+    let mut section = Section::root(toml::Table::new());
+    Limits { instances, ..read_limits(&mut section, 2 * MEBIBYTE as usize) }
+}
+
+fn read_mirror(root: &mut Section, drain: Duration) -> Option<MirrorLimits> {
+    let mut mirror = root.section("mirror");
+    let enabled = mirror.flag("enabled", true);
+    let limits = MirrorLimits {
+        queue_max: mirror.number("queue_max", 8_192, 1..=1_000_000, "calls") as usize,
+        queue_bytes_max: mirror.number("queue_bytes_max", 64 * MEBIBYTE, 0..=1 << 40, "bytes") as usize,
+        concurrency: mirror.number("concurrency", 64, 1..=4_096, "calls") as usize,
+        drain,
+    };
+    mirror.close(root);
+    enabled.then_some(limits)
+}
+
+struct Compared {
+    endpoints: Option<Endpoints>,
+    decision: DecisionField,
+    words: Vec<String>,
+    rules: Rules,
+}
+
+fn read_compare(root: &mut Section) -> Compared {
+    let mut section = root.section("compare");
+    let endpoints = match section.texts("endpoints").map(|templates| Endpoints::parse(&templates)) {
+        None => Some(Endpoints::default()),
+        Some(Ok(endpoints)) => Some(endpoints),
+        Some(Err(reasons)) => {
+            section.wrong_as(reasons.into_iter().map(|reason| format!("endpoints: {reason}")));
+            None
+        }
+    };
+    let defaults = DecisionField::default();
+    let decision = DecisionField {
+        names: section.texts("decision_fields").unwrap_or(defaults.names),
+        neither: section.texts("decides_nothing").unwrap_or(defaults.neither),
+    };
+    let words = section.texts("words").unwrap_or_default();
+    let rules = Rules::parse(section.tables::<RawRule>("rules")).unwrap_or_else(|reasons| {
+        section.wrong_as(reasons);
+        Rules::starter()
+    });
+    section.close(root);
+    Compared { endpoints, decision, words, rules }
+}
+
+fn not_toml(error: &toml::de::Error) -> String {
+    format!("the configuration is not TOML: {}; correct that line first", error.to_string().trim())
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "is not an IP address and a port".to_owned())
+}
+
+fn origin(text: &str) -> Result<Uri, String> {
+    let uri = any_origin(text)?;
+    if uri.scheme_str() == Some("https") {
+        return Err("is https; put the proxy inside the place where TLS has ended, beside the service".to_owned());
+    }
+    Ok(uri)
+}
+
+fn candidate_origin(text: &str) -> Result<Uri, String> {
+    any_origin(text)
+}
+
+fn any_origin(text: &str) -> Result<Uri, String> {
+    let uri: Uri = text.parse().map_err(|_| "is not a URL".to_owned())?;
+    match (uri.scheme_str(), uri.authority(), uri.path_and_query().map(|path| path.as_str())) {
+        (Some("http" | "https"), Some(_), None | Some("/")) => Ok(uri),
+        (Some("http" | "https"), Some(_), _) => Err("has a path; requests bring their own".to_owned()),
+        _ => Err("is not http://HOST:PORT".to_owned()),
+    }
+}

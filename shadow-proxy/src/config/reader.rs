@@ -1,0 +1,187 @@
+//! Reading a TOML table key by key, so that everything wrong with it is found, not the first thing only.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+/// A table of which every known key is taken out; what is left is unknown.
+pub struct Section {
+    /// Empty for the root, else `name.`.
+    prefix: String,
+    table: Table,
+    /// Keys asked for, to suggest one for a misspelt key.
+    known: Vec<String>,
+    errors: Vec<String>,
+}
+
+/// Puts a flag's text where the file would have it. `key` may be `section.key`.
+pub fn set(table: &mut Table, key: &str, value: &str) {
+    let (section, key) = key.split_once('.').map_or((None, key), |(section, key)| (Some(section), key));
+    let table = match section {
+        None => Some(table),
+        Some(section) => table.entry(section).or_insert_with(|| Table::new().into()).as_table_mut(),
+    };
+    // A section that is no table is reported when it is read.
+    if let Some(table) = table {
+        table.insert(key.to_owned(), Value::String(value.to_owned()));
+    }
+}
+
+impl Section {
+    pub fn root(table: Table) -> Section {
+        Section { prefix: String::new(), table, known: Vec::new(), errors: Vec::new() }
+    }
+
+    /// The table under a key, empty when absent; give it back with [`Section::close`].
+    pub fn section(&mut self, key: &str) -> Section {
+        let table = match self.take(key) {
+            None => Table::new(),
+            Some(Value::Table(table)) => table,
+            Some(other) => {
+                self.wrong_value(key, &other, "is not a table", &format!("[{key}]"));
+                Table::new()
+            }
+        };
+        Section { prefix: format!("{}{key}.", self.prefix), table, known: Vec::new(), errors: Vec::new() }
+    }
+
+    pub fn close(self, parent: &mut Section) {
+        let errors = self.finish().err().unwrap_or_default();
+        parent.errors.extend(errors);
+    }
+
+    /// All errors of this section, unknown keys among them.
+    pub fn finish(mut self) -> Result<(), Vec<String>> {
+        for (key, value) in &self.table {
+            let near = self.known.iter().max_by_key(|known| likeness(known, key)).filter(|known| likeness(known, key) * 2 > key.len());
+            let hint = near.map_or_else(|| format!("the keys here are {}", self.known.join(", ")), |near| format!("did you mean `{near}`?"));
+            self.errors.push(format!("{}{key} = {value}: no such key; {hint}", self.prefix));
+        }
+        if self.errors.is_empty() { Ok(()) } else { Err(self.errors) }
+    }
+
+    pub fn number(&mut self, key: &str, default: u64, range: RangeInclusive<u64>, unit: &str) -> u64 {
+        let Some(value) = self.take(key) else { return default };
+        match value.as_integer().and_then(|number| u64::try_from(number).ok()).filter(|number| range.contains(number)) {
+            Some(number) => number,
+            None => {
+                let reason = format!("is not a whole number of {unit} from {} to {}", range.start(), range.end());
+                self.wrong_value(key, &value, &reason, &format!("{key} = {default}"));
+                default
+            }
+        }
+    }
+
+    pub fn millis(&mut self, key: &str, default: u64) -> Duration {
+        Duration::from_millis(self.number(key, default, 1..=86_400_000, "milliseconds"))
+    }
+
+    pub fn flag(&mut self, key: &str, default: bool) -> bool {
+        let Some(value) = self.take(key) else { return default };
+        value.as_bool().unwrap_or_else(|| {
+            self.wrong_value(key, &value, "is neither true nor false", &format!("{key} = {default}"));
+            default
+        })
+    }
+
+    pub fn text(&mut self, key: &str) -> Option<String> {
+        match self.take(key)? {
+            Value::String(text) if !text.is_empty() => Some(text),
+            other => {
+                self.wrong_value(key, &other, "is not a text, or empty", &format!("{key} = \"…\""));
+                None
+            }
+        }
+    }
+
+    pub fn texts(&mut self, key: &str) -> Option<Vec<String>> {
+        let value = self.take(key)?;
+        let texts: Option<Vec<String>> =
+            value.as_array().and_then(|array| array.iter().map(|text| text.as_str().map(str::to_owned)).collect());
+        if texts.is_none() {
+            self.wrong_value(key, &value, "is not a list of texts", &format!("{key} = [\"…\"]"));
+        }
+        texts
+    }
+
+    pub fn tables<T: DeserializeOwned>(&mut self, key: &str) -> Vec<T> {
+        let Some(value) = self.take(key) else { return Vec::new() };
+        let Value::Array(array) = value else {
+            self.wrong_value(key, &value, "is not a list of tables", &format!("[[{}{key}]]", self.prefix));
+            return Vec::new();
+        };
+        let mut parsed = Vec::new();
+        for (index, item) in array.into_iter().enumerate() {
+            match item.try_into() {
+                Ok(item) => parsed.push(item),
+                Err(error) => {
+                    let reason: String = error.to_string().trim().replace('\n', " ");
+                    self.wrong_at(&format!("{key}[{index}]"), &format!("{reason}; see `shadow-proxy check --example`"));
+                }
+            }
+        }
+        parsed
+    }
+
+    pub fn parsed<T>(&mut self, key: &str, default: &str, example: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        let text = match self.take(key) {
+            None => default.to_owned(),
+            Some(Value::String(text)) => text,
+            Some(other) => {
+                self.wrong_value(key, &other, "is not a text", &format!("{key} = {example}"));
+                return None;
+            }
+        };
+        parse(&text)
+            .map_err(|reason| self.wrong_value(key, &Value::String(text), &reason, &format!("{key} = {example}")))
+            .ok()
+    }
+
+    pub fn optional<T>(&mut self, key: &str, example: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        self.known.push(key.to_owned());
+        self.table.contains_key(key).then(|| self.parsed(key, "", example, parse)).flatten()
+    }
+
+    pub fn required<T>(&mut self, key: &str, example: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        if !self.table.contains_key(key) {
+            self.known.push(key.to_owned());
+            self.wrong(key, "is missing", &format!("{key} = {example}"));
+            return None;
+        }
+        self.parsed(key, "", example, parse)
+    }
+
+    /// Something wrong with a key beyond its own value.
+    pub fn wrong(&mut self, key: &str, reason: &str, example: &str) {
+        self.errors.push(format!("{}{key}: {reason}; for example: {example}", self.prefix));
+    }
+
+    /// Errors that name their key, value, reason and remedy themselves.
+    pub fn wrong_as(&mut self, errors: impl IntoIterator<Item = String>) {
+        self.errors.extend(errors.into_iter().map(|error| format!("{}{error}", self.prefix)));
+    }
+
+    fn wrong_at(&mut self, key: &str, reason: &str) {
+        self.errors.push(format!("{}{key}: {reason}", self.prefix));
+    }
+
+    fn wrong_value(&mut self, key: &str, value: &Value, reason: &str, example: &str) {
+        self.errors.push(format!("{}{key} = {value}: {reason}; for example: {example}", self.prefix));
+    }
+
+    fn take(&mut self, key: &str) -> Option<Value> {
+        if !self.known.iter().any(|known| known == key) {
+            self.known.push(key.to_owned());
+        }
+        self.table.remove(key)
+    }
+}
+
+/// How many letters two names share at their start and end.
+fn likeness(a: &str, b: &str) -> usize {
+    let start = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    let end = a.bytes().rev().zip(b.bytes().rev()).take_while(|(a, b)| a == b).count();
+    (start + end).min(a.len())
+}

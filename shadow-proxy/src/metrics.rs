@@ -1,0 +1,320 @@
+//! Every metric in one place. The second column of `register` is the metric's help text.
+//!
+//! At rest `received = mirrored + skipped + dropped` and `mirrored = compared + not_comparable`; before that `serving`
+//! requests are missing from the first sum, and those being compared from the second.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram as Buckets, exponential_buckets};
+use prometheus_client::registry::Registry;
+use serde::Serialize;
+
+use crate::exchange::{Decision, Side, Verdict};
+
+/// Why a request is not mirrored, although there was room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Skip {
+    /// The request or its answer is larger than `body_bytes_max`.
+    BodyTooLarge,
+    /// The memory for buffered bodies is used up.
+    NoMemory,
+    /// The client left before its answer was complete.
+    ClientGone,
+    /// No answer to compare with: the serving side failed and nobody could stand in.
+    ServedFailed,
+    /// The method is never mirrored (`CONNECT`).
+    Method,
+    /// Mirroring is switched off.
+    Off,
+}
+
+impl Skip {
+    pub const ALL: [(Skip, &'static str); 6] = [
+        (Skip::BodyTooLarge, "body_too_large"),
+        (Skip::NoMemory, "no_memory"),
+        (Skip::ClientGone, "client_gone"),
+        (Skip::ServedFailed, "served_failed"),
+        (Skip::Method, "method"),
+        (Skip::Off, "off"),
+    ];
+}
+
+/// Why a request that should be mirrored is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    QueueCount,
+    QueueBytes,
+}
+
+impl Dropped {
+    pub const ALL: [(Dropped, &'static str); 2] =
+        [(Dropped::QueueCount, "queue_count"), (Dropped::QueueBytes, "queue_bytes")];
+}
+
+pub type Count = Counter<u64, AtomicU64>;
+pub type Level = Gauge<i64, AtomicI64>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfSide {
+    side: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+const VERDICTS: [(Verdict, &str); 3] =
+    [(Verdict::Match, "match"), (Verdict::Explained, "explained"), (Verdict::Mismatch, "mismatch")];
+/// Legacy's decision first: `deny_allow` is a breach, `allow_deny` a lockout.
+const DECISIONS: [&str; 5] = ["allow_allow", "deny_deny", "allow_deny", "deny_allow", "other"];
+
+pub struct Metrics {
+    registry: Registry,
+    pub received: Count,
+    pub serving: Level,
+    served: [Count; 2],
+    pub rescued: Count,
+    pub unanswered: Count,
+    pub mirrored: Count,
+    skipped: [Count; Skip::ALL.len()],
+    dropped: [Count; Dropped::ALL.len()],
+    pub compared: Count,
+    not_comparable: Family<Reason, Count>,
+    not_comparable_seen: Mutex<BTreeMap<&'static str, Count>>,
+    verdicts: [Count; VERDICTS.len()],
+    decisions: [Count; DECISIONS.len()],
+    pub records_lost: Count,
+    pub connections: Level,
+    pub buffered_bytes: Level,
+    pub queue_bytes: Level,
+    pub weight_ppm: Level,
+    latency: [Latency; 2],
+}
+
+/// An hour: longer than any deadline.
+const LATENCY_US_MAX: u64 = 3_600_000_000;
+
+/// Latencies of one side over the pairs that were compared.
+struct Latency {
+    buckets: Buckets,
+    exact: Mutex<Histogram<u64>>,
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        let mut r = Registry::with_prefix("shadow_proxy");
+        let sides = |family: &Family<OfSide, Count>| {
+            [Side::Legacy, Side::Candidate].map(|side| family.get_or_create_owned(&OfSide { side: side.name() }))
+        };
+        let served = Family::default();
+        register(&mut r, "served", "Requests answered to the client, by the side that answered", &served);
+        let skipped = reasons(&mut r, "skipped", "Requests not mirrored on purpose, by reason", Skip::ALL.map(|s| s.1));
+        let dropped =
+            reasons(&mut r, "dropped", "Requests not mirrored for lack of room, by reason", Dropped::ALL.map(|d| d.1));
+        let verdicts = outcomes(&mut r, "verdicts", "Compared exchanges by verdict", VERDICTS.map(|v| v.1));
+        let decisions =
+            outcomes(&mut r, "decisions", "Compared exchanges by legacy's and the candidate's decision", DECISIONS);
+        let seconds = Family::<OfSide, Buckets>::new_with_constructor(|| {
+            Buckets::new(exponential_buckets(0.000_05, 2.0, 18))
+        });
+        register(&mut r, "latency_seconds", "Time to the complete answer, over the mirrored exchanges", &seconds);
+        let latency = [Side::Legacy, Side::Candidate].map(|side| Latency {
+            buckets: seconds.get_or_create_owned(&OfSide { side: side.name() }),
+            exact: Mutex::new(Histogram::new_with_max(LATENCY_US_MAX, 3).expect("the bounds are in order")),
+        });
+        let not_comparable = Family::default();
+        register(&mut r, "not_comparable", "Mirrored exchanges without a verdict, by reason", &not_comparable);
+        Metrics {
+            received: new(&mut r, "received", "Requests received"),
+            serving: new(&mut r, "serving", "Requests whose client still waits"),
+            served: sides(&served),
+            rescued: new(&mut r, "rescued", "Requests the candidate failed and legacy answered"),
+            unanswered: new(&mut r, "unanswered", "Requests answered 502 or 504 because no side could"),
+            mirrored: new(&mut r, "mirrored", "Requests handed to the mirror"),
+            skipped,
+            dropped,
+            compared: new(&mut r, "compared", "Exchanges with a verdict"),
+            not_comparable,
+            not_comparable_seen: Mutex::default(),
+            verdicts,
+            decisions,
+            records_lost: new(&mut r, "records_lost", "Exchanges the store could not keep"),
+            connections: new(&mut r, "connections", "Open client connections"),
+            buffered_bytes: new(&mut r, "buffered_bytes", "Bodies held in memory for clients being served"),
+            queue_bytes: new(&mut r, "queue_bytes", "Calls and answers held for the mirror"),
+            weight_ppm: new(&mut r, "weight_ppm", "The candidate's share of the traffic in parts per million"),
+            latency,
+            registry: r,
+        }
+    }
+}
+
+impl Metrics {
+    pub fn served(&self, side: Side) {
+        self.served[side as usize].inc();
+    }
+
+    pub fn skipped(&self, skip: Skip) {
+        self.skipped[skip as usize].inc();
+    }
+
+    pub fn dropped(&self, dropped: Dropped) {
+        self.dropped[dropped as usize].inc();
+    }
+
+    pub fn not_comparable(&self, reason: &'static str) {
+        let mut seen = self.not_comparable_seen.lock().expect("nothing panics while it counts");
+        seen.entry(reason)
+            .or_insert_with(|| self.not_comparable.get_or_create_owned(&Reason { reason }))
+            .inc();
+    }
+
+    pub fn compared(&self, verdict: Verdict, legacy: Decision, candidate: Decision) {
+        self.compared.inc();
+        self.verdicts[verdict as usize].inc();
+        self.decisions[cell(legacy, candidate)].inc();
+    }
+
+    /// A latency of a side, for exchanges in which both sides answered: anything else would compare unlike with unlike.
+    pub fn latency(&self, side: Side, latency: Duration) {
+        let Latency { buckets, exact } = &self.latency[side as usize];
+        buckets.observe(latency.as_secs_f64());
+        exact.lock().expect("nothing panics while it records").saturating_record(latency.as_micros() as u64);
+    }
+
+    /// The Prometheus text format.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("writing to a string does not fail");
+        text
+    }
+
+    pub fn snapshot(&self) -> Snapshot {
+        let named = |names: &[&'static str], counts: &[Count]| -> BTreeMap<String, u64> {
+            names.iter().zip(counts).map(|(name, count)| ((*name).to_owned(), count.get())).collect()
+        };
+        // In the order opposite to counting, so that a sum never exceeds its total.
+        let compared = self.compared.get();
+        let not_comparable = self.not_comparable_by_reason();
+        let mirrored = self.mirrored.get();
+        let latency = |side: Side| Percentiles::of(&self.latency[side as usize].exact.lock().expect("as above"));
+        Snapshot {
+            requests: Requests {
+                in_flight: mirrored.saturating_sub(compared + not_comparable.values().sum::<u64>()),
+                compared,
+                not_comparable,
+                mirrored,
+                skipped: named(&Skip::ALL.map(|s| s.1), &self.skipped),
+                dropped: named(&Dropped::ALL.map(|d| d.1), &self.dropped),
+                served: named(&["legacy", "candidate"], &self.served),
+                rescued: self.rescued.get(),
+                unanswered: self.unanswered.get(),
+                serving: self.serving.get().max(0) as u64,
+                received: self.received.get(),
+            },
+            verdicts: named(&VERDICTS.map(|v| v.1), &self.verdicts),
+            decisions: named(&DECISIONS, &self.decisions),
+            latency: Latencies { legacy: latency(Side::Legacy), candidate: latency(Side::Candidate) },
+            records_lost: self.records_lost.get(),
+        }
+    }
+
+    fn not_comparable_by_reason(&self) -> BTreeMap<String, u64> {
+        let seen = self.not_comparable_seen.lock().expect("nothing panics while it counts");
+        seen.iter().map(|(reason, count)| ((*reason).to_owned(), count.get())).collect()
+    }
+}
+
+/// `GET /api/status`, less what only the controller knows.
+#[derive(Serialize)]
+pub struct Snapshot {
+    pub requests: Requests,
+    pub verdicts: BTreeMap<String, u64>,
+    pub decisions: BTreeMap<String, u64>,
+    pub latency: Latencies,
+    pub records_lost: u64,
+}
+
+#[derive(Serialize)]
+pub struct Requests {
+    pub received: u64,
+    pub serving: u64,
+    pub served: BTreeMap<String, u64>,
+    pub rescued: u64,
+    pub unanswered: u64,
+    pub mirrored: u64,
+    pub skipped: BTreeMap<String, u64>,
+    pub dropped: BTreeMap<String, u64>,
+    pub compared: u64,
+    pub not_comparable: BTreeMap<String, u64>,
+    pub in_flight: u64,
+}
+
+#[derive(Serialize)]
+pub struct Latencies {
+    pub legacy: Percentiles,
+    pub candidate: Percentiles,
+}
+
+/// Microseconds; zero when nothing was measured.
+#[derive(Serialize)]
+pub struct Percentiles {
+    pub p50_us: u64,
+    pub p95_us: u64,
+    pub p99_us: u64,
+    pub p999_us: u64,
+}
+
+impl Percentiles {
+    fn of(histogram: &Histogram<u64>) -> Percentiles {
+        let at = |quantile| histogram.value_at_quantile(quantile);
+        Percentiles { p50_us: at(0.5), p95_us: at(0.95), p99_us: at(0.99), p999_us: at(0.999) }
+    }
+}
+
+fn new<M: Clone + Default + prometheus_client::registry::Metric>(r: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    register(r, name, help, &metric);
+    metric
+}
+
+fn reasons<const N: usize>(r: &mut Registry, name: &str, help: &str, reasons: [&'static str; N]) -> [Count; N] {
+    let family = Family::<Reason, Count>::default();
+    register(r, name, help, &family);
+    reasons.map(|reason| family.get_or_create_owned(&Reason { reason }))
+}
+
+fn outcomes<const N: usize>(r: &mut Registry, name: &str, help: &str, outcomes: [&'static str; N]) -> [Count; N] {
+    let family = Family::<Outcome, Count>::default();
+    register(r, name, help, &family);
+    outcomes.map(|outcome| family.get_or_create_owned(&Outcome { outcome }))
+}
+
+fn register<M: Clone + prometheus_client::registry::Metric>(r: &mut Registry, name: &str, help: &str, metric: &M) {
+    r.register(name, help, metric.clone());
+}
+
+fn cell(legacy: Decision, candidate: Decision) -> usize {
+    match (legacy, candidate) {
+        (Decision::Allow, Decision::Allow) => 0,
+        (Decision::Deny, Decision::Deny) => 1,
+        (Decision::Allow, Decision::Deny) => 2,
+        (Decision::Deny, Decision::Allow) => 3,
+        _ => 4,
+    }
+}

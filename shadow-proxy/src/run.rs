@@ -1,0 +1,345 @@
+//! The composition root: makes everything, joins it up, and takes it down in order.
+
+use std::fs::{DirBuilder, File};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, bail, ensure};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
+
+use crate::config::{CandidateConfig, Config};
+use crate::metrics::Metrics;
+use crate::serve::accept::{self, ConnectionLimits};
+use crate::serve::alone::Alone;
+use crate::serve::answer::Front;
+use crate::serve::budget::Budget;
+use crate::shadow::judge::Judge;
+use crate::shadow::mirror::{self, Mirror};
+use crate::shadow::record::Recorder;
+use crate::shadow::redact::Redactor;
+use crate::shift::journal::Journal;
+use crate::show::admin::{self, Admin};
+use crate::side::candidate::{Embedded, Limits};
+use crate::side::legacy::Legacy;
+use crate::side::remote::{Remote, RemoteLimits};
+use crate::side::{Candidate, Sides};
+
+static BUILT_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/auth-component.wasm"));
+
+/// Connections that the kernel keeps for us while all threads are busy.
+const BACKLOG: i32 = 4_096;
+/// Descriptors for everything that is not a client's connection.
+const OTHER_DESCRIPTORS: u64 = 1_024;
+
+/// `shadow-proxy run`: returns after a drained SIGTERM or SIGINT.
+pub fn run(config: Config) -> anyhow::Result<()> {
+    log_to_stderr();
+    // Whatever is written from here on is for this user alone, the database that SQLite creates included.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let _lock = open_data(&config.data)?;
+    let metrics = Arc::new(Metrics::default());
+    let journal = Journal::open(&config.data, now_ms()).with_context(|| unusable(&config.data))?;
+    metrics.weight_ppm.set(i64::from(journal.weight().ppm()));
+    let candidate = candidate(&config)?;
+    let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
+    let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), metrics.clone())?;
+    let listener = bind(config.listen)?;
+    let admin_listener = bind(config.admin)?;
+    let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
+    let admin_state = Arc::new(Admin {
+        metrics: metrics.clone(),
+        journal,
+        data: config.data.clone(),
+        ready: AtomicBool::new(true),
+        token_digest,
+        base: format!("http://{listen}"),
+    });
+
+    let sides = SidesMaker { config: &config, candidate };
+    let (mirror, shadow) = start_mirror(&config, recorder, &metrics, &sides)?;
+    let (stop, stopped) = watch::channel(false);
+    let fronts = Fronts { config: &config, mirror, metrics: &metrics, admin: &admin_state, sides: &sides };
+    let workers = fronts.start(&listener, &stopped)?;
+    drop(listener);
+    drop(fronts);
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let router = admin::router(admin_state.clone());
+        let admin_listener = tokio::net::TcpListener::from_std(admin_listener)?;
+        tokio::spawn(async move { axum::serve(admin_listener, router).await });
+        println!("ready listen={listen} admin={admin}");
+        signalled().await?;
+        admin_state.ready.store(false, Ordering::Relaxed);
+        tracing::info!("draining: requests in progress finish, new connections are refused");
+        stop.send_replace(true);
+        // The admin port answers while the rest ends, so that a probe sees the readiness go.
+        tokio::task::spawn_blocking(move || {
+            for thread in workers.into_iter().chain(shadow).chain([writer]) {
+                // A thread that panicked has said so; the others still end in order.
+                let _ = thread.join();
+            }
+        })
+        .await?;
+        anyhow::Ok(())
+    })
+}
+
+/// `shadow-proxy serve`: the component alone.
+pub fn serve(listen: SocketAddr, component: Option<&Path>, limits: Limits, threads: Option<usize>) -> anyhow::Result<()> {
+    log_to_stderr();
+    let body_bytes_max = limits.body_bytes_max;
+    let component = Arc::new(load(component, limits, cache_home().as_deref())?);
+    let listener = bind(listen)?;
+    let listen = listener.local_addr()?;
+    let metrics = Arc::new(Metrics::default());
+    let limits = connection_limits(16_384, Duration::from_secs(60), Duration::from_secs(10));
+    let alone = Arc::new(Alone { component, body_bytes_max, body_deadline: Duration::from_secs(30) });
+    let (stop, stopped) = watch::channel(false);
+    let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let workers = (0..threads)
+        .map(|_| {
+            let (listener, alone, metrics) = (listener.try_clone()?, alone.clone(), metrics.clone());
+            let (limits, stopped) = (limits.clone(), stopped.clone());
+            thread("serve", async move {
+                let answer = move |request, _| {
+                    let alone = alone.clone();
+                    async move { alone.answer(request).await }
+                };
+                accept::serve(tokio::net::TcpListener::from_std(listener)?, answer, metrics, limits, stopped).await;
+                Ok(())
+            })
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    drop(listener);
+    println!("ready listen={listen}");
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(signalled())?;
+    stop.send_replace(true);
+    for worker in workers {
+        let _ = worker.join();
+    }
+    Ok(())
+}
+
+/// The sides for one thread: the candidate is shared, the connections to legacy are not.
+struct SidesMaker<'a> {
+    config: &'a Config,
+    candidate: Candidate,
+}
+
+impl SidesMaker<'_> {
+    fn make(&self) -> Sides {
+        Sides {
+            legacy: Legacy::new(self.config.legacy.clone(), self.config.legacy_limits.clone()),
+            candidate: self.candidate.clone(),
+        }
+    }
+}
+
+/// The threads that clients wait for.
+struct Fronts<'a> {
+    config: &'a Config,
+    mirror: Mirror,
+    metrics: &'a Arc<Metrics>,
+    admin: &'a Arc<Admin>,
+    sides: &'a SidesMaker<'a>,
+}
+
+impl Fronts<'_> {
+    fn start(&self, listener: &TcpListener, stopped: &watch::Receiver<bool>) -> anyhow::Result<Vec<JoinHandle<()>>> {
+        let Config { connections_max, idle, drain, buffered_bytes_max, .. } = *self.config;
+        let limits = connection_limits(connections_max, idle, drain);
+        let budget = Budget::new(self.metrics.buffered_bytes.clone(), buffered_bytes_max);
+        (0..self.config.threads)
+            .map(|_| {
+                let front = Arc::new(Front {
+                    sides: self.sides.make(),
+                    mirror: self.mirror.clone(),
+                    weight: self.admin.journal.weight(),
+                    hash_key: hash_key(&self.config.hash_key),
+                    metrics: self.metrics.clone(),
+                    budget: budget.clone(),
+                    limits: self.config.front.clone(),
+                    repeatable: self.config.repeatable.clone(),
+                });
+                let listener = listener.try_clone()?;
+                let (limits, stopped) = (limits.clone(), stopped.clone());
+                thread("serve", async move {
+                    let metrics = front.metrics.clone();
+                    let answer = move |request, peer| {
+                        let front = front.clone();
+                        async move { front.answer(request, peer).await }
+                    };
+                    accept::serve(tokio::net::TcpListener::from_std(listener)?, answer, metrics, limits, stopped).await;
+                    Ok(())
+                })
+            })
+            .collect()
+    }
+}
+
+fn start_mirror(
+    config: &Config,
+    recorder: Recorder,
+    metrics: &Arc<Metrics>,
+    sides: &SidesMaker,
+) -> anyhow::Result<(Mirror, Option<JoinHandle<()>>)> {
+    let Some(limits) = &config.mirror else { return Ok((Mirror::off(metrics.clone()), None)) };
+    let judge = Judge {
+        rules: config.rules.clone(),
+        decision: config.decision.clone(),
+        endpoints: config.endpoints.clone(),
+        redactor: Redactor::new(&config.words, &config.endpoints).context("the system has no randomness for the redaction key")?,
+        recorder,
+        metrics: metrics.clone(),
+        keep_match_every: config.keep_match_every,
+        matches: AtomicU64::new(0),
+    };
+    let (mirror, worker) = mirror::queue(limits.clone(), judge, metrics.clone());
+    let sides = sides.make();
+    let shadow = thread("shadow", async move {
+        // Whatever the mirror does, a thread that a client waits for goes first.
+        let _ = rustix::process::setpriority_process(None, 10);
+        worker.run(sides).await;
+        Ok(())
+    })?;
+    Ok((mirror, Some(shadow)))
+}
+
+fn candidate(config: &Config) -> anyhow::Result<Candidate> {
+    let cache = config.data.join("compiled");
+    Ok(match &config.candidate {
+        CandidateConfig::Url(url) => {
+            let limits = RemoteLimits {
+                connect: config.candidate_connect,
+                deadline: config.candidate_limits.deadline,
+                idle: Duration::from_secs(4),
+                body_bytes_max: config.candidate_limits.body_bytes_max,
+            };
+            Candidate::Remote(Remote::new(url, &limits)?)
+        }
+        CandidateConfig::File(file) => {
+            Candidate::Embedded(Arc::new(load(Some(file), config.candidate_limits.clone(), Some(&cache))?))
+        }
+        CandidateConfig::Built => Candidate::Embedded(Arc::new(load(None, config.candidate_limits.clone(), Some(&cache))?)),
+    })
+}
+
+fn load(file: Option<&Path>, limits: Limits, cache: Option<&Path>) -> anyhow::Result<Embedded> {
+    let Some(file) = file else {
+        ensure!(
+            !BUILT_COMPONENT.is_empty(),
+            "this shadow-proxy was built without the auth component: run `cargo ci component` and build again, or pass --component FILE"
+        );
+        return Embedded::load(BUILT_COMPONENT, limits, cache).map_err(said);
+    };
+    let bytes = std::fs::read(file).with_context(|| format!("--component {} cannot be read; check the path", file.display()))?;
+    Embedded::load(&bytes, limits, cache).map_err(said).with_context(|| format!("--component {}", file.display()))
+}
+
+/// wasmtime's errors are a type of their own.
+fn said(error: impl std::fmt::Display) -> anyhow::Error {
+    anyhow::anyhow!("{error:#}")
+}
+
+fn thread(name: &str, work: impl Future<Output = anyhow::Result<()>> + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        if let Err(error) = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(work)) {
+            tracing::error!(%error, "a thread ended early");
+        }
+    })?;
+    Ok(thread)
+}
+
+/// A socket for all threads, so that whichever is free accepts. Not `SO_REUSEPORT`: a second proxy on the same port
+/// has to be an error.
+fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+    // Connections of the process before this one may still be closing.
+    socket.set_reuse_address(true)?;
+    socket
+        .bind(&address.into())
+        .with_context(|| format!("{address} cannot be listened on; choose another address, or port 0 for a free one"))?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// The directory for this process alone.
+fn open_data(data: &Path) -> anyhow::Result<File> {
+    DirBuilder::new().recursive(true).mode(0o700).create(data).with_context(|| unusable(data))?;
+    let lock = File::create(data.join("lock")).with_context(|| unusable(data))?;
+    if lock.try_lock().is_err() {
+        bail!("another shadow-proxy uses {}; give each its own directory with --data", data.display());
+    }
+    Ok(lock)
+}
+
+fn unusable(data: &Path) -> String {
+    format!("{} cannot be used for data; check its permissions, or give another directory with --data", data.display())
+}
+
+fn token_digest(file: &Path) -> anyhow::Result<[u8; 32]> {
+    let token = std::fs::read(file).with_context(|| format!("admin_token_file {} cannot be read", file.display()))?;
+    ensure!(token.trim_ascii().len() >= 16, "the token in {} is shorter than 16 characters; make a longer one", file.display());
+    Ok(admin::digest(&token))
+}
+
+/// 128 bits of the configured text: the same on every replica and after every restart.
+fn hash_key(text: &str) -> [u8; 16] {
+    use sha2::Digest as _;
+    let digest = sha2::Sha256::digest(text);
+    std::array::from_fn(|index| digest[index])
+}
+
+/// As many connections as asked for, or as the system has descriptors: each needs one for its client, one for legacy.
+fn connection_limits(connections_max: usize, idle: Duration, drain: Duration) -> ConnectionLimits {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let wanted = connections_max as u64 * 2 + OTHER_DESCRIPTORS;
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let reachable = maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    if current.is_some_and(|current| current < reachable) {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(reachable), maximum });
+    }
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(wanted);
+    // An idle client needs no connection to legacy, so only a few of them count double.
+    let possible = (descriptors.saturating_sub(OTHER_DESCRIPTORS.min(descriptors / 4)) as usize).max(1);
+    if possible < connections_max {
+        tracing::warn!(possible, connections_max, "too few file descriptors for connections_max; raise `ulimit -n`");
+    }
+    ConnectionLimits { connections: Arc::new(Semaphore::new(possible.min(connections_max))), idle, drain }
+}
+
+async fn signalled() -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    }
+}
+
+/// Where `serve` keeps compiled components: it has no data directory.
+fn cache_home() -> Option<std::path::PathBuf> {
+    let home = std::env::var_os("XDG_CACHE_HOME").map(std::path::PathBuf::from);
+    let home = home.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache")))?;
+    home.is_absolute().then(|| home.join("shadow-proxy"))
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "shadow_proxy=info,warn".into());
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(colours).with_env_filter(filter).with_target(false);
+    // A second call in one process keeps the first.
+    let _ = log.try_init();
+}

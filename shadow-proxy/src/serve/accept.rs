@@ -1,0 +1,94 @@
+//! Connections: how many, how long they may idle, and how they end.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+use crate::metrics::Metrics;
+
+use super::body::ClientBody;
+
+#[derive(Clone, Debug)]
+pub struct ConnectionLimits {
+    /// Open at once, over all threads.
+    pub connections: Arc<Semaphore>,
+    /// For a whole request head, and for a connection without a request.
+    pub idle: Duration,
+    /// For requests in progress to end once the proxy stops.
+    pub drain: Duration,
+}
+
+/// The header block a client may send. Node refuses more than 16 KiB; what lies between is legacy's to refuse.
+const HEAD_BYTES_MAX: usize = 128 << 10;
+/// hyper's own limit is 100, which headers added by proxies in front can exceed; Node's is 2,000.
+const HEADERS_MAX: usize = 256;
+
+/// Serves one thread's share of the connections until `stop` changes, then lets requests in progress end.
+pub async fn serve<F>(
+    listener: TcpListener,
+    answer: impl Fn(Request<Incoming>, IpAddr) -> F + Clone + Send + Sync + 'static,
+    metrics: Arc<Metrics>,
+    limits: ConnectionLimits,
+    mut stop: watch::Receiver<bool>,
+) where
+    F: Future<Output = Response<ClientBody>> + Send + 'static,
+{
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.idle)
+        .preserve_header_case(true)
+        .auto_date_header(false)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX);
+    let graceful = GracefulShutdown::new();
+    loop {
+        // No place, no accept: the backlog waits for an idle connection to time out.
+        let next = async {
+            let place = limits.connections.clone().acquire_owned().await.expect("never closed");
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            biased;
+            _ = stop.changed() => break,
+            next = next => next,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            // Out of file descriptors, or the client was faster than we: the next may do better.
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                continue;
+            }
+        };
+        // An answer is one small write; waiting to merge it with the next would delay it by the client's ACK.
+        let _ = stream.set_nodelay(true);
+        let answer = answer.clone();
+        let service = service_fn(move |request| {
+            let answer = answer(request, peer.ip());
+            async move { Ok::<_, Infallible>(answer.await) }
+        });
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        let metrics = metrics.clone();
+        metrics.connections.inc();
+        tokio::spawn(async move {
+            // A connection that breaks is the client's business; what it asked for is counted in the request.
+            let _ = connection.await;
+            metrics.connections.dec();
+            drop(place);
+        });
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(limits.drain, graceful.shutdown()).await;
+}

@@ -1,0 +1,307 @@
+//! One request from its head to the answer its client gets, and what the mirror is told of it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
+
+use crate::exchange::{Answer, Call, Failure, Leg, Side};
+use crate::metrics::{Metrics, Skip};
+use crate::shadow::mirror::{Job, Mirror};
+use crate::shift::weight::Weight;
+use crate::side::Sides;
+use crate::side::headers::{end_to_end, is_chunked};
+use crate::side::legacy::Framing;
+
+use super::body::ClientBody;
+use super::budget::{Budget, Share};
+use super::route;
+
+/// What answering needs, one for each thread: the sides' connections belong to the thread's runtime.
+pub struct Front {
+    pub sides: Sides,
+    pub mirror: Mirror,
+    pub weight: Arc<Weight>,
+    pub hash_key: [u8; 16],
+    pub metrics: Arc<Metrics>,
+    pub budget: Budget,
+    pub limits: FrontLimits,
+    pub repeatable: Repeatable,
+}
+
+#[derive(Clone, Debug)]
+pub struct FrontLimits {
+    /// Request and answer bodies up to this are mirrored; larger ones are passed on without a copy.
+    pub body_bytes_max: usize,
+    /// For a client to send its whole body.
+    pub body_deadline: Duration,
+}
+
+/// Which calls may be asked again of legacy after the candidate failed on them.
+#[derive(Clone, Debug)]
+pub enum Repeatable {
+    /// All: the candidate cannot reach anything outside itself, so a failed call had no effect.
+    All,
+    /// Safe methods (RFC 9110 §9.2.1) and these paths.
+    Only(Vec<String>),
+}
+
+impl Front {
+    pub async fn answer(self: &Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Response<ClientBody> {
+        let entry = Entry::new(self.metrics.clone());
+        let (parts, body) = request.into_parts();
+        if parts.method == Method::CONNECT {
+            entry.skip(Skip::Method);
+            return problem(StatusCode::NOT_IMPLEMENTED, "This proxy does not open tunnels; call the service itself.");
+        }
+        let framing = Framing { chunked: is_chunked(&parts.headers), extensions: parts.extensions };
+        let mut call =
+            Call { method: parts.method, uri: parts.uri, headers: end_to_end(parts.headers), body: Bytes::new() };
+        let mut share = self.budget.share();
+        match self.read(body, &mut share).await {
+            Received::Whole(body) => {
+                call.body = body;
+                self.answer_whole(entry, share, call, framing, peer).await
+            }
+            Received::Part { head, rest, why } => {
+                entry.skip(why);
+                call.body = head;
+                match self.sides.legacy.send_streaming(&call, framing, rest).await {
+                    Ok(response) => {
+                        self.metrics.served(Side::Legacy);
+                        let (mut parts, body) = response.into_parts();
+                        parts.headers = end_to_end(parts.headers);
+                        Response::from_parts(parts, ClientBody::Passed(body))
+                    }
+                    Err(failure) => self.unanswered(failure),
+                }
+            }
+            Received::TooSlow => {
+                entry.skip(Skip::ClientGone);
+                let mut response = problem(StatusCode::REQUEST_TIMEOUT, "The request body did not arrive in time.");
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                response
+            }
+            Received::ClientGone => {
+                entry.skip(Skip::ClientGone);
+                problem(StatusCode::BAD_REQUEST, "The request body is not complete.")
+            }
+        }
+    }
+
+    async fn answer_whole(
+        self: &Arc<Self>,
+        entry: Entry,
+        share: Share,
+        call: Call,
+        framing: Framing,
+        peer: IpAddr,
+    ) -> Response<ClientBody> {
+        match route::serving_side(self.weight.ppm(), &self.hash_key, &call.headers, peer) {
+            Side::Legacy => self.answer_by_legacy(entry, share, call, framing, None).await,
+            Side::Candidate => {
+                let leg = self.sides.call(Side::Candidate, &call).await;
+                match &leg.outcome {
+                    Ok(answer) => {
+                        let response = answered(answer);
+                        self.metrics.served(Side::Candidate);
+                        entry.hand_over(&self.mirror, Job::new(call, Side::Candidate, leg));
+                        response
+                    }
+                    Err(_) if self.repeatable.allows(&call) => {
+                        self.metrics.rescued.inc();
+                        self.answer_by_legacy(entry, share, call, framing, Some(leg)).await
+                    }
+                    Err(failure) => {
+                        entry.skip(Skip::ServedFailed);
+                        self.unanswered(*failure)
+                    }
+                }
+            }
+        }
+    }
+
+    /// `candidate` is what it already did with the call, when this is a rescue.
+    async fn answer_by_legacy(
+        self: &Arc<Self>,
+        entry: Entry,
+        share: Share,
+        call: Call,
+        framing: Framing,
+        candidate: Option<Leg>,
+    ) -> Response<ClientBody> {
+        let start = Instant::now();
+        match self.sides.legacy.send(&call, framing).await {
+            Ok(response) => {
+                self.metrics.served(Side::Legacy);
+                let (mut parts, body) = response.into_parts();
+                parts.headers = end_to_end(parts.headers);
+                let unfinished = Unfinished {
+                    front: self.clone(),
+                    entry,
+                    share,
+                    call,
+                    start,
+                    status: parts.status,
+                    headers: parts.headers.clone(),
+                    candidate,
+                };
+                Response::from_parts(parts, ClientBody::copied(body, self.limits.body_bytes_max, unfinished))
+            }
+            Err(failure) => {
+                entry.skip(Skip::ServedFailed);
+                self.unanswered(failure)
+            }
+        }
+    }
+
+    fn unanswered(&self, failure: Failure) -> Response<ClientBody> {
+        self.metrics.unanswered.inc();
+        match failure {
+            Failure::Deadline => problem(StatusCode::GATEWAY_TIMEOUT, "The service behind this proxy did not answer in time."),
+            Failure::Busy => problem(StatusCode::SERVICE_UNAVAILABLE, "The service behind this proxy is busy; try again."),
+            Failure::Connect => problem(StatusCode::BAD_GATEWAY, "The service behind this proxy does not accept connections."),
+            _ => problem(StatusCode::BAD_GATEWAY, "The service behind this proxy gave no usable answer."),
+        }
+    }
+
+    /// Reads a body up to the cap and the budget.
+    async fn read(&self, body: Incoming, share: &mut Share) -> Received {
+        if body.is_end_stream() {
+            return Received::Whole(Bytes::new());
+        }
+        tokio::time::timeout(self.limits.body_deadline, read(body, self.limits.body_bytes_max, share))
+            .await
+            .unwrap_or(Received::TooSlow)
+    }
+}
+
+impl Repeatable {
+    fn allows(&self, call: &Call) -> bool {
+        match self {
+            Repeatable::All => true,
+            Repeatable::Only(paths) => call.method.is_safe() || paths.iter().any(|path| path == call.uri.path()),
+        }
+    }
+}
+
+enum Received {
+    Whole(Bytes),
+    /// More than may be kept: the rest is read while it is sent on.
+    Part { head: Bytes, rest: Incoming, why: Skip },
+    TooSlow,
+    ClientGone,
+}
+
+async fn read(mut body: Incoming, bytes_max: usize, share: &mut Share) -> Received {
+    if body.size_hint().lower() > bytes_max as u64 {
+        return Received::Part { head: Bytes::new(), rest: body, why: Skip::BodyTooLarge };
+    }
+    let mut read = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return Received::ClientGone };
+        let Ok(data) = frame.into_data() else { continue };
+        let room = read.len() + data.len() <= bytes_max;
+        let held = room && share.take(data.len());
+        if read.is_empty() && body.is_end_stream() && held {
+            return Received::Whole(data);
+        }
+        read.extend_from_slice(&data);
+        if !held {
+            let why = if room { Skip::NoMemory } else { Skip::BodyTooLarge };
+            return Received::Part { head: read.freeze(), rest: body, why };
+        }
+    }
+    Received::Whole(read.freeze())
+}
+
+/// A request that was received. Whatever becomes of it, it is counted once; dropped without a word, its client is gone.
+pub struct Entry {
+    metrics: Arc<Metrics>,
+    counted: bool,
+}
+
+impl Entry {
+    fn new(metrics: Arc<Metrics>) -> Entry {
+        metrics.received.inc();
+        metrics.serving.inc();
+        Entry { metrics, counted: false }
+    }
+
+    fn skip(mut self, why: Skip) {
+        self.metrics.skipped(why);
+        self.counted = true;
+    }
+
+    /// The mirror counts it from here on.
+    fn hand_over(mut self, mirror: &Mirror, job: Job) {
+        self.counted = true;
+        mirror.offer(job);
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if !self.counted {
+            self.metrics.skipped(Skip::ClientGone);
+        }
+        self.metrics.serving.dec();
+    }
+}
+
+/// An answer by legacy that is still on its way to the client.
+pub struct Unfinished {
+    front: Arc<Front>,
+    entry: Entry,
+    share: Share,
+    call: Call,
+    start: Instant,
+    status: StatusCode,
+    headers: HeaderMap,
+    candidate: Option<Leg>,
+}
+
+impl Unfinished {
+    /// Counts bytes of the answer against the budget.
+    pub fn hold(&mut self, bytes: usize) -> bool {
+        self.share.take(bytes)
+    }
+
+    pub fn give_up(self, why: Skip) {
+        self.entry.skip(why);
+    }
+
+    pub fn finish(self, body: Bytes) {
+        let answer = Answer { status: self.status, headers: self.headers, body };
+        let served = Leg { outcome: Ok(answer), latency: self.start.elapsed() };
+        let job = Job::new(self.call, Side::Legacy, served).with_failed(self.candidate);
+        self.entry.hand_over(&self.front.mirror, job);
+    }
+}
+
+/// The candidate's answer as a response.
+pub fn answered(answer: &Answer) -> Response<ClientBody> {
+    let body = Some(answer.body.clone()).filter(|body| !body.is_empty());
+    let mut response = Response::new(ClientBody::Full(body));
+    *response.status_mut() = answer.status;
+    *response.headers_mut() = answer.headers.clone();
+    response
+}
+
+/// An answer of the proxy's own, RFC 9457.
+pub fn problem(status: StatusCode, detail: &str) -> Response<ClientBody> {
+    let title = status.canonical_reason().unwrap_or("Error");
+    let body = serde_json::json!({"type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail});
+    let body = Bytes::from(body.to_string());
+    let mut response = Response::new(ClientBody::Full(Some(body.clone())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    response
+}

@@ -1,0 +1,8 @@
+//! What the client waits for: accept, decide who serves, answer. Nothing in here awaits `shadow`, `shift` or `show`'s work.
+
+pub mod accept;
+pub mod alone;
+pub mod answer;
+mod body;
+pub mod budget;
+pub mod route;

@@ -1,0 +1,162 @@
+//! Which endpoint a call is for, under a name that can be a metric label: known paths by template, all others as one.
+
+use http::Method;
+
+/// Paths that calls are named by; `*` is one segment of any text.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoints {
+    /// Those with fewer stars first, so that `/users/me` is not `/users/*`.
+    templates: Vec<Template>,
+    unnamed: Names,
+}
+
+impl Endpoints {
+    /// All errors at once, each as `"template": what is wrong; what to write`.
+    pub(crate) fn parse(templates: &[String]) -> Result<Endpoints, Vec<String>> {
+        let mut errors: Vec<String> =
+            templates.iter().filter_map(|text| fault(text).map(|fault| format!("{text:?}: {fault}"))).collect();
+        if templates.len() > TEMPLATES_MAX {
+            errors.push(format!("{} templates; use `*` to write at most {TEMPLATES_MAX}", templates.len()));
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let mut templates: Vec<Template> = templates.iter().map(|text| Template::new(text)).collect();
+        templates.sort_by_key(Template::stars);
+        Ok(Endpoints { templates, unnamed: names(UNNAMED) })
+    }
+
+    /// `POST /auth/validate` for a known path, `POST (unnamed)` for any other: never the path itself, which may hold
+    /// a secret or be one of a million.
+    pub(crate) fn name(&self, method: &Method, path: &str) -> &str {
+        let template = self.templates.iter().find(|template| template.covers(path));
+        &template.map_or(&self.unnamed, |template| &template.names)[method_index(method)]
+    }
+
+    /// The segments that templates spell out, which are no secrets then.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        self.templates.iter().flat_map(Template::words)
+    }
+}
+
+impl Default for Endpoints {
+    fn default() -> Self {
+        Endpoints::parse(&DEFAULT_TEMPLATES.map(str::to_owned)).expect("the default templates are well-formed")
+    }
+}
+
+/// The method when it is a standard one, else `OTHER`: a client can invent methods without end.
+pub(crate) fn method_name(method: &Method) -> &'static str {
+    METHODS[method_index(method)]
+}
+
+#[derive(Clone, Debug)]
+struct Template {
+    segments: Vec<Box<str>>,
+    names: Names,
+}
+
+impl Template {
+    fn new(text: &str) -> Template {
+        Template { segments: text.split('/').skip(1).map(Box::from).collect(), names: names(text) }
+    }
+
+    fn stars(&self) -> usize {
+        self.segments.iter().filter(|segment| &***segment == "*").count()
+    }
+
+    fn words(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().map(|segment| &**segment).filter(|segment| *segment != "*" && !segment.is_empty())
+    }
+
+    fn covers(&self, path: &str) -> bool {
+        let mut segments = path.split('/').skip(1);
+        self.segments.iter().all(|expected| {
+            segments.next().is_some_and(|segment| match &**expected {
+                "*" => !segment.is_empty(),
+                word => word == segment,
+            })
+        }) && segments.next().is_none()
+    }
+}
+
+/// One name for each of `METHODS`, made once so that naming a call allocates nothing.
+type Names = [Box<str>; METHODS.len()];
+
+fn names(path: &str) -> Names {
+    METHODS.map(|method| format!("{method} {path}").into())
+}
+
+fn method_index(method: &Method) -> usize {
+    METHODS.iter().position(|name| *name == method.as_str()).unwrap_or(METHODS.len() - 1)
+}
+
+fn fault(template: &str) -> Option<&'static str> {
+    if template == "/" {
+        return None;
+    }
+    let Some(segments) = template.strip_prefix('/') else {
+        return Some("a path begins with a slash; write for example `/auth/validate`");
+    };
+    let is_plain = |segment: &str| {
+        !segment.is_empty()
+            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()+,;=:@%".contains(&byte))
+    };
+    if template.len() > TEMPLATE_BYTES_MAX {
+        Some("longer than 256 bytes; shorten it with `*`, which stands for one segment")
+    } else if !segments.split('/').all(|segment| segment == "*" || is_plain(segment)) {
+        Some(
+            "a segment is empty or has a character that paths do not have; write for example `/users/*`, without query",
+        )
+    } else {
+        None
+    }
+}
+
+/// What stands for every path that no template covers.
+pub(crate) const UNNAMED: &str = "(unnamed)";
+
+pub(crate) const DEFAULT_TEMPLATES: [&str; 4] = ["/auth/validate", "/healthz", "/readyz", "/"];
+
+const METHODS: [&str; 10] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "OTHER"];
+
+/// Each is a series in the metrics, so a few hundred are already many.
+const TEMPLATES_MAX: usize = 256;
+const TEMPLATE_BYTES_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_named_by_its_template() {
+        let endpoints = Endpoints::parse(&["/users/*", "/users/me", "/", "/a/*/c"].map(str::to_owned)).unwrap();
+        for (method, path, name) in [
+            ("GET", "/", "GET /"),
+            ("GET", "/users/17", "GET /users/*"),
+            ("GET", "/users/me", "GET /users/me"),
+            ("POST", "/users/", "POST (unnamed)"),
+            ("POST", "/users", "POST (unnamed)"),
+            ("POST", "/users/me/", "POST (unnamed)"),
+            ("DELETE", "/a/b/c", "DELETE /a/*/c"),
+            ("OPTIONS", "*", "OPTIONS (unnamed)"),
+            ("PURGE", "/users/me", "OTHER /users/me"),
+            ("get", "/Users/me", "OTHER (unnamed)"),
+            ("GET", "", "GET (unnamed)"),
+        ] {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            assert_eq!(endpoints.name(&method, path), name, "{method} {path}");
+        }
+        assert_eq!(Endpoints::default().name(&Method::POST, "/auth/validate"), "POST /auth/validate");
+    }
+
+    #[test]
+    fn what_is_not_a_template_is_refused() {
+        let faulty =
+            ["", "users", "//", "/users/", "/users?id=1", "/us*rs", "/a b", "/ü", &format!("/{}", "a".repeat(300))];
+        let errors = Endpoints::parse(&faulty.map(str::to_owned)).unwrap_err();
+        assert_eq!(errors.len(), faulty.len());
+        assert!(errors.iter().all(|error| error.contains("; ")), "{errors:?}");
+        assert_eq!(Endpoints::parse(&vec!["/a".to_owned(); TEMPLATES_MAX + 1]).unwrap_err().len(), 1);
+    }
+}

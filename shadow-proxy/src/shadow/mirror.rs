@@ -1,0 +1,130 @@
+//! The queue between the client's path and the mirror, and the thread that works it off.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::exchange::{Call, Exchange, Leg, Side};
+use crate::metrics::{Dropped, Level, Metrics, Skip};
+use crate::side::Sides;
+
+use super::judge::Judge;
+
+/// A served call that waits for its other leg.
+pub struct Job {
+    call: Arc<Call>,
+    served_by: Side,
+    served: Leg,
+    /// What the candidate did with it already, when legacy came to the rescue.
+    candidate_failed: Option<Leg>,
+}
+
+impl Job {
+    pub fn new(call: Call, served_by: Side, served: Leg) -> Job {
+        Job { call: Arc::new(call), served_by, served, candidate_failed: None }
+    }
+
+    pub fn with_failed(self, candidate_failed: Option<Leg>) -> Job {
+        Job { candidate_failed, ..self }
+    }
+
+    fn weight_bytes(&self) -> usize {
+        self.call.weight_bytes() + self.served.outcome.as_ref().map_or(0, |answer| answer.weight_bytes())
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct MirrorLimits {
+    /// Calls waiting or being mirrored.
+    pub queue_max: usize,
+    /// Their calls and answers together.
+    pub queue_bytes_max: usize,
+    /// Calls asked of the mirrored side at the same time.
+    pub concurrency: usize,
+    /// For what is queued to be compared once the proxy stops.
+    pub drain: Duration,
+}
+
+/// The near end: never waits.
+#[derive(Clone)]
+pub struct Mirror {
+    queue: Option<mpsc::Sender<Queued>>,
+    bytes_max: usize,
+    metrics: Arc<Metrics>,
+}
+
+/// A job with its share of the queue's memory, given back when it is dropped.
+struct Queued {
+    job: Option<Job>,
+    weight: i64,
+    bytes: Level,
+}
+
+impl Mirror {
+    /// Mirrors nothing and counts that.
+    pub fn off(metrics: Arc<Metrics>) -> Mirror {
+        Mirror { queue: None, bytes_max: 0, metrics }
+    }
+
+    /// Queues a job, or drops and counts it when the queue is full by count or by bytes.
+    pub fn offer(&self, job: Job) {
+        let Some(queue) = &self.queue else { return self.metrics.skipped(Skip::Off) };
+        let weight = job.weight_bytes() as i64;
+        let before = self.metrics.queue_bytes.inc_by(weight);
+        let queued = Queued { job: Some(job), weight, bytes: self.metrics.queue_bytes.clone() };
+        if before + weight > self.bytes_max as i64 {
+            return self.metrics.dropped(Dropped::QueueBytes);
+        }
+        let Ok(place) = queue.try_reserve() else { return self.metrics.dropped(Dropped::QueueCount) };
+        // Counted before it can be compared, so that nobody ever sees more compared than mirrored.
+        self.metrics.mirrored.inc();
+        place.send(queued);
+    }
+}
+
+impl Drop for Queued {
+    fn drop(&mut self) {
+        self.bytes.dec_by(self.weight);
+    }
+}
+
+/// The far end, to be run on a thread of its own.
+pub struct Worker {
+    queue: mpsc::Receiver<Queued>,
+    judge: Arc<Judge>,
+    limits: MirrorLimits,
+}
+
+pub fn queue(limits: MirrorLimits, judge: Judge, metrics: Arc<Metrics>) -> (Mirror, Worker) {
+    let (sender, receiver) = mpsc::channel(limits.queue_max);
+    let mirror =
+        Mirror { queue: Some(sender), bytes_max: limits.queue_bytes_max, metrics };
+    (mirror, Worker { queue: receiver, judge: Arc::new(judge), limits })
+}
+
+impl Worker {
+    /// Works until every near end is gone and the queue is empty, or the drain time is over.
+    pub async fn run(mut self, sides: Sides) {
+        let slots = Arc::new(Semaphore::new(self.limits.concurrency));
+        while let Some(queued) = self.queue.recv().await {
+            let slot = slots.clone().acquire_owned().await.expect("never closed");
+            let (sides, judge) = (sides.clone(), self.judge.clone());
+            tokio::spawn(async move {
+                mirror(queued, &sides, &judge).await;
+                drop(slot);
+            });
+        }
+        let all = slots.acquire_many(self.limits.concurrency as u32);
+        let _ = tokio::time::timeout(self.limits.drain, all).await;
+    }
+}
+
+async fn mirror(mut queued: Queued, sides: &Sides, judge: &Judge) {
+    let Job { call, served_by, served, candidate_failed } = queued.job.take().expect("taken once");
+    let mirrored = match candidate_failed {
+        Some(leg) => leg,
+        None => sides.call(served_by.other(), &call).await,
+    };
+    judge.judge(&Exchange { call, served_by, served, mirrored });
+}

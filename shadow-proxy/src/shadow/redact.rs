@@ -1,0 +1,179 @@
+//! The only way for content to leave the process.
+//!
+//! Only words on a list leave; everything else becomes a keyed stand-in such as `‹text 24 9f2c1ab4›`: its class, its
+//! length in bytes, and a hash under a key that lives in this process alone, so that equal secrets stay comparable
+//! within one run. Positions that are made for secrets (credentials, cookies, query and form values, JSON under names
+//! like `password` or under names not on the list) are stand-ins even when their text is on the list. The same word
+//! in ordinary text is still shown: a password that is the word `token` cannot be told from the word.
+
+mod body;
+mod curl;
+mod headers;
+mod stand_in;
+mod vocabulary;
+
+use std::collections::HashSet;
+
+use http::HeaderMap;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::curl::curl;
+use self::stand_in::StandIns;
+use self::vocabulary::Vocabulary;
+use super::endpoint::{self, Endpoints};
+use super::path::{self, Path, Root, Segment};
+use crate::exchange::{Answer, Call, Difference, Kind};
+
+/// A call that may be stored and shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ShownCall {
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+/// An answer that may be stored and shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ShownAnswer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+/// A difference that may be stored and shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ShownDifference {
+    pub path: String,
+    pub kind: Kind,
+    pub legacy: Option<String>,
+    pub candidate: Option<String>,
+    pub rule: Option<String>,
+}
+
+pub(crate) struct Redactor {
+    stand_ins: StandIns,
+    vocabulary: Vocabulary,
+    /// Whole path segments that endpoint templates spell out.
+    segments: HashSet<String>,
+}
+
+impl Redactor {
+    /// With a new key, never stored. Fails only where the system has no randomness to give.
+    ///
+    /// `extra_words` are the user's: words, JSON keys or header names that are no secrets of theirs.
+    pub(crate) fn new(extra_words: &[String], endpoints: &Endpoints) -> std::io::Result<Redactor> {
+        let mut key = [0; 32];
+        let filled = rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())?;
+        if filled < key.len() {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(Redactor::with_key(&key, extra_words, endpoints))
+    }
+
+    fn with_key(key: &[u8; 32], extra_words: &[String], endpoints: &Endpoints) -> Redactor {
+        Redactor {
+            stand_ins: StandIns::new(key),
+            vocabulary: Vocabulary::new(extra_words.iter().map(String::as_str).chain(endpoints.words())),
+            segments: endpoints.words().map(str::to_owned).collect(),
+        }
+    }
+
+    pub(crate) fn call(&self, call: &Call) -> ShownCall {
+        let query = call.uri.query().map(|query| format!("?{}", body::pairs(query, |text| self.stand_in(text))));
+        ShownCall {
+            method: endpoint::method_name(&call.method).to_owned(),
+            path: self.path(call.uri.path()) + &query.unwrap_or_default(),
+            headers: self.headers(&call.headers),
+            body: self.body(&call.headers, &call.body),
+        }
+    }
+
+    pub(crate) fn answer(&self, answer: &Answer) -> ShownAnswer {
+        ShownAnswer {
+            status: answer.status.as_u16(),
+            headers: self.headers(&answer.headers),
+            body: self.body(&answer.headers, &answer.body),
+        }
+    }
+
+    /// Stand-ins may be in the path too: of header names and JSON keys that are not on the list.
+    pub(crate) fn difference(&self, difference: &Difference) -> ShownDifference {
+        let Difference { path, kind, legacy, candidate, rule } = difference;
+        let place = Path::parse(path);
+        let value = |value: &String| match &place {
+            Ok(place) => self.value_at(place, value),
+            Err(_) => self.stand_in(value),
+        };
+        ShownDifference {
+            path: place.as_ref().map_or_else(|_| self.stand_in(path), |place| self.place(place)),
+            kind: *kind,
+            legacy: legacy.as_ref().map(value),
+            candidate: candidate.as_ref().map(value),
+            rule: rule.as_deref().map(str::to_owned),
+        }
+    }
+
+    fn place(&self, place: &Path) -> String {
+        let mut shown = place.root.name().to_owned();
+        for segment in &place.segments {
+            match (place.root, segment) {
+                (Root::Header, Segment::Key(name)) => path::push_key(&mut shown, &self.header_name(name)),
+                (_, Segment::Key(key)) => path::push_key(&mut shown, &self.key(key)),
+                (_, Segment::AnyKey) => shown.push_str(".*"),
+                (_, Segment::Elements) => path::push_elements(&mut shown),
+            }
+        }
+        shown
+    }
+
+    fn value_at(&self, place: &Path, value: &str) -> String {
+        match (place.root, place.segments.as_slice()) {
+            (Root::Status | Root::Decision, _) => self.text(value),
+            (Root::Header, [Segment::Key(name)]) => self.header_value(name, value.as_bytes()),
+            (Root::Header, _) => self.stand_in(value),
+            (Root::Body, keys) => {
+                let is_secret = |key: &Segment| matches!(key, Segment::Key(key) if self.is_secret(key));
+                self.fragment(value, keys.iter().any(is_secret))
+            }
+        }
+    }
+
+    fn path(&self, path: &str) -> String {
+        let shown = |segment: &str| {
+            let is_known = segment == "*" || self.segments.contains(segment);
+            if is_known { segment.to_owned() } else { self.stand_in(segment) }
+        };
+        path.split('/').map(shown).collect::<Vec<_>>().join("/")
+    }
+
+    fn headers(&self, headers: &HeaderMap) -> Vec<(String, String)> {
+        let shown = |name: &str, value: &[u8]| (self.header_name(name), self.header_value(name, value));
+        headers.iter().map(|(name, value)| shown(name.as_str(), value.as_bytes())).collect()
+    }
+
+    fn header_name(&self, name: &str) -> String {
+        if self.vocabulary.is_header(name) { name.to_owned() } else { self.stand_in(name) }
+    }
+
+    fn key(&self, key: &str) -> String {
+        if self.vocabulary.knows_key(key) { key.to_owned() } else { self.stand_in(key) }
+    }
+
+    /// What a name that nobody listed holds is nobody's guess.
+    fn is_secret(&self, key: &str) -> bool {
+        !self.vocabulary.knows_key(key) || vocabulary::is_secret_like(key)
+    }
+
+    fn text(&self, text: &str) -> String {
+        self.vocabulary.shown(text, |hidden| self.stand_in(hidden))
+    }
+
+    fn stand_in(&self, text: &str) -> String {
+        self.stand_ins.of(text.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests;

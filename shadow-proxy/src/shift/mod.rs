@@ -1,0 +1,4 @@
+//! Who gets how much.
+
+pub mod journal;
+pub mod weight;

@@ -1,0 +1,197 @@
+//! The admin port.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::metrics::Metrics;
+use crate::serve::route::ALL_PPM;
+use crate::shadow::record::Store;
+use crate::shift::journal::Journal;
+
+use super::finding::{self, Finding};
+use super::page;
+
+/// What the admin port shows and moves.
+pub struct Admin {
+    pub metrics: Arc<Metrics>,
+    pub journal: Journal,
+    pub data: PathBuf,
+    /// Off once the proxy drains.
+    pub ready: AtomicBool,
+    /// SHA-256 of the token that everything but the probes asks for.
+    pub token_digest: Option<[u8; 32]>,
+    /// Where curl lines point to: the proxy's own address.
+    pub base: String,
+}
+
+pub fn router(admin: Arc<Admin>) -> Router {
+    let guarded = Router::new()
+        .route("/", get(show_page))
+        .route("/metrics", get(metrics))
+        .route("/api/status", get(status))
+        .route("/api/diffs", get(diffs))
+        .route("/api/diffs/{id}", get(diff))
+        .route("/api/weight", post(weight))
+        .route("/api/rollback", post(rollback))
+        .layer(middleware::from_fn_with_state(admin.clone(), guard));
+    Router::new()
+        .route("/healthz", get(async || Json(json!({"status": "ok"}))))
+        .route("/readyz", get(ready))
+        .merge(guarded)
+        .fallback(async || Problem(StatusCode::NOT_FOUND, "there is no such page; `/` lists what there is".to_owned()))
+        .with_state(admin)
+}
+
+/// Asks for the token where one is set, and refuses what a web page of somebody else could make a browser send.
+async fn guard(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Result<Response, Problem> {
+    if let Some(expected) = admin.token_digest {
+        let sent = request.headers().get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+        if sent.is_none_or(|token| digest(token) != expected) {
+            return Err(Problem(StatusCode::UNAUTHORIZED, "send `Authorization: Bearer TOKEN`, or use --token-file".to_owned()));
+        }
+    } else if !is_named_locally(request.headers()) {
+        let reason = "without a token this port answers only to an IP address or localhost as its host name";
+        return Err(Problem(StatusCode::FORBIDDEN, reason.to_owned()));
+    }
+    Ok(next.run(request).await)
+}
+
+/// Comparing digests tells nothing about the token, however long it takes.
+pub fn digest(token: &[u8]) -> [u8; 32] {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(token.trim_ascii()).into()
+}
+
+/// A page that rebinds its own name to this address still sends its own name.
+fn is_named_locally(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok()
+}
+
+async fn ready(State(admin): State<Arc<Admin>>) -> Response {
+    if admin.ready.load(Ordering::Relaxed) {
+        Json(json!({"status": "ready"})).into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "draining"}))).into_response()
+    }
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(CONTENT_TYPE, OPENMETRICS)], admin.metrics.text()).into_response()
+}
+
+async fn status(State(admin): State<Arc<Admin>>) -> Result<Json<serde_json::Value>, Problem> {
+    let weight_ppm = admin.journal.weight().ppm();
+    let mut status = serde_json::to_value(admin.metrics.snapshot()).map_err(|error| Problem::internal(&error.into()))?;
+    status["phase"] = json!(phase(weight_ppm));
+    status["weight_ppm"] = json!(weight_ppm);
+    Ok(Json(status))
+}
+
+/// A weight set by a person stays until a person changes it.
+fn phase(weight_ppm: u32) -> &'static str {
+    if weight_ppm == 0 { "shadow" } else { "held" }
+}
+
+async fn diffs(State(admin): State<Arc<Admin>>) -> Result<Json<Vec<Finding>>, Problem> {
+    Ok(Json(read(admin, |store, base| Ok(finding::findings(store.findings(None)?, base))).await?))
+}
+
+async fn diff(State(admin): State<Arc<Admin>>, Path(id): Path<i64>) -> Result<Json<Finding>, Problem> {
+    let found = read(admin, move |store, base| Ok(store.finding(id)?.map(|stored| finding::finding(stored, base)))).await?;
+    found.map(Json).ok_or_else(|| Problem(StatusCode::NOT_FOUND, format!("there is no finding {id}; `shadow-proxy diffs` lists them")))
+}
+
+async fn show_page(State(admin): State<Arc<Admin>>) -> Result<Response, Problem> {
+    let weight_ppm = admin.journal.weight().ppm();
+    let snapshot = admin.metrics.snapshot();
+    let findings = read(admin, |store, base| Ok(finding::findings(store.findings(None)?, base))).await?;
+    let page = page::page(phase(weight_ppm), weight_ppm, &snapshot, &findings);
+    Ok(([(CONTENT_TYPE, "text/html; charset=utf-8")], page.into_string()).into_response())
+}
+
+/// Reads the store on a thread that may wait for the disk.
+async fn read<T: Send + 'static>(
+    admin: Arc<Admin>,
+    read: impl FnOnce(&Store, &str) -> anyhow::Result<T> + Send + 'static,
+) -> Result<T, Problem> {
+    let result = tokio::task::spawn_blocking(move || read(&Store::open(&admin.data)?, &admin.base)).await;
+    result.map_err(anyhow::Error::from).and_then(|result| result).map_err(|error| Problem::internal(&error))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WeightCommand {
+    ppm: u32,
+    who: String,
+    why: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Command {
+    who: String,
+    why: String,
+}
+
+async fn weight(State(admin): State<Arc<Admin>>, body: Result<Json<WeightCommand>, JsonRejection>) -> Result<Response, Problem> {
+    let Json(WeightCommand { ppm, who, why }) = body.map_err(|error| Problem(error.status(), format!("{error}; send {{\"ppm\":10000,\"who\":\"…\",\"why\":\"…\"}}")))?;
+    if ppm > ALL_PPM {
+        return Err(Problem(StatusCode::UNPROCESSABLE_ENTITY, format!("ppm {ppm} is more than the whole traffic; send 0 to {ALL_PPM}")));
+    }
+    change(admin, ppm, who, why).await
+}
+
+async fn rollback(State(admin): State<Arc<Admin>>, body: Result<Json<Command>, JsonRejection>) -> Result<Response, Problem> {
+    let Json(Command { who, why }) = body.map_err(|error| Problem(error.status(), format!("{error}; send {{\"who\":\"…\",\"why\":\"…\"}}")))?;
+    change(admin, 0, who, why).await
+}
+
+async fn change(admin: Arc<Admin>, ppm: u32, who: String, why: String) -> Result<Response, Problem> {
+    if who.trim().is_empty() || why.trim().is_empty() {
+        return Err(Problem(StatusCode::UNPROCESSABLE_ENTITY, "who and why are written into the journal; give both".to_owned()));
+    }
+    let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let changed = tokio::task::spawn_blocking(move || {
+        let change = admin.journal.change(ppm, who, why, at_ms)?;
+        admin.metrics.weight_ppm.set(i64::from(change.to_ppm));
+        anyhow::Ok(change)
+    });
+    let change = changed.await.map_err(anyhow::Error::from).and_then(|change| change).map_err(|error| Problem::internal(&error))?;
+    tracing::info!(from_ppm = change.from_ppm, to_ppm = change.to_ppm, "the weight was changed");
+    Ok(Json(change).into_response())
+}
+
+/// RFC 9457.
+struct Problem(StatusCode, String);
+
+impl Problem {
+    fn internal(error: &anyhow::Error) -> Problem {
+        Problem(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}"))
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Problem(status, detail) = self;
+        let title = status.canonical_reason().unwrap_or("Error");
+        let body = json!({"type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail});
+        (status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
+    }
+}

@@ -1,0 +1,5 @@
+//! For people and Prometheus: reads what the others count and keep, and hands commands on.
+
+pub mod admin;
+pub mod finding;
+mod page;

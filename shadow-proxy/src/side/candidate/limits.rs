@@ -1,0 +1,167 @@
+//! What a guest may use, and the state of a store that enforces it.
+
+use std::future::Future;
+use std::str::FromStr;
+use std::time::Duration;
+
+use wasmtime::component::ResourceTable;
+use wasmtime::{ResourceLimiter, UpdateDeadline};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+
+/// How long an instance lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instances {
+    /// One call each: no request can see what another left behind.
+    Fresh,
+    /// Up to so many calls each, one at a time. Faster, and without isolation between requests.
+    Reuse(u32),
+}
+
+impl Instances {
+    pub fn may_serve_again(self, calls: u32) -> bool {
+        matches!(self, Instances::Reuse(max) if calls < max)
+    }
+}
+
+impl FromStr for Instances {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Instances, String> {
+        let reuse = text.strip_prefix("reuse=").and_then(|calls| calls.parse().ok()).filter(|&calls| calls > 0);
+        match (text, reuse) {
+            ("fresh", _) => Ok(Instances::Fresh),
+            (_, Some(calls)) => Ok(Instances::Reuse(calls)),
+            _ => Err(format!("`{text}` is neither `fresh` nor `reuse=N`; for example `reuse=1000`")),
+        }
+    }
+}
+
+/// The caps on one component. Every one of them has a test that runs into it.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    pub instances: Instances,
+    /// Calls in progress at the same time, over all threads.
+    pub calls_max: usize,
+    /// Linear memory of one instance.
+    pub memory_bytes_max: usize,
+    /// From the call to the complete answer, waiting included.
+    pub deadline: Duration,
+    /// CPU of one call, counted in whole ticks.
+    pub cpu_max: Duration,
+    /// How often a computing guest lets other requests of its thread run.
+    pub tick: Duration,
+    /// Answer body.
+    pub body_bytes_max: usize,
+}
+
+/// What a guest may make the host copy in one call.
+const HOSTCALL_BYTES_MAX: usize = 8 << 20;
+/// Handles a guest may hold, and entries of the resource table.
+const HANDLES_MAX: usize = 256;
+
+/// The state of one store. Nothing in it reaches outside: no files, no sockets, no environment.
+pub struct Guest {
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    outbound: NoOutbound,
+    memory_bytes_max: usize,
+    /// The guest asked for more than its cap, which is how a trap that follows is explained.
+    pub memory_refused: bool,
+    ticks_left: u64,
+}
+
+impl Guest {
+    pub fn new(limits: &Limits) -> Guest {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES_MAX);
+        Guest {
+            table,
+            wasi: WasiCtx::builder().build(),
+            http: WasiHttpCtx::new(),
+            outbound: NoOutbound,
+            memory_bytes_max: limits.memory_bytes_max,
+            memory_refused: false,
+            ticks_left: 0,
+        }
+    }
+
+    pub fn live_resources(&self) -> bool {
+        !self.table.is_empty()
+    }
+}
+
+/// Arms a store for one call: a parked store's deadline lies in the past.
+pub fn arm(store: &mut wasmtime::Store<Guest>, limits: &Limits) {
+    store.data_mut().ticks_left = (limits.cpu_max.as_nanos() / limits.tick.as_nanos().max(1)) as u64;
+    store.set_epoch_deadline(1);
+    store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
+}
+
+/// Sets up what holds for the whole life of a store.
+pub fn confine(store: &mut wasmtime::Store<Guest>) {
+    store.limiter(|guest| guest);
+    store.set_max_component_handles(HANDLES_MAX);
+    store.epoch_deadline_callback(|mut store| {
+        let guest = store.data_mut();
+        guest.ticks_left = guest.ticks_left.saturating_sub(1);
+        Ok(if guest.ticks_left == 0 { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
+    });
+}
+
+impl ResourceLimiter for Guest {
+    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let allowed = desired <= self.memory_bytes_max;
+        self.memory_refused |= !allowed;
+        Ok(allowed)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= 20_000)
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.outbound }
+    }
+}
+
+struct NoOutbound;
+
+impl WasiHttpHooks for NoOutbound {
+    fn send_request(
+        &mut self,
+        _request: http::Request<WasiBody>,
+        _options: Option<RequestOptions>,
+        _done: Box<dyn Future<Output = Result<()>> + Send>,
+    ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<()>> + Send>)>> + Send>
+    {
+        Box::new(async { Err(Error::HttpRequestDenied) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_are_fresh_or_reused_so_many_times() {
+        assert_eq!("fresh".parse(), Ok(Instances::Fresh));
+        assert_eq!("reuse=7".parse(), Ok(Instances::Reuse(7)));
+        for bad in ["", "reuse", "reuse=0", "reuse=-1", "Fresh"] {
+            let error = bad.parse::<Instances>().expect_err("not a mode");
+            assert!(error.ends_with("for example `reuse=1000`"), "{error}");
+        }
+        assert!(!Instances::Fresh.may_serve_again(0));
+        assert!(Instances::Reuse(2).may_serve_again(1));
+        assert!(!Instances::Reuse(2).may_serve_again(2));
+    }
+}

@@ -1,0 +1,114 @@
+//! The host of a `wasi:http/proxy` component, called inline on the caller's task; the only home of wasmtime.
+
+mod cache;
+mod call;
+mod engine;
+mod limits;
+mod stock;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+use wasmtime::Result;
+use wasmtime::error::Context as _;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+
+use crate::exchange::{Answer, Call, Failure};
+
+pub use self::limits::{Instances, Limits};
+use self::limits::Guest;
+use self::stock::Stock;
+
+/// A loaded component, ready to answer. Shared by all threads.
+pub struct Embedded {
+    pre: ProxyPre<Guest>,
+    limits: Limits,
+    stock: Arc<Stock>,
+    /// One permit for each call in progress: what is beyond the pool is refused at once instead of waiting for it.
+    slots: Semaphore,
+}
+
+impl Embedded {
+    /// Compiles a component (or takes it from `cache`) and proves that it can be instantiated.
+    ///
+    /// # Errors
+    /// The bytes are no component, it imports what this host does not offer, or it does not start.
+    pub fn load(bytes: &[u8], limits: Limits, cache: Option<&Path>) -> Result<Embedded> {
+        let engine = engine::engine(&limits)?;
+        let component = cache::compiled(&engine, bytes, cache)?;
+        let pre = engine::link(&engine, &component)?;
+        let embedded = Embedded {
+            pre,
+            stock: Arc::new(Stock::new(&limits)),
+            slots: Semaphore::new(limits.calls_max),
+            limits,
+        };
+        engine::start_ticker(&engine, embedded.limits.tick);
+        embedded.prove_it_starts()?;
+        Ok(embedded)
+    }
+
+    /// One call, answered completely. Never panics on what a guest does; an instance that failed is not used again.
+    pub async fn call(&self, call: &Call) -> std::result::Result<Answer, Failure> {
+        let _slot = self.slots.try_acquire().map_err(|_| Failure::Busy)?;
+        let instance = match self.stock.take() {
+            Some(instance) => instance,
+            None => self.instantiate().await?,
+        };
+        let (answer, instance) = call::answer(instance, call, &self.limits).await;
+        self.put_back(instance);
+        answer
+    }
+
+    /// Where the instance goes after its call, off the caller's path: the answer is sent first.
+    fn put_back(&self, used: Option<stock::Instance>) {
+        if let Some(instance) = used.filter(|instance| self.limits.instances.may_serve_again(instance.calls)) {
+            return self.stock.put(instance);
+        }
+        if self.stock.is_full() {
+            return;
+        }
+        let (pre, limits, stock) = (self.pre.clone(), self.limits.clone(), self.stock.clone());
+        tokio::spawn(async move {
+            if let Ok(instance) = stock::Instance::new(&pre, &limits).await {
+                stock.put(instance);
+            }
+        });
+    }
+
+    async fn instantiate(&self) -> std::result::Result<stock::Instance, Failure> {
+        stock::Instance::new(&self.pre, &self.limits).await.map_err(|error| {
+            if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+                Failure::Busy
+            } else {
+                tracing::warn!(%error, "the component could not be instantiated");
+                Failure::Trap
+            }
+        })
+    }
+
+    /// One instance made and one request answered before anything is served: the first client does not pay for it,
+    /// and a component that cannot start is an error at start.
+    fn prove_it_starts(&self) -> Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        runtime.block_on(async {
+            for _ in 0..self.stock.capacity() {
+                let instance = stock::Instance::new(&self.pre, &self.limits)
+                    .await
+                    .context("the component cannot be instantiated; `shadow-proxy doctor FILE` says what it needs")?;
+                self.stock.put(instance);
+            }
+            let warm_up = Call {
+                method: http::Method::GET,
+                uri: http::Uri::from_static("/"),
+                headers: http::HeaderMap::new(),
+                body: Bytes::new(),
+            };
+            // Whatever it answers is fine: only the pages it touches matter here.
+            let _ = self.call(&warm_up).await;
+            Ok(())
+        })
+    }
+}
