@@ -1,9 +1,7 @@
 //! The shell around [`crate::handle`] for `wasi:http/proxy` 0.2; the only file that names WASI.
 
 use wasi::exports::http::incoming_handler::Guest;
-use wasi::http::types::{
-    Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
-};
+use wasi::http::types::{Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam};
 
 use crate::{DevelopmentKeys, Headers, Request, Response, handle};
 
@@ -20,11 +18,8 @@ impl Guest for Component {
         let target = request.path_with_query().unwrap_or_default();
         let headers = request.headers();
         let now = wasi::clocks::wall_clock::now().seconds;
-        let response = handle(
-            &Request { method: name(&method), target: &target, headers: &headers },
-            &DevelopmentKeys,
-            now,
-        );
+        let response =
+            handle(&Request { method: name(&method), target: &target, headers: &headers }, &DevelopmentKeys, now);
         ResponseOutparam::set(outparam, Ok(outgoing(response)));
     }
 }

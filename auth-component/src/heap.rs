@@ -22,10 +22,6 @@ impl Arena {
         *self = Arena { start, next: start, end, live: 0 };
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.end == 0
-    }
-
     /// The address of a new block, or how many bytes are lacking at the end.
     pub(crate) fn allocate(&mut self, size: usize, align: usize) -> Result<usize, usize> {
         let address = self.next.next_multiple_of(align);
@@ -87,7 +83,7 @@ mod global {
             }
             // SAFETY: single-threaded, and the references handed out do not overlap (see `Sync` above).
             let arena = unsafe { &mut *self.0.get() };
-            if arena.is_empty() {
+            if arena.end == 0 {
                 arena.init(&raw const __heap_base as usize, core::arch::wasm32::memory_size(0) * PAGE_BYTES);
             }
             arena

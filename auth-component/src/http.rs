@@ -35,10 +35,7 @@ impl Response {
         let body = serde_json::to_vec(body).expect("our own answer types have string keys and no failing serializer");
         Response {
             status,
-            headers: vec![
-                ("content-type", "application/json".to_owned()),
-                ("content-length", body.len().to_string()),
-            ],
+            headers: vec![("content-type", "application/json".to_owned()), ("content-length", body.len().to_string())],
             body,
         }
     }

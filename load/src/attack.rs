@@ -39,11 +39,7 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<Outcome> {
 }
 
 async fn attack(plan: &Plan) -> anyhow::Result<Outcome> {
-    let pace = Pace {
-        requests: plan.requests,
-        time: plan.time,
-        rate: plan.rate,
-    };
+    let pace = Pace { requests: plan.requests, time: plan.time, rate: plan.rate };
     let run = Arc::new(Run::new(plan, pace)?);
     let started_at = SystemTime::now();
     let bar = Bar::new(plan, pace.planned());
@@ -52,15 +48,10 @@ async fn attack(plan: &Plan) -> anyhow::Result<Outcome> {
     watch.abort();
     // The bar is taken away with the task, and must be gone before anything is printed.
     let _ = watch.await;
-    ran.map_err(|error| anyhow::anyhow!("{error}"))
-        .context("goose could not run; correct what it names")?;
+    ran.map_err(|error| anyhow::anyhow!("{error}")).context("goose could not run; correct what it names")?;
 
     let tally = std::mem::replace(&mut *run.tally(), Tally::new(0));
-    let lasted = run
-        .schedule
-        .start()
-        .zip(tally.end)
-        .map(|(start, end)| end.saturating_duration_since(start));
+    let lasted = run.schedule.start().zip(tally.end).map(|(start, end)| end.saturating_duration_since(start));
     let course = Course {
         started_at,
         lasted: lasted.unwrap_or_default(),
@@ -88,13 +79,8 @@ impl Run {
         Ok(Self {
             schedule: Arc::new(schedule),
             cases: plan.cases.clone(),
-            requests: plan
-                .cases
-                .iter()
-                .map(|case| prepare(plan, case))
-                .collect::<anyhow::Result<_>>()?,
-            client: client(plan.users)
-                .context("cannot make an HTTP client; check the system's certificates")?,
+            requests: plan.cases.iter().map(|case| prepare(plan, case)).collect::<anyhow::Result<_>>()?,
+            client: client(plan.users).context("cannot make an HTTP client; check the system's certificates")?,
             tally: Mutex::new(Tally::new(plan.cases.len())),
             all_users: Barrier::new(plan.users),
         })
@@ -145,12 +131,8 @@ fn goose(plan: &Plan, run: &Arc<Run>) -> anyhow::Result<GooseAttack> {
     configuration.co_mitigation = Some(GooseCoordinatedOmissionMitigation::Disabled);
     let scenario = scenario!("contract")
         .set_host(&plan.origin())
-        .register_transaction(
-            transaction(run, |run, user| Box::pin(arrive(run, user))).set_on_start(),
-        )
-        .register_transaction(
-            transaction(run, |run, user| Box::pin(take_a_turn(run, user))).set_name("case"),
-        );
+        .register_transaction(transaction(run, |run, user| Box::pin(arrive(run, user))).set_on_start())
+        .register_transaction(transaction(run, |run, user| Box::pin(take_a_turn(run, user))).set_name("case"));
     Ok(GooseAttack::initialize_with_config(configuration)?
         // Only so that goose does not make a client for each user, which they would not use.
         .set_client_builder_without_cookies(GooseClientBuilder::new().without_cookies())?
@@ -159,10 +141,7 @@ fn goose(plan: &Plan, run: &Arc<Run>) -> anyhow::Result<GooseAttack> {
 
 type Step<'user> = std::pin::Pin<Box<dyn Future<Output = TransactionResult> + Send + 'user>>;
 
-fn transaction(
-    run: &Arc<Run>,
-    step: for<'user> fn(Arc<Run>, &'user mut GooseUser) -> Step<'user>,
-) -> Transaction {
+fn transaction(run: &Arc<Run>, step: for<'user> fn(Arc<Run>, &'user mut GooseUser) -> Step<'user>) -> Transaction {
     let run = Arc::clone(run);
     let function: TransactionFunction = Arc::new(move |user| step(Arc::clone(&run), user));
     Transaction::new(function)
@@ -184,26 +163,16 @@ async fn take_a_turn(run: Arc<Run>, user: &mut GooseUser) -> TransactionResult {
         return Ok(());
     };
     let case = &run.cases[index];
-    let request = run.requests[index]
-        .try_clone()
-        .expect("a body in memory can be cloned");
+    let request = run.requests[index].try_clone().expect("a body in memory can be cloned");
     let sent = Instant::now();
     let answer = tokio::select! {
         answer = ask(&user.client, request) => answer,
         failure = give_up(&run.schedule) => Err(failure),
     };
     let end = Instant::now();
-    let result = answer.map(|answer| Checked {
-        status: answer.status,
-        differences: check::differences(&case.accepted, &answer),
-    });
-    let attempt = Attempt {
-        case: index,
-        latency: end - due,
-        service: end - sent,
-        end,
-        result,
-    };
+    let result = answer
+        .map(|answer| Checked { status: answer.status, differences: check::differences(&case.accepted, &answer) });
+    let attempt = Attempt { case: index, latency: end - due, service: end - sent, end, result };
     run.tally().record(case, &attempt);
     report(user, case, &attempt).await
 }
@@ -217,11 +186,7 @@ async fn ask(client: &Client, request: Request) -> Result<Answer, Failure> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer {
-        status: response.status().as_u16(),
-        headers: std::mem::take(response.headers_mut()),
-        body,
-    })
+    Ok(Answer { status: response.status().as_u16(), headers: std::mem::take(response.headers_mut()), body })
 }
 
 fn failure(error: reqwest::Error) -> Failure {
@@ -244,25 +209,11 @@ async fn give_up(schedule: &Schedule) -> Failure {
 /// last user has started, and its times are less exact. The texts are few, because goose keeps a count of each.
 async fn report(user: &mut GooseUser, case: &Case, attempt: &Attempt) -> TransactionResult {
     let (status, problem) = match &attempt.result {
-        Ok(Checked {
-            status,
-            differences,
-        }) => (
-            Some(*status),
-            (!differences.is_empty()).then_some("wrong answer"),
-        ),
+        Ok(Checked { status, differences }) => (Some(*status), (!differences.is_empty()).then_some("wrong answer")),
         Err(failure) => (None, Some(failure.reason())),
     };
     let method = case.request.method.as_str();
-    user.record_custom_request_duration(
-        method,
-        &case.name,
-        attempt.latency,
-        problem.is_none(),
-        status,
-        problem,
-    )
-    .await
+    user.record_custom_request_duration(method, &case.name, attempt.latency, problem.is_none(), status, problem).await
 }
 
 /// Moves the bar, and ends the run when it should end early: goose's switch is thrown by Ctrl-C, and here by SIGTERM.

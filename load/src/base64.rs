@@ -50,9 +50,7 @@ mod tests {
         ] {
             assert_eq!(decode(text).as_deref(), Some(bytes), "{text}");
         }
-        for text in [
-            "Z", "Zg", "Zg=", "Z===", "====", "Zg==Zg==", "Zm-v", "Zm9v\n",
-        ] {
+        for text in ["Z", "Zg", "Zg=", "Z===", "====", "Zg==Zg==", "Zm-v", "Zm9v\n"] {
             assert_eq!(decode(text), None, "{text:?}");
         }
     }

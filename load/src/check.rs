@@ -25,29 +25,14 @@ pub(crate) struct Difference {
 
 /// How the answer differs from the accepted one that it is closest to; nothing when it is right.
 pub(crate) fn differences(accepted: &[Expect], answer: &Answer) -> Vec<Difference> {
-    accepted
-        .iter()
-        .map(|expect| against(expect, answer))
-        .min_by_key(Vec::len)
-        .unwrap_or_default()
+    accepted.iter().map(|expect| against(expect, answer)).min_by_key(Vec::len).unwrap_or_default()
 }
 
 fn against(expect: &Expect, answer: &Answer) -> Vec<Difference> {
-    let Expect {
-        status,
-        content_type,
-        headers,
-        json,
-        body_bytes,
-    } = expect;
+    let Expect { status, content_type, headers, json, body_bytes } = expect;
     let mut found = Vec::new();
     if let Some(status) = status {
-        compare(
-            &mut found,
-            "status",
-            &status.to_string(),
-            &answer.status.to_string(),
-        );
+        compare(&mut found, "status", &status.to_string(), &answer.status.to_string());
     }
     if let Some(content_type) = content_type {
         let got = header(&answer.headers, CONTENT_TYPE.as_str());
@@ -57,12 +42,7 @@ fn against(expect: &Expect, answer: &Answer) -> Vec<Difference> {
     for (name, expected) in headers {
         let got = header(&answer.headers, name);
         let what = format!("header {name}");
-        compare(
-            &mut found,
-            &what,
-            expected.as_deref().unwrap_or(ABSENT),
-            got.as_deref().unwrap_or(ABSENT),
-        );
+        compare(&mut found, &what, expected.as_deref().unwrap_or(ABSENT), got.as_deref().unwrap_or(ABSENT));
     }
     if let Some(expected) = json {
         match serde_json::from_slice(&answer.body) {
@@ -74,12 +54,7 @@ fn against(expect: &Expect, answer: &Answer) -> Vec<Difference> {
         }
     }
     if let Some(bytes) = body_bytes {
-        compare(
-            &mut found,
-            "body bytes",
-            &bytes.to_string(),
-            &answer.body.len().to_string(),
-        );
+        compare(&mut found, "body bytes", &bytes.to_string(), &answer.body.len().to_string());
     }
     found
 }
@@ -89,40 +64,23 @@ const ABSENT: &str = "(absent)";
 
 fn compare(found: &mut Vec<Difference>, what: &str, expected: &str, got: &str) {
     if expected != got {
-        found.push(Difference {
-            what: what.to_owned(),
-            expected: expected.to_owned(),
-            got: got.to_owned(),
-        });
+        found.push(Difference { what: what.to_owned(), expected: expected.to_owned(), got: got.to_owned() });
     }
 }
 
 /// Several values of one name are listed, never joined into one value that might equal the expected one.
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
-    let mut values = headers
-        .get_all(name)
-        .iter()
-        .map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let mut values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
     let first = values.next()?.into_owned();
     Some(values.fold(first, |all, value| format!("{all} + {value}")))
 }
 
 fn media_type(value: &str) -> String {
-    value
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 /// `path` is the JSON pointer (RFC 6901) of where the two stand; it is left as it was.
-fn compare_json(
-    found: &mut Vec<Difference>,
-    path: &mut String,
-    expected: Option<&Value>,
-    got: Option<&Value>,
-) {
+fn compare_json(found: &mut Vec<Difference>, path: &mut String, expected: Option<&Value>, got: Option<&Value>) {
     if expected == got || found.len() >= PATHS_MAX {
         return;
     }
@@ -136,35 +94,17 @@ fn compare_json(
         }
         (Some(Value::Array(expected)), Some(Value::Array(got))) => {
             for index in 0..expected.len().max(got.len()) {
-                step(
-                    found,
-                    path,
-                    &index.to_string(),
-                    expected.get(index),
-                    got.get(index),
-                );
+                step(found, path, &index.to_string(), expected.get(index), got.get(index));
             }
         }
         _ => {
-            let show =
-                |value: Option<&Value>| value.map_or_else(|| ABSENT.to_owned(), Value::to_string);
-            compare(
-                found,
-                format!("json {path}").trim_end(),
-                &show(expected),
-                &show(got),
-            );
+            let show = |value: Option<&Value>| value.map_or_else(|| ABSENT.to_owned(), Value::to_string);
+            compare(found, format!("json {path}").trim_end(), &show(expected), &show(got));
         }
     }
 }
 
-fn step(
-    found: &mut Vec<Difference>,
-    path: &mut String,
-    member: &str,
-    expected: Option<&Value>,
-    got: Option<&Value>,
-) {
+fn step(found: &mut Vec<Difference>, path: &mut String, member: &str, expected: Option<&Value>, got: Option<&Value>) {
     let length = path.len();
     path.push('/');
     path.push_str(member);
@@ -187,19 +127,10 @@ mod tests {
             ("vary", "origin"),
             ("vary", "accept"),
         ] {
-            headers.append(
-                HeaderName::from_static(name),
-                HeaderValue::from_static(value),
-            );
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        let body = json!({"valid": false, "user_id": null, "scopes": ["a", "b"]})
-            .to_string()
-            .into_bytes();
-        Answer {
-            status: 401,
-            headers,
-            body,
-        }
+        let body = json!({"valid": false, "user_id": null, "scopes": ["a", "b"]}).to_string().into_bytes();
+        Answer { status: 401, headers, body }
     }
 
     fn expect(value: Value) -> Expect {
@@ -213,30 +144,12 @@ mod tests {
             (json!({"status": 401}), &[]),
             (json!({"status": 200}), &["status: 200 -> 401"]),
             (json!({"content_type": "application/json"}), &[]),
-            (
-                json!({"content_type": "text/html"}),
-                &["content-type: text/html -> application/json"],
-            ),
-            (
-                json!({"headers": {"WWW-Authenticate": "Bearer", "etag": null}}),
-                &[],
-            ),
-            (
-                json!({"headers": {"www-authenticate": null}}),
-                &["header www-authenticate: (absent) -> Bearer"],
-            ),
-            (
-                json!({"headers": {"etag": "x"}}),
-                &["header etag: x -> (absent)"],
-            ),
-            (
-                json!({"headers": {"vary": "origin, accept"}}),
-                &["header vary: origin, accept -> origin + accept"],
-            ),
-            (
-                json!({"json": {"user_id": null, "scopes": ["a", "b"], "valid": false}}),
-                &[],
-            ),
+            (json!({"content_type": "text/html"}), &["content-type: text/html -> application/json"]),
+            (json!({"headers": {"WWW-Authenticate": "Bearer", "etag": null}}), &[]),
+            (json!({"headers": {"www-authenticate": null}}), &["header www-authenticate: (absent) -> Bearer"]),
+            (json!({"headers": {"etag": "x"}}), &["header etag: x -> (absent)"]),
+            (json!({"headers": {"vary": "origin, accept"}}), &["header vary: origin, accept -> origin + accept"]),
+            (json!({"json": {"user_id": null, "scopes": ["a", "b"], "valid": false}}), &[]),
             (
                 json!({"json": {"valid": true, "scopes": ["a", "c", "d"], "a/b": 1}}),
                 &[
@@ -247,21 +160,12 @@ mod tests {
                     "json /user_id: (absent) -> null",
                 ],
             ),
-            (
-                json!({"json": []}),
-                &["json: [] -> {\"scopes\":[\"a\",\"b\"],\"user_id\":null,\"valid\":false}"],
-            ),
+            (json!({"json": []}), &["json: [] -> {\"scopes\":[\"a\",\"b\"],\"user_id\":null,\"valid\":false}"]),
             (json!({"body_bytes": 0}), &["body bytes: 0 -> 49"]),
         ] {
             let found: Vec<String> = differences(&[expect(expected.clone())], &answer())
                 .into_iter()
-                .map(
-                    |Difference {
-                         what,
-                         expected,
-                         got,
-                     }| format!("{what}: {expected} -> {got}"),
-                )
+                .map(|Difference { what, expected, got }| format!("{what}: {expected} -> {got}"))
                 .collect();
             assert_eq!(found, differing, "{expected}");
         }
@@ -280,19 +184,9 @@ mod tests {
 
     #[test]
     fn a_body_that_is_no_json_and_an_absent_content_type_differ() {
-        let plain = Answer {
-            status: 200,
-            headers: HeaderMap::new(),
-            body: b"<html>".to_vec(),
-        };
-        let found = differences(
-            &[expect(json!({"content_type": "text/html", "json": {}}))],
-            &plain,
-        );
-        let got: Vec<&str> = found
-            .iter()
-            .map(|difference| difference.got.as_str())
-            .collect();
+        let plain = Answer { status: 200, headers: HeaderMap::new(), body: b"<html>".to_vec() };
+        let found = differences(&[expect(json!({"content_type": "text/html", "json": {}}))], &plain);
+        let got: Vec<&str> = found.iter().map(|difference| difference.got.as_str()).collect();
         assert_eq!(got, ["(absent)", "6 bytes that are no JSON"]);
     }
 }

@@ -5,11 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 #[derive(Debug, Parser)]
-#[command(
-    name = "load",
-    version,
-    about = "Load tests made from the contract, every answer checked"
-)]
+#[command(name = "load", version, about = "Load tests made from the contract, every answer checked")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -42,11 +42,7 @@ pub(crate) struct Expect {
 
 /// The cases of `folder` in the order of their file names; with `only`, those alone. Every error that can be found
 /// is returned.
-pub(crate) fn read(
-    folder: &Path,
-    only: &[String],
-    expecting: Expecting,
-) -> Result<Vec<Case>, Vec<String>> {
+pub(crate) fn read(folder: &Path, only: &[String], expecting: Expecting) -> Result<Vec<Case>, Vec<String>> {
     let files = list(folder).map_err(|error| vec![error])?;
     let mut errors = Vec::new();
     let mut names = BTreeSet::new();
@@ -56,9 +52,7 @@ pub(crate) fn read(
         match read_file(&file, expecting) {
             Ok(Read { name, case }) => {
                 if !names.insert(name.clone()) {
-                    errors.push(format!(
-                        "{shown}: another file also has the case {name:?}; rename one of them"
-                    ));
+                    errors.push(format!("{shown}: another file also has the case {name:?}; rename one of them"));
                 }
                 cases.extend(case.filter(|case| only.is_empty() || only.contains(&case.name)));
             }
@@ -70,15 +64,9 @@ pub(crate) fn read(
     }
     if errors.is_empty() && cases.is_empty() {
         let shown = folder.display();
-        errors.push(format!(
-            "{shown}: no case has a weight above 0, so nothing would be sent; give one a weight"
-        ));
+        errors.push(format!("{shown}: no case has a weight above 0, so nothing would be sent; give one a weight"));
     }
-    if errors.is_empty() {
-        Ok(cases)
-    } else {
-        Err(errors)
-    }
+    if errors.is_empty() { Ok(cases) } else { Err(errors) }
 }
 
 fn missing(name: &str, names: &BTreeSet<String>, cases: &[Case]) -> Option<String> {
@@ -86,9 +74,7 @@ fn missing(name: &str, names: &BTreeSet<String>, cases: &[Case]) -> Option<Strin
         return None;
     }
     Some(if names.contains(name) {
-        format!(
-            "--case {name}: its weight is 0, which says never to send it; give it a weight in its file"
-        )
+        format!("--case {name}: its weight is 0, which says never to send it; give it a weight in its file")
     } else {
         format!("--case {name}: the contract has no such case; use a \"name\" found in its files")
     })
@@ -96,27 +82,19 @@ fn missing(name: &str, names: &BTreeSet<String>, cases: &[Case]) -> Option<Strin
 
 fn list(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let shown = folder.display();
-    let unreadable =
-        |error| format!("{shown}: {error}; name the folder of the contract with --contract");
+    let unreadable = |error| format!("{shown}: {error}; name the folder of the contract with --contract");
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "json")
-        {
+        if path.extension().is_some_and(|extension| extension == "json") {
             files.push(path);
         }
     }
     files.sort();
     match files.len() {
-        0 => Err(format!(
-            "{shown}: no .json file in it; name the folder of the contract with --contract"
-        )),
+        0 => Err(format!("{shown}: no .json file in it; name the folder of the contract with --contract")),
         1..=CASES_MAX => Ok(files),
-        more => Err(format!(
-            "{shown}: {more} cases, {CASES_MAX} are the most; name a smaller folder with --contract"
-        )),
+        more => Err(format!("{shown}: {more} cases, {CASES_MAX} are the most; name a smaller folder with --contract")),
     }
 }
 
@@ -128,37 +106,22 @@ struct Read {
 }
 
 fn read_file(file: &Path, expecting: Expecting) -> Result<Read, String> {
-    let size = fs::metadata(file)
-        .map_err(|error| format!("{error}; make it readable"))?
-        .len();
+    let size = fs::metadata(file).map_err(|error| format!("{error}; make it readable"))?.len();
     if size > FILE_BYTES_MAX {
-        return Err(format!(
-            "{size} bytes, {FILE_BYTES_MAX} are the most; use body_repeat for a long body"
-        ));
+        return Err(format!("{size} bytes, {FILE_BYTES_MAX} are the most; use body_repeat for a long body"));
     }
     let text = fs::read_to_string(file).map_err(|error| format!("{error}; make it readable"))?;
     parse(&text, expecting)
 }
 
 fn parse(text: &str, expecting: Expecting) -> Result<Read, String> {
-    let raw: RawCase =
-        serde_json::from_str(text).map_err(|error| format!("{error}; correct the file"))?;
-    let RawCase {
-        name,
-        _why,
-        weight,
-        request,
-        expect,
-        legacy,
-        _difference,
-    } = raw;
+    let raw: RawCase = serde_json::from_str(text).map_err(|error| format!("{error}; correct the file"))?;
+    let RawCase { name, _why, weight, request, expect, legacy, _difference } = raw;
     if name.trim().is_empty() {
         return Err("\"name\" is empty; give the case a name".into());
     }
     if weight > WEIGHT_MAX {
-        return Err(format!(
-            "weight {weight} is above {WEIGHT_MAX}; weights are shares, use smaller ones"
-        ));
+        return Err(format!("weight {weight} is above {WEIGHT_MAX}; weights are shares, use smaller ones"));
     }
     let candidate = expectation("expect", expect.clone())?;
     if candidate.status.is_none() {
@@ -176,15 +139,7 @@ fn parse(text: &str, expecting: Expecting) -> Result<Read, String> {
         Expecting::Either if legacy == candidate => vec![candidate],
         Expecting::Either => vec![legacy, candidate],
     };
-    Ok(Read {
-        name: name.clone(),
-        case: Some(Case {
-            name,
-            weight,
-            request,
-            accepted,
-        }),
-    })
+    Ok(Read { name: name.clone(), case: Some(Case { name, weight, request, accepted }) })
 }
 
 /// The members of `legacy` take the places of those of `expect`; null takes one away.
@@ -241,11 +196,7 @@ mod tests {
     }
 
     fn accepted(expecting: Expecting) -> Vec<Expect> {
-        parse(&case().to_string(), expecting)
-            .expect("the case is right")
-            .case
-            .expect("it has a weight")
-            .accepted
+        parse(&case().to_string(), expecting).expect("the case is right").case.expect("it has a weight").accepted
     }
 
     #[test]
@@ -256,11 +207,7 @@ mod tests {
             json: Some(json!({"valid": true})),
             ..Expect::default()
         };
-        let legacy = Expect {
-            status: Some(200),
-            content_type: Some("text/html".into()),
-            ..Expect::default()
-        };
+        let legacy = Expect { status: Some(200), content_type: Some("text/html".into()), ..Expect::default() };
         for (expecting, expected) in [
             (Expecting::Candidate, vec![candidate.clone()]),
             (Expecting::Legacy, vec![legacy.clone()]),
@@ -286,11 +233,7 @@ mod tests {
             ("/weight", json!(10_001), "use smaller ones"),
             ("/expect/satus", json!(200), "unknown field `satus`"),
             ("/expect/status", Value::Null, "no \"status\""),
-            (
-                "/legacy/headers",
-                json!({"a b": "x"}),
-                "cannot be a header's name",
-            ),
+            ("/legacy/headers", json!({"a b": "x"}), "cannot be a header's name"),
             ("/request/path", json!("*"), "set the weight to 0"),
         ] {
             let problem = refusal(pointer, value);
@@ -303,30 +246,20 @@ mod tests {
         let mut case = case();
         case["request"]["path"] = json!("/a/../b");
         case["weight"] = json!(0);
-        assert!(
-            parse(&case.to_string(), Expecting::Either)
-                .expect("it is not sent")
-                .case
-                .is_none()
-        );
+        assert!(parse(&case.to_string(), Expecting::Either).expect("it is not sent").case.is_none());
     }
 
     #[test]
     fn all_errors_of_a_folder_are_told_at_once() {
         let folder = tempfile::tempdir().expect("a folder");
-        let write =
-            |file: &str, text: &str| fs::write(folder.path().join(file), text).expect("a file");
+        let write = |file: &str, text: &str| fs::write(folder.path().join(file), text).expect("a file");
         write("a.json", &case().to_string());
         write("b.json", &case().to_string());
         write("c.json", "{");
         write("README.md", "not a case");
-        let errors =
-            read(folder.path(), &[], Expecting::Either).expect_err("two of three files are wrong");
+        let errors = read(folder.path(), &[], Expecting::Either).expect_err("two of three files are wrong");
         assert_eq!(errors.len(), 2, "{errors:?}");
-        assert!(
-            errors[0].contains("b.json: another file also has the case \"valid-key\""),
-            "{errors:?}"
-        );
+        assert!(errors[0].contains("b.json: another file also has the case \"valid-key\""), "{errors:?}");
         assert!(errors[1].contains("c.json: EOF"), "{errors:?}");
     }
 
@@ -337,8 +270,7 @@ mod tests {
             let mut case = case();
             case["name"] = json!(name);
             case["weight"] = json!(weight);
-            fs::write(folder.path().join(format!("{name}.json")), case.to_string())
-                .expect("a file");
+            fs::write(folder.path().join(format!("{name}.json")), case.to_string()).expect("a file");
         }
         let read = |only: &[&str]| {
             let only: Vec<String> = only.iter().map(|&name| name.to_owned()).collect();
@@ -347,12 +279,7 @@ mod tests {
         let names = |cases: Vec<Case>| cases.into_iter().map(|case| case.name).collect::<Vec<_>>();
         assert_eq!(read(&[]).map(names), Ok(vec!["a".into(), "b".into()]));
         assert_eq!(read(&["b"]).map(names), Ok(vec!["b".into()]));
-        let errors = read(&["never", "nowhere"])
-            .map(names)
-            .expect_err("neither can be sent");
-        assert!(
-            errors[0].contains("its weight is 0") && errors[1].contains("no such case"),
-            "{errors:?}"
-        );
+        let errors = read(&["never", "nowhere"]).map(names).expect_err("neither can be sent");
+        assert!(errors[0].contains("its weight is 0") && errors[1].contains("no such case"), "{errors:?}");
     }
 }

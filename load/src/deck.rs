@@ -11,21 +11,11 @@ pub(crate) struct Deck {
 impl Deck {
     /// A deck of the cases `0..weights.len()`. At least one weight is not 0.
     pub(crate) fn new(weights: &[u32], seed: u64) -> Self {
-        let divisor = weights
-            .iter()
-            .copied()
-            .fold(0, greatest_common_divisor)
-            .max(1);
-        let cards: Vec<u32> = (0u32..)
-            .zip(weights)
-            .flat_map(|(case, weight)| (0..weight / divisor).map(move |_| case))
-            .collect();
+        let divisor = weights.iter().copied().fold(0, greatest_common_divisor).max(1);
+        let cards: Vec<u32> =
+            (0u32..).zip(weights).flat_map(|(case, weight)| (0..weight / divisor).map(move |_| case)).collect();
         let dealt = cards.len();
-        Self {
-            cards,
-            dealt,
-            random: SplitMix64(seed),
-        }
+        Self { cards, dealt, random: SplitMix64(seed) }
     }
 
     pub(crate) fn deal(&mut self) -> usize {
@@ -48,11 +38,7 @@ impl Deck {
 }
 
 fn greatest_common_divisor(a: u32, b: u32) -> u32 {
-    if b == 0 {
-        a
-    } else {
-        greatest_common_divisor(b, a % b)
-    }
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
 /// Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014).
@@ -83,9 +69,7 @@ mod tests {
     }
 
     fn counts(weights: &[u32], dealt: &[usize]) -> Vec<usize> {
-        (0..weights.len())
-            .map(|case| dealt.iter().filter(|&&card| card == case).count())
-            .collect()
+        (0..weights.len()).map(|case| dealt.iter().filter(|&&card| card == case).count()).collect()
     }
 
     #[test]
@@ -97,11 +81,7 @@ mod tests {
             (&[0, 5], 2, vec![0, 2]),
         ] {
             let dealt = deal(weights, 9, expected.iter().sum());
-            assert_eq!(
-                counts(weights, &dealt),
-                expected,
-                "{decks} decks of {weights:?}"
-            );
+            assert_eq!(counts(weights, &dealt), expected, "{decks} decks of {weights:?}");
         }
     }
 

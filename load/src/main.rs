@@ -52,10 +52,7 @@ fn attack(args: AttackArgs) -> u8 {
         Ok(outcome) => outcome,
         Err(error) => return refuse(&[format!("{error:#}")]),
     };
-    let written = plan
-        .out
-        .as_deref()
-        .map_or(Ok(()), |file| outcome.write(file));
+    let written = plan.out.as_deref().map_or(Ok(()), |file| outcome.write(file));
     // The figures are safe by now: whoever closed stdout does not want to read them.
     let _ = std::io::stdout().write_all(table::render(&outcome).as_bytes());
     if let Err(error) = written {

@@ -71,16 +71,9 @@ pub(crate) struct Course {
 
 impl Outcome {
     pub(crate) fn new(plan: &Plan, course: Course, tally: Tally) -> Self {
-        let Course {
-            started_at,
-            lasted,
-            planned,
-            complete,
-        } = course;
+        let Course { started_at, lasted, planned, complete } = course;
         let (requests, failed, wrong) = (tally.requests(), tally.failed(), tally.wrong());
-        let since_epoch = started_at
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
+        let since_epoch = started_at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let by_case = plan.cases.iter().zip(tally.cases);
         Self {
             schema: SCHEMA,
@@ -93,11 +86,7 @@ impl Outcome {
             requests,
             failed,
             wrong,
-            unsent: if plan.rate.is_some() {
-                planned.unwrap_or(requests).saturating_sub(requests)
-            } else {
-                0
-            },
+            unsent: if plan.rate.is_some() { planned.unwrap_or(requests).saturating_sub(requests) } else { 0 },
             rate: rounded((requests - failed) as f64 / lasted.as_secs_f64().max(1e-6)),
             rate_planned: plan.rate,
             users: plan.users,
@@ -136,12 +125,7 @@ impl Outcome {
             // What is left of it helps nobody; that it could not be written is told below.
             let _ = fs::remove_file(unfinished);
         }
-        written.with_context(|| {
-            format!(
-                "cannot write {}; make room or choose another --out",
-                file.display()
-            )
-        })
+        written.with_context(|| format!("cannot write {}; make room or choose another --out", file.display()))
     }
 }
 

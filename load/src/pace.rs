@@ -39,16 +39,11 @@ impl Pace {
 
     /// When request `index` is due, counted from the start; `None` = as soon as a user is free.
     fn due(&self, index: u64) -> Option<Duration> {
-        self.rate
-            .map(|rate| Duration::from_secs_f64(index as f64 / rate))
+        self.rate.map(|rate| Duration::from_secs_f64(index as f64 / rate))
     }
 
     fn is_over(&self, elapsed: Duration) -> bool {
-        let late = if self.rate.is_some() {
-            LATE_MAX
-        } else {
-            Duration::ZERO
-        };
+        let late = if self.rate.is_some() { LATE_MAX } else { Duration::ZERO };
         self.time.is_some_and(|time| elapsed >= time + late)
     }
 }
@@ -112,22 +107,12 @@ impl Schedule {
             return None;
         }
         let mut deal = self.deal.lock().unwrap_or_else(PoisonError::into_inner);
-        if self
-            .pace
-            .planned()
-            .is_some_and(|planned| deal.dealt >= planned)
-        {
+        if self.pace.planned().is_some_and(|planned| deal.dealt >= planned) {
             return None;
         }
-        let due = self
-            .pace
-            .due(deal.dealt)
-            .map_or_else(Instant::now, |offset| start + offset);
+        let due = self.pace.due(deal.dealt).map_or_else(Instant::now, |offset| start + offset);
         deal.dealt += 1;
-        Some(Turn {
-            case: deal.deck.deal(),
-            due,
-        })
+        Some(Turn { case: deal.deck.deal(), due })
     }
 
     /// No further turns, and `ended_early` ends.
@@ -155,11 +140,7 @@ impl Schedule {
         let planned = self.pace.planned().unwrap_or(u64::MAX);
         let mut released = 0;
         while released < planned && !self.stopped() && !self.pace.is_over(start.elapsed()) {
-            let wait = self
-                .pace
-                .due(released)
-                .unwrap_or_default()
-                .saturating_sub(start.elapsed());
+            let wait = self.pace.due(released).unwrap_or_default().saturating_sub(start.elapsed());
             if wait.is_zero() {
                 self.due.add_permits(1);
                 released += 1;
@@ -177,11 +158,7 @@ mod tests {
     use super::*;
 
     fn pace(requests: Option<u64>, time_ms: Option<u64>, rate: Option<f64>) -> Pace {
-        Pace {
-            requests,
-            time: time_ms.map(Duration::from_millis),
-            rate,
-        }
+        Pace { requests, time: time_ms.map(Duration::from_millis), rate }
     }
 
     #[test]
@@ -237,14 +214,8 @@ mod tests {
 
     #[tokio::test]
     async fn exactly_as_many_turns_as_were_asked_for() {
-        for pace in [
-            pace(Some(1_001), None, None),
-            pace(Some(101), None, Some(50_000.0)),
-        ] {
-            assert_eq!(
-                turns(&schedule(pace)).await.len() as u64,
-                pace.requests.unwrap_or_default()
-            );
+        for pace in [pace(Some(1_001), None, None), pace(Some(101), None, Some(50_000.0))] {
+            assert_eq!(turns(&schedule(pace)).await.len() as u64, pace.requests.unwrap_or_default());
         }
     }
 

@@ -33,41 +33,21 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn from_args(args: AttackArgs) -> Result<Self, Vec<String>> {
-        let AttackArgs {
-            target,
-            time,
-            requests,
-            users,
-            rate,
-            contract,
-            expect,
-            out,
-            progress,
-            seed,
-            cases,
-        } = args;
+        let AttackArgs { target, time, requests, users, rate, contract, expect, out, progress, seed, cases } = args;
         let mut errors = Vec::new();
         let target = keep(parse_target(&target), &mut errors);
         if time.is_none() && requests.is_none() {
-            errors.push(
-                "neither --time nor --requests, so the run would never end; add --time 30s".into(),
-            );
+            errors.push("neither --time nor --requests, so the run would never end; add --time 30s".into());
         }
         let time = time.and_then(|text| keep(parse_time(&text), &mut errors));
         if requests.is_some_and(|requests| !(1..=REQUESTS_MAX).contains(&requests)) {
-            errors.push(format!(
-                "--requests must be from 1 to {REQUESTS_MAX}; use another number"
-            ));
+            errors.push(format!("--requests must be from 1 to {REQUESTS_MAX}; use another number"));
         }
         if !(1..=USERS_MAX).contains(&users) {
-            errors.push(format!(
-                "--users must be from 1 to {USERS_MAX}; use another number"
-            ));
+            errors.push(format!("--users must be from 1 to {USERS_MAX}; use another number"));
         }
         if rate.is_some_and(|rate| !(rate > 0.0 && rate <= RATE_MAX)) {
-            errors.push(format!(
-                "--rate must be above 0 and at most {RATE_MAX} per second; use another number"
-            ));
+            errors.push(format!("--rate must be above 0 and at most {RATE_MAX} per second; use another number"));
         }
         if let Some(error) = out.as_deref().and_then(unwritable) {
             errors.push(error);
@@ -80,30 +60,17 @@ impl Plan {
             }
         };
         match target {
-            Some(target) if errors.is_empty() => Ok(Self {
-                target,
-                time,
-                requests,
-                users,
-                rate,
-                cases,
-                expecting: expect,
-                out,
-                progress,
-                seed,
-            }),
+            Some(target) if errors.is_empty() => {
+                Ok(Self { target, time, requests, users, rate, cases, expecting: expect, out, progress, seed })
+            }
             _ => Err(errors),
         }
     }
 
     /// That something listens at the target, before a run of nothing but failures.
     pub(crate) fn reach_target(&self) -> Result<(), String> {
-        let unreachable = |error| {
-            format!(
-                "nothing answers at {}: {error}; start the service or correct --target",
-                self.origin()
-            )
-        };
+        let unreachable =
+            |error| format!("nothing answers at {}: {error}; start the service or correct --target", self.origin());
         let addresses = self.target.socket_addrs(|| None).map_err(unreachable)?;
         let mut last = None;
         for address in addresses {
@@ -112,9 +79,7 @@ impl Plan {
                 Err(error) => last = Some(error),
             }
         }
-        Err(unreachable(last.unwrap_or_else(|| {
-            std::io::Error::other("the name has no address")
-        })))
+        Err(unreachable(last.unwrap_or_else(|| std::io::Error::other("the name has no address"))))
     }
 
     pub(crate) fn origin(&self) -> String {
@@ -129,31 +94,22 @@ fn keep<T>(result: Result<T, String>, errors: &mut Vec<String>) -> Option<T> {
 /// The text is not repeated in the error: it may carry a password.
 fn parse_target(text: &str) -> Result<Url, String> {
     let example = "write it like http://127.0.0.1:8080";
-    let url =
-        Url::parse(text).map_err(|error| format!("--target is no URL ({error}); {example}"))?;
+    let url = Url::parse(text).map_err(|error| format!("--target is no URL ({error}); {example}"))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(format!(
-            "--target must begin with http:// or https://; {example}"
-        ));
+        return Err(format!("--target must begin with http:// or https://; {example}"));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(format!(
-            "--target must not carry a user or password; {example}"
-        ));
+        return Err(format!("--target must not carry a user or password; {example}"));
     }
     if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return Err(format!(
-            "--target must end after host and port, the cases have the paths; {example}"
-        ));
+        return Err(format!("--target must end after host and port, the cases have the paths; {example}"));
     }
     Ok(url)
 }
 
 /// One number with one unit: `500ms`, `30s`, `2m`, `1h`.
 fn parse_time(text: &str) -> Result<Duration, String> {
-    let digits = text
-        .find(|letter: char| !letter.is_ascii_digit())
-        .unwrap_or(text.len());
+    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let unit_ms = match unit {
         "ms" => Some(1),
@@ -169,9 +125,7 @@ fn parse_time(text: &str) -> Result<Duration, String> {
         .and_then(|(number, unit_ms)| number.checked_mul(unit_ms))
         .map(Duration::from_millis)
         .filter(|time| (TIME_MIN..=TIME_MAX).contains(time))
-        .ok_or_else(|| {
-            format!("--time {text:?} is not a time from 100ms to 24h; write it like 30s, 2m or 1h")
-        })
+        .ok_or_else(|| format!("--time {text:?} is not a time from 100ms to 24h; write it like 30s, 2m or 1h"))
 }
 
 /// A run should not be lost for want of a folder.
@@ -180,15 +134,8 @@ fn unwritable(file: &Path) -> Option<String> {
     if file.file_name().is_none() || file.is_dir() {
         return Some(format!("--out {shown} is a folder; name a file in it"));
     }
-    let folder = file
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())?;
-    (!folder.is_dir()).then(|| {
-        format!(
-            "--out {shown}: there is no folder {}; create it",
-            folder.display()
-        )
-    })
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty())?;
+    (!folder.is_dir()).then(|| format!("--out {shown}: there is no folder {}; create it", folder.display()))
 }
 
 #[cfg(test)]
@@ -200,54 +147,22 @@ mod tests {
 
     #[test]
     fn times_are_a_number_with_a_unit() {
-        for (text, ms) in [
-            ("500ms", 500),
-            ("30s", 30_000),
-            ("2m", 120_000),
-            ("24h", 86_400_000),
-        ] {
+        for (text, ms) in [("500ms", 500), ("30s", 30_000), ("2m", 120_000), ("24h", 86_400_000)] {
             assert_eq!(parse_time(text), Ok(Duration::from_millis(ms)), "{text}");
         }
-        for text in [
-            "",
-            "30",
-            "s",
-            "1.5s",
-            "-1s",
-            "1m30s",
-            "99ms",
-            "25h",
-            "99999999999999999999s",
-            "5 s",
-        ] {
+        for text in ["", "30", "s", "1.5s", "-1s", "1m30s", "99ms", "25h", "99999999999999999999s", "5 s"] {
             assert!(parse_time(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn targets_are_an_origin_without_credentials() {
-        for text in [
-            "http://127.0.0.1:8080",
-            "http://localhost/",
-            "https://auth.example",
-            "http://[::1]:80",
-        ] {
+        for text in ["http://127.0.0.1:8080", "http://localhost/", "https://auth.example", "http://[::1]:80"] {
             assert!(parse_target(text).is_ok(), "{text}");
         }
-        for text in [
-            "",
-            "127.0.0.1:80",
-            "ftp://a",
-            "http://u:secret@a",
-            "http://a/b",
-            "http://a/?q",
-            "http://a/#f",
-        ] {
+        for text in ["", "127.0.0.1:80", "ftp://a", "http://u:secret@a", "http://a/b", "http://a/?q", "http://a/#f"] {
             let error = parse_target(text).expect_err(text);
-            assert!(
-                error.ends_with("write it like http://127.0.0.1:8080") && !error.contains("secret"),
-                "{error}"
-            );
+            assert!(error.ends_with("write it like http://127.0.0.1:8080") && !error.contains("secret"), "{error}");
         }
     }
 
@@ -257,15 +172,9 @@ mod tests {
                     --contract /no/such";
         let Command::Attack(args) = Cli::parse_from(line.split_whitespace()).command;
         let errors = Plan::from_args(args).expect_err("nothing in it is right");
-        for (error, start) in errors.iter().zip([
-            "--target",
-            "--time",
-            "--requests",
-            "--users",
-            "--rate",
-            "--out",
-            "/no/such",
-        ]) {
+        for (error, start) in
+            errors.iter().zip(["--target", "--time", "--requests", "--users", "--rate", "--out", "/no/such"])
+        {
             assert!(error.starts_with(start), "{error}");
         }
         assert_eq!(errors.len(), 7, "{errors:?}");

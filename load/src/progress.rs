@@ -20,11 +20,7 @@ pub(crate) struct Bar {
 impl Bar {
     pub(crate) fn new(plan: &Plan, planned: Option<u64>) -> Self {
         let shown = plan.progress == Progress::Auto && std::io::stderr().is_terminal();
-        let target = if shown {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
+        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let time = plan.time.unwrap_or_default();
         let length = planned.unwrap_or_else(|| milliseconds(time));
         let template = match planned {
@@ -46,11 +42,7 @@ impl Bar {
         };
         self.bar.set_position(done);
         let rate = requests as f64 / elapsed.as_secs_f64().max(1e-3);
-        self.bar.set_message(format!(
-            "{rate:.0}/s  {} wrong  {} failed",
-            tally.wrong(),
-            tally.failed()
-        ));
+        self.bar.set_message(format!("{rate:.0}/s  {} wrong  {} failed", tally.wrong(), tally.failed()));
     }
 
     pub(crate) fn clear(&self) {

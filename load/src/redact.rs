@@ -43,9 +43,7 @@ pub(crate) fn scrub(request: &Request, text: &str) -> String {
     // The longest first: a piece of a secret must not be taken out of its middle, and leave the ends.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     secrets.dedup();
-    let clean = secrets.iter().fold(text.to_owned(), |text, secret| {
-        text.replace(secret.as_str(), REDACTED)
-    });
+    let clean = secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), REDACTED));
     match clean.char_indices().nth(TEXT_CHARS_MAX) {
         Some((end, _)) => format!("{}…", &clean[..end]),
         None => clean,
@@ -71,18 +69,11 @@ fn from_headers(headers: &HeaderMap, secrets: &mut Vec<String>) {
 /// Every value of the query, and segments with a digit in them: ids and keys, not words.
 fn from_path(path: &str, secrets: &mut Vec<String>) {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
-    for segment in path
-        .split('/')
-        .filter(|segment| segment.contains(|letter: char| letter.is_ascii_digit()))
-    {
+    for segment in path.split('/').filter(|segment| segment.contains(|letter: char| letter.is_ascii_digit())) {
         pieces(segment, PIECE_BYTES_MIN, secrets);
     }
     for pair in query.split('&') {
-        pieces(
-            pair.split_once('=').map_or(pair, |(_, value)| value),
-            PIECE_BYTES_MIN,
-            secrets,
-        );
+        pieces(pair.split_once('=').map_or(pair, |(_, value)| value), PIECE_BYTES_MIN, secrets);
     }
 }
 
@@ -97,9 +88,7 @@ fn from_json(json: &Value, secrets: &mut Vec<String>) {
     match json {
         Value::String(text) => pieces(text, BODY_PIECE_BYTES_MIN, secrets),
         Value::Array(items) => items.iter().for_each(|item| from_json(item, secrets)),
-        Value::Object(members) => members
-            .values()
-            .for_each(|member| from_json(member, secrets)),
+        Value::Object(members) => members.values().for_each(|member| from_json(member, secrets)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
@@ -107,12 +96,8 @@ fn from_json(json: &Value, secrets: &mut Vec<String>) {
 /// The whole text, and what stands between characters that no token has (RFC 6750's b64token, and cookies').
 fn pieces(text: &str, bytes_min: usize, secrets: &mut Vec<String>) {
     let outside = |letter: char| !(letter.is_alphanumeric() || "-._~+/=%".contains(letter));
-    let parts = text
-        .split(outside)
-        .flat_map(|part| [part, part.trim_end_matches('='), after_equals(part)]);
-    let long = std::iter::once(text.trim())
-        .chain(parts)
-        .filter(|part| part.len() >= bytes_min);
+    let parts = text.split(outside).flat_map(|part| [part, part.trim_end_matches('='), after_equals(part)]);
+    let long = std::iter::once(text.trim()).chain(parts).filter(|part| part.len() >= bytes_min);
     secrets.extend(long.map(str::to_owned));
 }
 
@@ -128,19 +113,10 @@ mod tests {
 
     use super::*;
 
-    fn request(
-        path: &str,
-        headers: &[(&'static str, &'static str)],
-        body: &'static str,
-    ) -> Request {
+    fn request(path: &str, headers: &[(&'static str, &'static str)], body: &'static str) -> Request {
         let headers = headers
             .iter()
-            .map(|&(name, value)| {
-                (
-                    HeaderName::from_static(name),
-                    HeaderValue::from_static(value),
-                )
-            })
+            .map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect();
         Request {
             method: Method::POST,
@@ -153,71 +129,25 @@ mod tests {
     #[test]
     fn credentials_are_taken_out_wherever_the_request_carried_them() {
         for (path, headers, body, said) in [
-            (
-                "/",
-                &[("authorization", "Bearer canary-1")][..],
-                "",
-                "unknown key canary-1!",
-            ),
-            (
-                "/",
-                &[("authorization", "Basic dXNlcjpjYW5hcnktMQ==")],
-                "",
-                "user:canary-1",
-            ),
-            (
-                "/",
-                &[("authorization", "Basic dXNlcjpjYW5hcnktMQ==")],
-                "",
-                "dXNlcjpjYW5hcnktMQ",
-            ),
-            (
-                "/",
-                &[("cookie", "a=1; sid=canary-1")],
-                "",
-                "session canary-1 is over",
-            ),
+            ("/", &[("authorization", "Bearer canary-1")][..], "", "unknown key canary-1!"),
+            ("/", &[("authorization", "Basic dXNlcjpjYW5hcnktMQ==")], "", "user:canary-1"),
+            ("/", &[("authorization", "Basic dXNlcjpjYW5hcnktMQ==")], "", "dXNlcjpjYW5hcnktMQ"),
+            ("/", &[("cookie", "a=1; sid=canary-1")], "", "session canary-1 is over"),
             ("/", &[("x-api-key", "canary-1")], "", "canary-1"),
             ("/?token=canary-1&b=2", &[], "", "no token=canary-1"),
-            (
-                "/keys/canary-1/use",
-                &[],
-                "",
-                "Cannot GET /keys/canary-1/use",
-            ),
-            (
-                "/",
-                &[],
-                "user=a&password=canary-1",
-                "canary-1 is not the password",
-            ),
-            (
-                "/",
-                &[],
-                r#"{"login": {"password": ["canary-1"]}}"#,
-                "canary-1 is not the password",
-            ),
+            ("/keys/canary-1/use", &[], "", "Cannot GET /keys/canary-1/use"),
+            ("/", &[], "user=a&password=canary-1", "canary-1 is not the password"),
+            ("/", &[], r#"{"login": {"password": ["canary-1"]}}"#, "canary-1 is not the password"),
         ] {
             let clean = scrub(&request(path, headers, body), said);
-            assert!(
-                !clean.contains("canary-1") && !clean.contains("dXNl") && clean.contains(REDACTED),
-                "{clean}"
-            );
+            assert!(!clean.contains("canary-1") && !clean.contains("dXNl") && clean.contains(REDACTED), "{clean}");
         }
     }
 
     #[test]
     fn what_is_no_credential_stays() {
-        let request = request(
-            "/auth/validate",
-            &[("content-type", "application/json")],
-            "{}",
-        );
-        for said in [
-            "application/json",
-            "Cannot POST /auth/validate",
-            "{\"valid\":false}",
-        ] {
+        let request = request("/auth/validate", &[("content-type", "application/json")], "{}");
+        for said in ["application/json", "Cannot POST /auth/validate", "{\"valid\":false}"] {
             assert_eq!(scrub(&request, said), said);
         }
     }
@@ -225,10 +155,7 @@ mod tests {
     #[test]
     fn a_long_text_is_cut_after_it_was_cleaned() {
         let request = request("/", &[("authorization", "Bearer canary-1")], "");
-        let clean = scrub(
-            &request,
-            &format!("{}canary-1", "x".repeat(TEXT_CHARS_MAX - 4)),
-        );
+        let clean = scrub(&request, &format!("{}canary-1", "x".repeat(TEXT_CHARS_MAX - 4)));
         assert!(clean.ends_with("x[red…"), "{clean}");
     }
 }

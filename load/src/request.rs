@@ -39,17 +39,8 @@ struct Repeat {
 impl RawRequest {
     /// Refuses what the HTTP client would send otherwise than it is written.
     pub(crate) fn prepare(self) -> Result<Request, String> {
-        let Self {
-            method,
-            path,
-            headers,
-            body,
-            body_base64,
-            body_repeat,
-        } = self;
-        let unsendable = |what: String| {
-            format!("{what}; correct it, or set the weight to 0 to leave it out of load")
-        };
+        let Self { method, path, headers, body, body_base64, body_repeat } = self;
+        let unsendable = |what: String| format!("{what}; correct it, or set the weight to 0 to leave it out of load");
         let method = Method::from_bytes(method.as_bytes())
             .ok()
             .filter(|method| method != Method::CONNECT)
@@ -57,9 +48,7 @@ impl RawRequest {
         match sent_path(&path) {
             Some(sent) if sent == path => {}
             Some(sent) => {
-                return Err(unsendable(format!(
-                    "path {path:?} would be sent as {sent:?}"
-                )));
+                return Err(unsendable(format!("path {path:?} would be sent as {sent:?}")));
             }
             None => return Err(unsendable(format!("path {path:?} cannot be sent"))),
         }
@@ -68,28 +57,16 @@ impl RawRequest {
             let field = HeaderName::from_bytes(name.as_bytes())
                 .map_err(|_| unsendable(format!("{name:?} cannot be a header's name")))?;
             // The value may be a credential, so that it is not shown.
-            let value = header_value(&value).ok_or_else(|| {
-                unsendable(format!("the value of the header {name:?} cannot be sent"))
-            })?;
+            let value = header_value(&value)
+                .ok_or_else(|| unsendable(format!("the value of the header {name:?} cannot be sent")))?;
             fields.append(field, value);
         }
         let body = body_of(body, body_base64, body_repeat)?;
         let length = body.as_ref().map_or(0, Bytes::len).to_string();
-        if fields
-            .get_all(CONTENT_LENGTH)
-            .iter()
-            .any(|stated| stated.as_bytes() != length.as_bytes())
-        {
-            return Err(unsendable(format!(
-                "content-length is not the body's {length} bytes"
-            )));
+        if fields.get_all(CONTENT_LENGTH).iter().any(|stated| stated.as_bytes() != length.as_bytes()) {
+            return Err(unsendable(format!("content-length is not the body's {length} bytes")));
         }
-        Ok(Request {
-            method,
-            path,
-            headers: fields,
-            body,
-        })
+        Ok(Request { method, path, headers: fields, body })
     }
 }
 
@@ -99,22 +76,14 @@ fn header_value(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_bytes(&bytes.ok()?).ok()
 }
 
-fn body_of(
-    text: Option<String>,
-    base64: Option<String>,
-    repeat: Option<Repeat>,
-) -> Result<Option<Bytes>, String> {
+fn body_of(text: Option<String>, base64: Option<String>, repeat: Option<Repeat>) -> Result<Option<Bytes>, String> {
     let body = match (text, base64, repeat) {
         (None, None, None) => return Ok(None),
         (Some(text), None, None) => text.into_bytes(),
-        (None, Some(base64), None) => {
-            base64::decode(&base64).ok_or("body_base64 is not base64; correct it")?
-        }
+        (None, Some(base64), None) => base64::decode(&base64).ok_or("body_base64 is not base64; correct it")?,
         (None, None, Some(Repeat { text, times })) => {
             if text.len().saturating_mul(times) > BODY_BYTES_MAX {
-                return Err(format!(
-                    "body_repeat makes more than {BODY_BYTES_MAX} bytes; repeat it fewer times"
-                ));
+                return Err(format!("body_repeat makes more than {BODY_BYTES_MAX} bytes; repeat it fewer times"));
             }
             text.repeat(times).into_bytes()
         }
@@ -144,19 +113,14 @@ mod tests {
     fn prepared(member: &str, value: Value) -> Result<Request, String> {
         let mut request = json!({"method": "POST", "path": "/auth/validate?a=1"});
         request[member] = value;
-        serde_json::from_value::<RawRequest>(request)
-            .map_err(|error| error.to_string())?
-            .prepare()
+        serde_json::from_value::<RawRequest>(request).map_err(|error| error.to_string())?.prepare()
     }
 
     #[test]
     fn headers_stay_apart_and_in_bytes() {
         let headers = json!([["X-A", "1"], ["x-a", "2"], ["X-B", "\u{e9}\t"]]);
         let headers = prepared("headers", headers).expect("headers").headers;
-        assert_eq!(
-            headers.get_all("x-a").iter().collect::<Vec<_>>(),
-            ["1", "2"]
-        );
+        assert_eq!(headers.get_all("x-a").iter().collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(headers["x-b"].as_bytes(), b"\xe9\t");
     }
 
@@ -181,27 +145,11 @@ mod tests {
             ("path", json!("/a/../b"), "would be sent as \"/b\""),
             ("path", json!("/a#b"), "would be sent as \"/a\""),
             ("path", json!("*"), "cannot be sent"),
-            (
-                "headers",
-                json!([["a b", "1"]]),
-                "cannot be a header's name",
-            ),
-            (
-                "headers",
-                json!([["a", "\u{141}"]]),
-                "the value of the header \"a\"",
-            ),
-            (
-                "headers",
-                json!([["content-length", "7"]]),
-                "not the body's 0 bytes",
-            ),
+            ("headers", json!([["a b", "1"]]), "cannot be a header's name"),
+            ("headers", json!([["a", "\u{141}"]]), "the value of the header \"a\""),
+            ("headers", json!([["content-length", "7"]]), "not the body's 0 bytes"),
             ("body_base64", json!("Zg"), "not base64"),
-            (
-                "body_repeat",
-                json!({"text": "xx", "times": 9_000_000}),
-                "fewer times",
-            ),
+            ("body_repeat", json!({"text": "xx", "times": 9_000_000}), "fewer times"),
             ("bdy", json!(""), "unknown field `bdy`"),
         ] {
             let problem = prepared(member, value).expect_err(says);
@@ -209,9 +157,6 @@ mod tests {
         }
         let problem = prepared("headers", json!([["authorization", "Bearer se\ncret"]]));
         let problem = problem.expect_err("a line break");
-        assert!(
-            problem.contains("authorization") && !problem.contains("cret"),
-            "{problem}"
-        );
+        assert!(problem.contains("authorization") && !problem.contains("cret"), "{problem}");
     }
 }

@@ -13,41 +13,20 @@ pub(crate) fn render(outcome: &Outcome) -> String {
         1 => "1 user".to_owned(),
         users => format!("{users} users"),
     };
-    lines.add(
-        "requests",
-        &format!("{} in {:.2} s, {users}", outcome.requests, outcome.seconds),
-    );
-    let planned = outcome
-        .rate_planned
-        .map(|rate| format!(" ({rate}/s planned)"))
-        .unwrap_or_default();
+    lines.add("requests", &format!("{} in {:.2} s, {users}", outcome.requests, outcome.seconds));
+    let planned = outcome.rate_planned.map(|rate| format!(" ({rate}/s planned)")).unwrap_or_default();
     lines.add("rate", &format!("{:.1}/s{planned}", outcome.rate));
     let latency = &outcome.latency_us;
-    let quantiles = [
-        ("p50", latency.p50),
-        ("p95", latency.p95),
-        ("p99", latency.p99),
-        ("max", latency.max),
-    ];
-    let shown: Vec<String> = quantiles
-        .map(|(name, us)| format!("{name} {}", time(us)))
-        .into();
+    let quantiles = [("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99), ("max", latency.max)];
+    let shown: Vec<String> = quantiles.map(|(name, us)| format!("{name} {}", time(us))).into();
     lines.add("latency", &shown.join("   "));
     lines.add("wrong", &outcome.wrong.to_string());
-    let mut wrong: Vec<&CaseOutcome> = outcome
-        .by_case
-        .iter()
-        .filter(|case| case.wrong > 0)
-        .collect();
+    let mut wrong: Vec<&CaseOutcome> = outcome.by_case.iter().filter(|case| case.wrong > 0).collect();
     wrong.sort_by_key(|case| Reverse(case.wrong));
     for case in wrong.iter().take(WRONG_CASES_SHOWN_MAX) {
         wrong_case(&mut lines, outcome, case);
     }
-    if let Some(more) = wrong
-        .len()
-        .checked_sub(WRONG_CASES_SHOWN_MAX)
-        .filter(|&more| more > 0)
-    {
+    if let Some(more) = wrong.len().checked_sub(WRONG_CASES_SHOWN_MAX).filter(|&more| more > 0) {
         lines.add("", &format!("and {more} more cases"));
     }
     lines.add("failed", &outcome.failed.to_string());
@@ -55,10 +34,7 @@ pub(crate) fn render(outcome: &Outcome) -> String {
         lines.add("", &format!("{count} × {reason}"));
     }
     if outcome.unsent > 0 {
-        let note = format!(
-            "{} of the planned requests had no user free in time: add --users",
-            outcome.unsent
-        );
+        let note = format!("{} of the planned requests had no user free in time: add --users", outcome.unsent);
         lines.add("unsent", &note);
     }
     if !outcome.complete {
@@ -68,15 +44,8 @@ pub(crate) fn render(outcome: &Outcome) -> String {
 }
 
 fn wrong_case(lines: &mut Lines, outcome: &Outcome, case: &CaseOutcome) {
-    lines.add(
-        "",
-        &format!("{}: {} of {}", case.name, case.wrong, case.requests),
-    );
-    if let Some(sample) = outcome
-        .wrong_samples
-        .iter()
-        .find(|sample| sample.case == case.name)
-    {
+    lines.add("", &format!("{}: {} of {}", case.name, case.wrong, case.requests));
+    if let Some(sample) = outcome.wrong_samples.iter().find(|sample| sample.case == case.name) {
         lines.add("", &format!("  expected {}", sample.expected));
         lines.add("", &format!("  got      {}", sample.got));
     }
@@ -171,11 +140,7 @@ mod tests {
         outcome.wrong = 7;
         outcome.by_case[1].wrong = 7;
         let (expected, got) = ("status 200".to_owned(), "status 503".to_owned());
-        outcome.wrong_samples.push(Sample {
-            case: "healthz".to_owned(),
-            expected,
-            got,
-        });
+        outcome.wrong_samples.push(Sample { case: "healthz".to_owned(), expected, got });
         outcome.failed = 2;
         outcome.failures.insert("no answer in time", 2);
         outcome.unsent = 12;

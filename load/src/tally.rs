@@ -94,21 +94,12 @@ impl Tally {
 
     /// `case` is the one that `attempt` counts for.
     pub(crate) fn record(&mut self, case: &Case, attempt: &Attempt) {
-        let Attempt {
-            case: index,
-            latency,
-            service,
-            end,
-            result,
-        } = attempt;
+        let Attempt { case: index, latency, service, end, result } = attempt;
         let tally = &mut self.cases[*index];
         tally.requests += 1;
         self.end = self.end.max(Some(*end));
         match result {
-            Ok(Checked {
-                status,
-                differences,
-            }) => {
+            Ok(Checked { status, differences }) => {
                 *tally.status.entry(*status).or_default() += 1;
                 tally.latency.record(*latency);
                 self.latency.record(*latency);
@@ -144,10 +135,8 @@ impl Tally {
 
 fn sample(case: &Case, differences: &[Difference]) -> Sample {
     let side = |value: fn(&Difference) -> &str| {
-        let parts: Vec<String> = differences
-            .iter()
-            .map(|difference| format!("{} {}", difference.what, value(difference)))
-            .collect();
+        let parts: Vec<String> =
+            differences.iter().map(|difference| format!("{} {}", difference.what, value(difference))).collect();
         redact::scrub(&case.request, &parts.join("; "))
     };
     Sample {
@@ -167,22 +156,15 @@ pub(crate) struct Series {
 
 impl Default for Series {
     fn default() -> Self {
-        let histogram =
-            Histogram::new(3).expect("3 significant digits are among the 0 to 5 that are allowed");
-        Self {
-            histogram,
-            sum_us: 0,
-            max_us: 0,
-        }
+        let histogram = Histogram::new(3).expect("3 significant digits are among the 0 to 5 that are allowed");
+        Self { histogram, sum_us: 0, max_us: 0 }
     }
 }
 
 impl Series {
     pub(crate) fn record(&mut self, time: Duration) {
         let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.histogram
-            .record(us)
-            .expect("this histogram grows as needed");
+        self.histogram.record(us).expect("this histogram grows as needed");
         self.sum_us = self.sum_us.saturating_add(us);
         self.max_us = self.max_us.max(us);
     }
@@ -191,8 +173,7 @@ impl Series {
         let count = self.histogram.len();
         let at = |quantile: f64| {
             // A bucket's upper edge can lie above what was seen.
-            (count >= samples_min(quantile))
-                .then(|| self.histogram.value_at_quantile(quantile).min(self.max_us))
+            (count >= samples_min(quantile)).then(|| self.histogram.value_at_quantile(quantile).min(self.max_us))
         };
         Quantiles {
             p50: at(0.5),
@@ -240,21 +221,11 @@ mod tests {
     #[test]
     fn percentiles_are_within_a_thousandth_and_never_above_the_maximum() {
         let mut series = Series::default();
-        assert_eq!(
-            serde_json::to_value(series.quantiles()).expect("JSON")["p50"],
-            json!(null)
-        );
+        assert_eq!(serde_json::to_value(series.quantiles()).expect("JSON")["p50"], json!(null));
         for us in 1..=4_000 {
             series.record(Duration::from_micros(us));
         }
-        let Quantiles {
-            p50,
-            p95,
-            p99,
-            p999,
-            max,
-            mean,
-        } = series.quantiles();
+        let Quantiles { p50, p95, p99, p999, max, mean } = series.quantiles();
         for (got, expected) in [(p50, 2_000), (p95, 3_800), (p99, 3_960), (p999, 3_996)] {
             let got = got.expect("enough samples");
             assert!(got.abs_diff(expected) <= 4, "{got} for {expected}");
@@ -270,61 +241,31 @@ mod tests {
     fn case() -> Case {
         let mut headers = reqwest::header::HeaderMap::new();
         headers.insert("authorization", "Bearer canary-1".parse().expect("a value"));
-        let request = Request {
-            method: reqwest::Method::GET,
-            path: "/".into(),
-            headers,
-            body: None,
-        };
-        Case {
-            name: "a".into(),
-            weight: 1,
-            request,
-            accepted: vec![Expect::default()],
-        }
+        let request = Request { method: reqwest::Method::GET, path: "/".into(), headers, body: None };
+        Case { name: "a".into(), weight: 1, request, accepted: vec![Expect::default()] }
     }
 
     fn attempt(result: Result<Checked, Failure>) -> Attempt {
         let time = Duration::from_millis(1);
-        Attempt {
-            case: 0,
-            latency: time,
-            service: time,
-            end: Instant::now(),
-            result,
-        }
+        Attempt { case: 0, latency: time, service: time, end: Instant::now(), result }
     }
 
     #[test]
     fn right_wrong_and_failed_add_up_and_samples_are_few_and_clean() {
         let mut tally = Tally::new(1);
-        let difference = || Difference {
-            what: "status".into(),
-            expected: "200".into(),
-            got: "canary-1".into(),
-        };
+        let difference = || Difference { what: "status".into(), expected: "200".into(), got: "canary-1".into() };
         for differences in [vec![], vec![difference()]] {
             for _ in 0..10 {
-                let checked = Checked {
-                    status: 401,
-                    differences: differences.clone(),
-                };
+                let checked = Checked { status: 401, differences: differences.clone() };
                 tally.record(&case(), &attempt(Ok(checked)));
             }
         }
         tally.record(&case(), &attempt(Err(Failure::Timeout)));
-        assert_eq!(
-            (tally.requests(), tally.wrong(), tally.failed()),
-            (21, 10, 1)
-        );
+        assert_eq!((tally.requests(), tally.wrong(), tally.failed()), (21, 10, 1));
         assert_eq!(tally.cases[0].status, BTreeMap::from([(401, 20)]));
         assert_eq!(tally.failures, BTreeMap::from([("no answer in time", 1)]));
         assert_eq!(tally.latency.quantiles().max, Some(1_000));
-        let got = Sample {
-            case: "a".into(),
-            expected: "status 200".into(),
-            got: "status [redacted]".into(),
-        };
+        let got = Sample { case: "a".into(), expected: "status 200".into(), got: "status [redacted]".into() };
         assert_eq!(tally.samples, [got]);
     }
 }

@@ -101,32 +101,6 @@ pub enum Failure {
     Busy,
 }
 
-impl Failure {
-    pub const ALL: [Failure; 8] = [
-        Failure::Connect,
-        Failure::Deadline,
-        Failure::Closed,
-        Failure::TooLarge,
-        Failure::Trap,
-        Failure::Memory,
-        Failure::NoAnswer,
-        Failure::Busy,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Failure::Connect => "connect",
-            Failure::Deadline => "deadline",
-            Failure::Closed => "closed",
-            Failure::TooLarge => "too_large",
-            Failure::Trap => "trap",
-            Failure::Memory => "memory",
-            Failure::NoAnswer => "no_answer",
-            Failure::Busy => "busy",
-        }
-    }
-}
-
 /// What one side did with a call, and how long it took from the call being complete to the answer being complete.
 #[derive(Clone, Debug)]
 pub struct Leg {
@@ -162,6 +136,44 @@ pub enum Decision {
     Neither,
 }
 
+/// A cell of the decision matrix: legacy's decision, then the candidate's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cell {
+    AllowAllow,
+    DenyDeny,
+    /// A lockout: the candidate refuses whom legacy lets in.
+    AllowDeny,
+    /// A breach: the candidate lets in whom legacy refuses.
+    DenyAllow,
+    /// At least one side decided nothing.
+    Other,
+}
+
+impl Cell {
+    pub const ALL: [Cell; 5] = [Cell::AllowAllow, Cell::DenyDeny, Cell::AllowDeny, Cell::DenyAllow, Cell::Other];
+
+    pub fn of(legacy: Decision, candidate: Decision) -> Cell {
+        match (legacy, candidate) {
+            (Decision::Allow, Decision::Allow) => Cell::AllowAllow,
+            (Decision::Deny, Decision::Deny) => Cell::DenyDeny,
+            (Decision::Allow, Decision::Deny) => Cell::AllowDeny,
+            (Decision::Deny, Decision::Allow) => Cell::DenyAllow,
+            _ => Cell::Other,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Cell::AllowAllow => "allow_allow",
+            Cell::DenyDeny => "deny_deny",
+            Cell::AllowDeny => "allow_deny",
+            Cell::DenyAllow => "deny_allow",
+            Cell::Other => "other",
+        }
+    }
+}
+
 /// How two values at one path differ, seen from the legacy side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -176,12 +188,47 @@ pub enum Kind {
     Type,
 }
 
+/// How bad a difference is, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The candidate lets in whom legacy refuses.
+    Breach,
+    /// The candidate refuses whom legacy lets in.
+    Lockout,
+    /// Another status, or a part of the body that is gone or of another type.
+    High,
+    Low,
+}
+
+impl Severity {
+    pub fn of(path: &str, kind: Kind, legacy: Option<&str>) -> Severity {
+        match (path, kind) {
+            ("decision", _) if legacy == Some("deny") => Severity::Breach,
+            ("decision", _) => Severity::Lockout,
+            ("status", _) => Severity::High,
+            (_, Kind::Missing | Kind::Type) if path.starts_with("body") => Severity::High,
+            _ => Severity::Low,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Breach => "breach",
+            Severity::Lockout => "lockout",
+            Severity::High => "high",
+            Severity::Low => "low",
+        }
+    }
+}
+
 /// One place where the answers differ. The values are as sent: they leave the process only through `redact`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// `status`, `header.NAME`, `body` or `body.a.b[]`; array positions are not part of it.
+    /// `status`, `header.NAME`, `body`, `body.a.b[]` or `decision`; array positions are not part of it.
     pub path: String,
     pub kind: Kind,
+    /// JSON text below `body.`, else the plain value; none also where only the fact is known.
     pub legacy: Option<String>,
     pub candidate: Option<String>,
     /// The name of the rule that explains it.

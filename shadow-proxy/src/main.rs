@@ -2,17 +2,17 @@
 //!
 //! The modules in the order of a request; ARCHITECTURE.md walks one through them.
 
+mod cli;
+mod config;
 mod exchange;
 mod metrics;
-mod side;
+mod operator;
+mod run;
 mod serve;
 mod shadow;
 mod shift;
 mod show;
-mod config;
-mod run;
-mod operator;
-mod cli;
+mod side;
 
 use std::process::ExitCode;
 

@@ -18,7 +18,7 @@ use prometheus_client::metrics::histogram::{Histogram as Buckets, exponential_bu
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 
-use crate::exchange::{Decision, Side, Verdict};
+use crate::exchange::{Cell, Decision, Side, Verdict};
 
 /// Why a request is not mirrored, although there was room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +80,6 @@ struct Outcome {
 
 const VERDICTS: [(Verdict, &str); 3] =
     [(Verdict::Match, "match"), (Verdict::Explained, "explained"), (Verdict::Mismatch, "mismatch")];
-/// Legacy's decision first: `deny_allow` is a breach, `allow_deny` a lockout.
-const DECISIONS: [&str; 5] = ["allow_allow", "deny_deny", "allow_deny", "deny_allow", "other"];
 
 pub struct Metrics {
     registry: Registry,
@@ -94,10 +92,10 @@ pub struct Metrics {
     skipped: [Count; Skip::ALL.len()],
     dropped: [Count; Dropped::ALL.len()],
     pub compared: Count,
-    not_comparable: Family<Reason, Count>,
-    not_comparable_seen: Mutex<BTreeMap<&'static str, Count>>,
+    not_comparable_family: Family<Reason, Count>,
+    not_comparable: Mutex<BTreeMap<&'static str, Count>>,
     verdicts: [Count; VERDICTS.len()],
-    decisions: [Count; DECISIONS.len()],
+    decisions: [Count; Cell::ALL.len()],
     pub records_lost: Count,
     pub connections: Level,
     pub buffered_bytes: Level,
@@ -127,18 +125,21 @@ impl Default for Metrics {
         let dropped =
             reasons(&mut r, "dropped", "Requests not mirrored for lack of room, by reason", Dropped::ALL.map(|d| d.1));
         let verdicts = outcomes(&mut r, "verdicts", "Compared exchanges by verdict", VERDICTS.map(|v| v.1));
-        let decisions =
-            outcomes(&mut r, "decisions", "Compared exchanges by legacy's and the candidate's decision", DECISIONS);
-        let seconds = Family::<OfSide, Buckets>::new_with_constructor(|| {
-            Buckets::new(exponential_buckets(0.000_05, 2.0, 18))
-        });
+        let decisions = outcomes(
+            &mut r,
+            "decisions",
+            "Compared exchanges by legacy's and the candidate's decision",
+            Cell::ALL.map(Cell::name),
+        );
+        let seconds =
+            Family::<OfSide, Buckets>::new_with_constructor(|| Buckets::new(exponential_buckets(0.000_05, 2.0, 18)));
         register(&mut r, "latency_seconds", "Time to the complete answer, over the mirrored exchanges", &seconds);
         let latency = [Side::Legacy, Side::Candidate].map(|side| Latency {
             buckets: seconds.get_or_create_owned(&OfSide { side: side.name() }),
             exact: Mutex::new(Histogram::new_with_max(LATENCY_US_MAX, 3).expect("the bounds are in order")),
         });
-        let not_comparable = Family::default();
-        register(&mut r, "not_comparable", "Mirrored exchanges without a verdict, by reason", &not_comparable);
+        let not_comparable_family = Family::default();
+        register(&mut r, "not_comparable", "Mirrored exchanges without a verdict, by reason", &not_comparable_family);
         Metrics {
             received: new(&mut r, "received", "Requests received"),
             serving: new(&mut r, "serving", "Requests whose client still waits"),
@@ -149,8 +150,8 @@ impl Default for Metrics {
             skipped,
             dropped,
             compared: new(&mut r, "compared", "Exchanges with a verdict"),
-            not_comparable,
-            not_comparable_seen: Mutex::default(),
+            not_comparable_family,
+            not_comparable: Mutex::default(),
             verdicts,
             decisions,
             records_lost: new(&mut r, "records_lost", "Exchanges the store could not keep"),
@@ -178,16 +179,17 @@ impl Metrics {
     }
 
     pub fn not_comparable(&self, reason: &'static str) {
-        let mut seen = self.not_comparable_seen.lock().expect("nothing panics while it counts");
-        seen.entry(reason)
-            .or_insert_with(|| self.not_comparable.get_or_create_owned(&Reason { reason }))
+        let mut reasons = self.not_comparable.lock().expect("nothing panics while it counts");
+        reasons
+            .entry(reason)
+            .or_insert_with(|| self.not_comparable_family.get_or_create_owned(&Reason { reason }))
             .inc();
     }
 
     pub fn compared(&self, verdict: Verdict, legacy: Decision, candidate: Decision) {
         self.compared.inc();
         self.verdicts[verdict as usize].inc();
-        self.decisions[cell(legacy, candidate)].inc();
+        self.decisions[Cell::of(legacy, candidate) as usize].inc();
     }
 
     /// A latency of a side, for exchanges in which both sides answered: anything else would compare unlike with unlike.
@@ -228,14 +230,14 @@ impl Metrics {
                 received: self.received.get(),
             },
             verdicts: named(&VERDICTS.map(|v| v.1), &self.verdicts),
-            decisions: named(&DECISIONS, &self.decisions),
+            decisions: named(&Cell::ALL.map(Cell::name), &self.decisions),
             latency: Latencies { legacy: latency(Side::Legacy), candidate: latency(Side::Candidate) },
             records_lost: self.records_lost.get(),
         }
     }
 
     fn not_comparable_by_reason(&self) -> BTreeMap<String, u64> {
-        let seen = self.not_comparable_seen.lock().expect("nothing panics while it counts");
+        let seen = self.not_comparable.lock().expect("nothing panics while it counts");
         seen.iter().map(|(reason, count)| ((*reason).to_owned(), count.get())).collect()
     }
 }
@@ -307,14 +309,4 @@ fn outcomes<const N: usize>(r: &mut Registry, name: &str, help: &str, outcomes: 
 
 fn register<M: Clone + prometheus_client::registry::Metric>(r: &mut Registry, name: &str, help: &str, metric: &M) {
     r.register(name, help, metric.clone());
-}
-
-fn cell(legacy: Decision, candidate: Decision) -> usize {
-    match (legacy, candidate) {
-        (Decision::Allow, Decision::Allow) => 0,
-        (Decision::Deny, Decision::Deny) => 1,
-        (Decision::Allow, Decision::Deny) => 2,
-        (Decision::Deny, Decision::Allow) => 3,
-        _ => 4,
-    }
 }

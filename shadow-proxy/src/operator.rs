@@ -28,7 +28,13 @@ pub fn status(port: &AdminPort, as_json: bool) -> anyhow::Result<()> {
     for side in ["legacy", "candidate"] {
         let latency = &status["latency"][side];
         let at = |name: &str| latency[name].as_u64().unwrap_or(0);
-        println!("{side:<9} p50 {} µs, p95 {} µs, p99 {} µs, p99.9 {} µs", at("p50_us"), at("p95_us"), at("p99_us"), at("p999_us"));
+        println!(
+            "{side:<9} p50 {} µs, p95 {} µs, p99 {} µs, p99.9 {} µs",
+            at("p50_us"),
+            at("p95_us"),
+            at("p99_us"),
+            at("p999_us")
+        );
     }
     Ok(())
 }
@@ -105,8 +111,9 @@ impl AdminPort {
             })?;
             anyhow::Ok((response.status(), response.text().await?))
         })?;
-        let answer: Value = serde_json::from_str(&text)
-            .with_context(|| format!("{} is not the admin port of a shadow-proxy; look at its `ready` line", self.address))?;
+        let answer: Value = serde_json::from_str(&text).with_context(|| {
+            format!("{} is not the admin port of a shadow-proxy; look at its `ready` line", self.address)
+        })?;
         if !status.is_success() {
             bail!("{}", answer["detail"].as_str().unwrap_or("the proxy refused without a reason"));
         }
@@ -121,7 +128,9 @@ fn counts(value: &Value) -> String {
         .iter()
         .filter_map(|(name, value)| match value {
             Value::Number(number) if number.as_u64() != Some(0) => Some(format!("{name} {number}")),
-            Value::Object(_) => Some(counts(value)).filter(|inner| !inner.is_empty()).map(|inner| format!("{name} ({inner})")),
+            Value::Object(_) => {
+                Some(counts(value)).filter(|inner| !inner.is_empty()).map(|inner| format!("{name} ({inner})"))
+            }
             _ => None,
         })
         .collect();

@@ -71,9 +71,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let router = admin::router(admin_state.clone());
-        let admin_listener = tokio::net::TcpListener::from_std(admin_listener)?;
-        tokio::spawn(async move { axum::serve(admin_listener, router).await });
+        tokio::spawn(admin::serve(admin_listener, admin_state.clone()));
         println!("ready listen={listen} admin={admin}");
         signalled().await?;
         admin_state.ready.store(false, Ordering::Relaxed);
@@ -92,7 +90,12 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 }
 
 /// `shadow-proxy serve`: the component alone.
-pub fn serve(listen: SocketAddr, component: Option<&Path>, limits: Limits, threads: Option<usize>) -> anyhow::Result<()> {
+pub fn serve(
+    listen: SocketAddr,
+    component: Option<&Path>,
+    limits: Limits,
+    threads: Option<usize>,
+) -> anyhow::Result<()> {
     log_to_stderr();
     let body_bytes_max = limits.body_bytes_max;
     let component = Arc::new(load(component, limits, cache_home().as_deref())?);
@@ -195,7 +198,8 @@ fn start_mirror(
         rules: config.rules.clone(),
         decision: config.decision.clone(),
         endpoints: config.endpoints.clone(),
-        redactor: Redactor::new(&config.words, &config.endpoints).context("the system has no randomness for the redaction key")?,
+        redactor: Redactor::new(&config.words, &config.endpoints)
+            .context("the system has no randomness for the redaction key")?,
         recorder,
         metrics: metrics.clone(),
         keep_match_every: config.keep_match_every,
@@ -227,7 +231,9 @@ fn candidate(config: &Config) -> anyhow::Result<Candidate> {
         CandidateConfig::File(file) => {
             Candidate::Embedded(Arc::new(load(Some(file), config.candidate_limits.clone(), Some(&cache))?))
         }
-        CandidateConfig::Built => Candidate::Embedded(Arc::new(load(None, config.candidate_limits.clone(), Some(&cache))?)),
+        CandidateConfig::Built => {
+            Candidate::Embedded(Arc::new(load(None, config.candidate_limits.clone(), Some(&cache))?))
+        }
     })
 }
 
@@ -239,7 +245,8 @@ fn load(file: Option<&Path>, limits: Limits, cache: Option<&Path>) -> anyhow::Re
         );
         return Embedded::load(BUILT_COMPONENT, limits, cache).map_err(said);
     };
-    let bytes = std::fs::read(file).with_context(|| format!("--component {} cannot be read; check the path", file.display()))?;
+    let bytes = std::fs::read(file)
+        .with_context(|| format!("--component {} cannot be read; check the path", file.display()))?;
     Embedded::load(&bytes, limits, cache).map_err(said).with_context(|| format!("--component {}", file.display()))
 }
 
@@ -248,7 +255,10 @@ fn said(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow::anyhow!("{error:#}")
 }
 
-fn thread(name: &str, work: impl Future<Output = anyhow::Result<()>> + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
+fn thread(
+    name: &str,
+    work: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+) -> anyhow::Result<JoinHandle<()>> {
     let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         if let Err(error) = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(work)) {
@@ -264,9 +274,9 @@ fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
     // Connections of the process before this one may still be closing.
     socket.set_reuse_address(true)?;
-    socket
-        .bind(&address.into())
-        .with_context(|| format!("{address} cannot be listened on; choose another address, or port 0 for a free one"))?;
+    socket.bind(&address.into()).with_context(|| {
+        format!("{address} cannot be listened on; choose another address, or port 0 for a free one")
+    })?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
@@ -288,7 +298,11 @@ fn unusable(data: &Path) -> String {
 
 fn token_digest(file: &Path) -> anyhow::Result<[u8; 32]> {
     let token = std::fs::read(file).with_context(|| format!("admin_token_file {} cannot be read", file.display()))?;
-    ensure!(token.trim_ascii().len() >= 16, "the token in {} is shorter than 16 characters; make a longer one", file.display());
+    ensure!(
+        token.trim_ascii().len() >= 16,
+        "the token in {} is shorter than 16 characters; make a longer one",
+        file.display()
+    );
     Ok(admin::digest(&token))
 }
 
@@ -337,9 +351,14 @@ fn now_ms() -> u64 {
 }
 
 fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "shadow_proxy=info,warn".into());
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "shadow_proxy=info,warn".into());
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(colours).with_env_filter(filter).with_target(false);
+    let log = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        .with_env_filter(filter)
+        .with_target(false);
     // A second call in one process keeps the first.
     let _ = log.try_init();
 }

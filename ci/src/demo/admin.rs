@@ -77,7 +77,8 @@ pub(super) struct Finding {
     pub(super) count: u64,
     pub(super) pairs: u64,
     pub(super) sentence: String,
-    pub(super) curl: String,
+    /// None when no exchange that shows it was kept: of those that a rule explains, only one in many is.
+    pub(super) curl: Option<String>,
 }
 
 /// `address` is HOST:PORT.

@@ -1,11 +1,17 @@
 //! What the demo found, for the terminal, as Markdown and as JSON.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::admin::{Finding, Latency, Status};
 use crate::table::{Table, grouped, share};
 
 const FINDINGS_SHOWN: usize = 5;
+
+/// A longer curl line, one with a large body, would drown the others on a terminal.
+const CURL_CHARS_MAX: usize = 400;
 
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Summary {
@@ -22,10 +28,10 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    /// Keeps the most frequent findings of all that the proxy has.
+    /// Keeps the most frequent findings of all that the proxy has; a breach comes before what is merely frequent.
     pub(super) fn most_frequent(all: Vec<Finding>) -> (Vec<Finding>, usize) {
         let mut findings: Vec<Finding> = all.into_iter().filter(|finding| finding.status == "finding").collect();
-        findings.sort_by_key(|finding| std::cmp::Reverse(finding.count));
+        findings.sort_by_key(|finding| (finding.severity != "breach", Reverse(finding.count)));
         let total = findings.len();
         findings.truncate(FINDINGS_SHOWN);
         (findings, total)
@@ -37,7 +43,8 @@ impl Summary {
         for (index, finding) in self.findings.iter().enumerate() {
             let Finding { endpoint, path, sentence, curl, .. } = finding;
             text += &format!("  {}. {endpoint}  {path}  {}\n", index + 1, frequency(finding));
-            text += &format!("     {sentence}\n     {curl}\n");
+            text += &format!("     {sentence}\n");
+            text += &curl.iter().map(|curl| format!("     {}\n", on_terminal(curl))).collect::<String>();
         }
         text
     }
@@ -51,7 +58,7 @@ impl Summary {
         for (index, finding) in self.findings.iter().enumerate() {
             let Finding { endpoint, path, sentence, curl, .. } = finding;
             text += &format!("{}. **{endpoint}** `{path}`, {}. {sentence}\n", index + 1, frequency(finding));
-            text += &format!("\n   ```sh\n   {curl}\n   ```\n");
+            text += &curl.iter().map(|curl| format!("\n   ```sh\n   {curl}\n   ```\n")).collect::<String>();
         }
         text
     }
@@ -151,7 +158,7 @@ fn row(name: &str, count: u64) -> Vec<String> {
 }
 
 /// A row for each reason, or one that says there was none.
-fn reasons(name: &str, counts: &std::collections::BTreeMap<String, u64>) -> Vec<Vec<String>> {
+fn reasons(name: &str, counts: &BTreeMap<String, u64>) -> Vec<Vec<String>> {
     let seen = counts.iter().filter(|(_, count)| **count > 0);
     let rows: Vec<_> =
         seen.map(|(reason, count)| row(&format!("{name}: {}", reason.replace('_', " ")), *count)).collect();
@@ -161,6 +168,14 @@ fn reasons(name: &str, counts: &std::collections::BTreeMap<String, u64>) -> Vec<
 fn frequency(finding: &Finding) -> String {
     let Finding { count, pairs, severity, .. } = finding;
     format!("{} of {} pairs, {severity}", grouped(*count), grouped(*pairs))
+}
+
+/// Whole or not at all: half a command line would do something else.
+fn on_terminal(curl: &str) -> String {
+    match curl.chars().count() {
+        0..=CURL_CHARS_MAX => curl.to_owned(),
+        long => format!("its curl line has {} characters and stands in summary.md", grouped(long as u64)),
+    }
 }
 
 fn counted(count: u64, one: &str, several: &str) -> String {
@@ -190,7 +205,7 @@ mod tests {
             count,
             pairs: 4990,
             sentence: "Legacy sends `ETag`, the candidate does not.".into(),
-            curl: "curl -i -X POST http://127.0.0.1:8080/auth/validate".into(),
+            curl: Some("curl -i -X POST http://127.0.0.1:8080/auth/validate".into()),
         }
     }
 
@@ -214,6 +229,23 @@ mod tests {
         let (kept, total) = Summary::most_frequent(all);
         assert_eq!(kept.iter().map(|finding| finding.count).collect::<Vec<_>>(), [7, 6, 5, 4, 3]);
         assert_eq!(total, 7);
+
+        let breach = Finding { severity: "breach".into(), ..finding("decision", "finding", 1) };
+        let (kept, _) = Summary::most_frequent(vec![finding("header.etag", "finding", 9), breach]);
+        assert_eq!(kept.iter().map(|finding| finding.path.as_str()).collect::<Vec<_>>(), ["decision", "header.etag"]);
+    }
+
+    #[test]
+    fn a_finding_without_a_kept_exchange_has_no_curl_line() {
+        let explained = r#"[{"endpoint":"GET /healthz","path":"header.etag","status":"explained","severity":"low","count":9,
+            "pairs":9,"sentence":"only legacy sends it","curl":null}]"#;
+        let mut summary = Summary { findings: serde_json::from_str(explained).unwrap(), ..summary() };
+        assert!(!summary.text().contains("curl") && !summary.markdown().contains("curl"));
+        summary.findings[0].curl = Some("curl -i".into());
+        assert!(summary.text().contains("     curl -i\n"));
+        summary.findings[0].curl = Some("x".repeat(6_000));
+        assert!(summary.text().contains("     its curl line has 6,000 characters and stands in summary.md\n"));
+        assert!(summary.markdown().contains(&"x".repeat(6_000)));
     }
 
     #[test]

@@ -82,7 +82,7 @@ fn slug(heading: &str) -> String {
     heading.trim_start_matches('#').trim().to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")
 }
 
-/// The paths in the section whose heading speaks of a map: the first word of a fenced line or of a table's row, and
+/// The paths in the section whose heading speaks of a map or folders: the first word of a fenced line or of a table's row, and
 /// what stands in backticks.
 fn map_paths(readme: &str) -> BTreeSet<(usize, &str)> {
     let mut paths = BTreeSet::new();
@@ -91,7 +91,7 @@ fn map_paths(readme: &str) -> BTreeSet<(usize, &str)> {
         if line.trim_start().starts_with("```") {
             fenced = !fenced;
         } else if line.starts_with('#') && !fenced {
-            in_map = words_of(line).any(|word| word.eq_ignore_ascii_case("map"));
+            in_map = words_of(line).any(|word| ["map", "folders"].contains(&word.to_lowercase().as_str()));
         } else if in_map {
             let named: Vec<&str> = match fenced {
                 true => line.split_whitespace().take(1).collect(),

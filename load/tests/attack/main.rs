@@ -47,18 +47,12 @@ fn right(asked: &Asked) -> Reply {
         ("POST", "/auth/validate?trace=1") => {
             let credential = asked.header("authorization") == [format!("Bearer {CANARY}")];
             let whole = asked.header("x-tag") == ["1", "2"] && asked.body == b"{\"a\":1}";
-            let plain = ["accept-encoding", "cookie", "referer"]
-                .iter()
-                .all(|name| asked.header(name).is_empty());
-            Reply::new(if credential && whole && plain {
-                200
-            } else {
-                400
-            })
-            .header("content-type", "application/json; charset=utf-8")
-            .header("x-powered-by", "Express")
-            .header("set-cookie", "sid=1")
-            .body(r#"{"valid":true,"user_id":"user_1"}"#)
+            let plain = ["accept-encoding", "cookie", "referer"].iter().all(|name| asked.header(name).is_empty());
+            Reply::new(if credential && whole && plain { 200 } else { 400 })
+                .header("content-type", "application/json; charset=utf-8")
+                .header("x-powered-by", "Express")
+                .header("set-cookie", "sid=1")
+                .body(r#"{"valid":true,"user_id":"user_1"}"#)
         }
         ("OPTIONS", "/auth/validate") => Reply::new(204).header("allow", "POST"),
         ("GET", "/old") => Reply::new(302).header("location", "/new"),
@@ -67,21 +61,13 @@ fn right(asked: &Asked) -> Reply {
 }
 
 fn sum(by_case: &Value, member: &str) -> u64 {
-    by_case
-        .as_array()
-        .expect("a list")
-        .iter()
-        .map(|case| case[member].as_u64().expect("a count"))
-        .sum()
+    by_case.as_array().expect("a list").iter().map(|case| case[member].as_u64().expect("a count")).sum()
 }
 
 #[test]
 fn all_right_counts_add_up_to_exactly_what_was_asked_for() {
     let service = Service::start(right);
-    let done = contract().attack(
-        &service.url(),
-        "--requests 1000 --users 7 --expect legacy --seed 7 --progress never",
-    );
+    let done = contract().attack(&service.url(), "--requests 1000 --users 7 --expect legacy --seed 7 --progress never");
     assert_eq!(done.code, Some(0), "{done:?}");
     let json = done.json();
     assert_eq!(service.asked(), 1_000);
@@ -100,22 +86,12 @@ fn all_right_counts_add_up_to_exactly_what_was_asked_for() {
     ] {
         assert_eq!(json[member], expected, "{member}");
     }
-    assert!(
-        done.text.starts_with("{\n  \"schema\": 1,"),
-        "the schema stands first: {}",
-        done.text
-    );
+    assert!(done.text.starts_with("{\n  \"schema\": 1,"), "the schema stands first: {}", done.text);
     let mix: Vec<_> = json["by_case"]
         .as_array()
         .expect("a list")
         .iter()
-        .map(|case| {
-            (
-                case["name"].as_str().expect("a name"),
-                case["requests"].clone(),
-                case["status"].clone(),
-            )
-        })
+        .map(|case| (case["name"].as_str().expect("a name"), case["requests"].clone(), case["status"].clone()))
         .collect();
     assert_eq!(
         mix,
@@ -126,25 +102,12 @@ fn all_right_counts_add_up_to_exactly_what_was_asked_for() {
         ]
     );
     let latency = &json["latency_us"];
-    assert!(
-        latency["p50"].as_u64() <= latency["p95"].as_u64()
-            && latency["p95"].as_u64() <= latency["max"].as_u64()
-    );
+    assert!(latency["p50"].as_u64() <= latency["p95"].as_u64() && latency["p95"].as_u64() <= latency["max"].as_u64());
     assert_eq!(latency["p999"], Value::Null, "1000 samples cannot say");
     assert!(latency["p99"].is_u64());
-    assert!(
-        json["by_case"][1]["latency_us"]["p99"].is_null()
-            && json["by_case"][1]["latency_us"]["p95"].is_u64()
-    );
-    assert!(
-        json["started_at"].as_u64() > Some(1_700_000_000_000)
-            && json["seconds"].as_f64() > Some(0.0)
-    );
-    assert!(
-        done.stdout.starts_with("requests    1000 in "),
-        "{}",
-        done.stdout
-    );
+    assert!(json["by_case"][1]["latency_us"]["p99"].is_null() && json["by_case"][1]["latency_us"]["p95"].is_u64());
+    assert!(json["started_at"].as_u64() > Some(1_700_000_000_000) && json["seconds"].as_f64() > Some(0.0));
+    assert!(done.stdout.starts_with("requests    1000 in "), "{}", done.stdout);
     assert_eq!(done.stdout.lines().count(), 5, "{}", done.stdout);
     assert_eq!(done.stderr, "", "no bar where there is no terminal");
     assert_eq!(done.files, ["out.json"], "nothing unfinished is left");
@@ -155,19 +118,13 @@ fn a_wrong_answer_is_named_and_its_request_s_credential_is_not() {
     let service = Service::start(|asked| match asked.method.as_str() {
         "POST" => Reply::new(403)
             .header("content-type", "application/json")
-            .body(&format!(
-                r#"{{"valid":false,"user_id":"{}"}}"#,
-                asked.header("authorization")[0]
-            )),
+            .body(&format!(r#"{{"valid":false,"user_id":"{}"}}"#, asked.header("authorization")[0])),
         _ => right(asked),
     });
     let done = contract().attack(&service.url(), "--requests 40");
     assert_eq!(done.code, Some(1), "{done:?}");
     let json = done.json();
-    assert_eq!(
-        (&json["wrong"], &json["failed"], &json["requests"]),
-        (&json!(20), &json!(0), &json!(40))
-    );
+    assert_eq!((&json["wrong"], &json["failed"], &json["requests"]), (&json!(20), &json!(0), &json!(40)));
     assert_eq!(json["by_case"][0]["wrong"], 20);
     assert_eq!(json["wrong_samples"].as_array().map(Vec::len), Some(1));
     assert_eq!(
@@ -178,11 +135,7 @@ fn a_wrong_answer_is_named_and_its_request_s_credential_is_not() {
             "got": "status 403; json /user_id \"[redacted]\"; json /valid false",
         })
     );
-    assert!(
-        done.stdout.contains("valid-key: 20 of 20"),
-        "{}",
-        done.stdout
-    );
+    assert!(done.stdout.contains("valid-key: 20 of 20"), "{}", done.stdout);
     for text in [&done.text, &done.stdout, &done.stderr] {
         assert!(!text.contains(CANARY), "{text}");
     }
@@ -210,18 +163,8 @@ fn a_target_that_is_not_there_is_one_sentence_before_anything_is_sent() {
     let done = contract().attack(&gone, "--requests 10");
     assert_eq!(done.code, Some(2), "{done:?}");
     assert_eq!(done.stderr.lines().count(), 1, "{}", done.stderr);
-    assert!(
-        done.stderr
-            .starts_with(&format!("error: nothing answers at {gone}: ")),
-        "{}",
-        done.stderr
-    );
-    assert!(
-        done.stderr
-            .ends_with("; start the service or correct --target\n"),
-        "{}",
-        done.stderr
-    );
+    assert!(done.stderr.starts_with(&format!("error: nothing answers at {gone}: ")), "{}", done.stderr);
+    assert!(done.stderr.ends_with("; start the service or correct --target\n"), "{}", done.stderr);
     assert_eq!((done.stdout.as_str(), done.files.len()), ("", 0));
 }
 
@@ -230,12 +173,7 @@ fn everything_that_is_wrong_with_the_input_is_told_at_once() {
     let world = contract().case(json!({"name": "broken", "weight": 1}));
     let done = world.attack("127.0.0.1", "--users 0 --time soon");
     assert_eq!(done.code, Some(2), "{done:?}");
-    for part in [
-        "--target is no URL",
-        "--time \"soon\"",
-        "--users must be",
-        "broken.json: missing field `request`",
-    ] {
+    for part in ["--target is no URL", "--time \"soon\"", "--users must be", "broken.json: missing field `request`"] {
         assert!(done.stderr.contains(part), "{part}: {}", done.stderr);
     }
     assert_eq!(done.stderr.lines().count(), 4, "{}", done.stderr);
@@ -259,10 +197,7 @@ fn a_rate_is_kept_to() {
     let done = contract().attack(&service.url(), "--time 1s --rate 200");
     assert_eq!(done.code, Some(0), "{done:?}");
     let json = done.json();
-    assert_eq!(
-        (&json["requests"], &json["rate_planned"]),
-        (&json!(200), &json!(200.0))
-    );
+    assert_eq!((&json["requests"], &json["rate_planned"]), (&json!(200), &json!(200.0)));
     // 200 requests from 0 to 995 ms; a busy machine may answer the last ones late.
     let seconds = json["seconds"].as_f64().expect("a number");
     assert!(seconds >= 0.995, "{seconds}");
@@ -283,15 +218,9 @@ fn latency_counts_from_the_planned_time_and_what_had_no_turn_is_told() {
     assert!(sent <= 26, "one user, 50 ms each, 1.25 s: {sent}");
     // The last one sent was planned 40 ms earlier per request before it than one user could send it.
     let queued_us = 35_000 * (sent - 1);
-    assert!(
-        json["latency_us"]["max"].as_u64() >= Some(queued_us),
-        "{json}"
-    );
+    assert!(json["latency_us"]["max"].as_u64() >= Some(queued_us), "{json}");
     assert!(json["service_us"]["p50"].as_u64() >= Some(50_000), "{json}");
-    assert!(
-        json["service_us"]["max"].as_u64() < json["latency_us"]["max"].as_u64(),
-        "{json}"
-    );
+    assert!(json["service_us"]["max"].as_u64() < json["latency_us"]["max"].as_u64(), "{json}");
     assert!(done.stdout.contains("add --users"), "{}", done.stdout);
 }
 
@@ -304,14 +233,8 @@ fn requests_without_an_answer_have_failed() {
     let done = contract().attack(&service.url(), "--requests 50");
     assert_eq!(done.code, Some(1), "{done:?}");
     let json = done.json();
-    assert_eq!(
-        (&json["requests"], &json["wrong"], &json["failed"]),
-        (&json!(50), &json!(0), &json!(10))
-    );
-    assert_eq!(
-        json["failures"],
-        json!({"connection lost, or an answer that is not HTTP": 10})
-    );
+    assert_eq!((&json["requests"], &json["wrong"], &json["failed"]), (&json!(50), &json!(0), &json!(10)));
+    assert_eq!(json["failures"], json!({"connection lost, or an answer that is not HTTP": 10}));
     assert_eq!(json["complete"], true);
 }
 
@@ -326,10 +249,7 @@ fn a_run_that_is_ended_early_still_has_its_figures() {
         let done = running.finish();
         assert_eq!(done.code, Some(1), "{done:?}");
         let json = done.json();
-        assert_eq!(
-            (&json["complete"], &json["wrong"], &json["failed"]),
-            (&json!(false), &json!(0), &json!(0))
-        );
+        assert_eq!((&json["complete"], &json["wrong"], &json["failed"]), (&json!(false), &json!(0), &json!(0)));
         assert!(json["requests"].as_u64() >= Some(100), "{json}");
         assert!(done.stdout.contains("ended early"), "{}", done.stdout);
     }
@@ -344,10 +264,7 @@ fn a_service_that_hangs_does_not_hold_up_the_end() {
     let asked = Instant::now();
     running.signal(Signal::INT);
     let done = running.finish();
-    assert!(
-        asked.elapsed() < Duration::from_secs(20),
-        "the answers' own time limit was waited for"
-    );
+    assert!(asked.elapsed() < Duration::from_secs(20), "the answers' own time limit was waited for");
     assert_eq!(done.code, Some(1), "{done:?}");
     let json = done.json();
     assert_eq!((&json["requests"], &json["failed"]), (&json!(3), &json!(3)));

@@ -43,21 +43,13 @@ impl Service {
     pub(crate) fn start(answer: fn(&Asked) -> Reply) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        let shared = Arc::new(Shared {
-            answer,
-            asked: Mutex::new(0),
-            more: Condvar::new(),
-            stopping: Mutex::new(false),
-        });
+        let shared =
+            Arc::new(Shared { answer, asked: Mutex::new(0), more: Condvar::new(), stopping: Mutex::new(false) });
         let accepting = thread::spawn({
             let shared = Arc::clone(&shared);
             move || accept(&listener, &shared)
         });
-        Self {
-            address,
-            shared,
-            accepting: Some(accepting),
-        }
+        Self { address, shared, accepting: Some(accepting) }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -71,23 +63,14 @@ impl Service {
 
     pub(crate) fn wait_for(&self, requests: u64) {
         let asked = self.shared.asked.lock().expect("no panic");
-        drop(
-            self.shared
-                .more
-                .wait_while(asked, |asked| *asked < requests)
-                .expect("no panic"),
-        );
+        drop(self.shared.more.wait_while(asked, |asked| *asked < requests).expect("no panic"));
     }
 
     /// Nothing listens at the URL it returns.
     pub(crate) fn stop(mut self) -> String {
         *self.shared.stopping.lock().expect("no panic") = true;
         drop(TcpStream::connect(self.address)); // wakes the one that accepts
-        self.accepting
-            .take()
-            .expect("it was started")
-            .join()
-            .expect("no panic");
+        self.accepting.take().expect("it was started").join().expect("no panic");
         self.url()
     }
 }
@@ -127,10 +110,7 @@ fn read(input: &mut BufReader<TcpStream>) -> std::io::Result<Option<Asked>> {
         return Ok(None);
     }
     let mut words = line.split(' ').map(str::to_owned);
-    let (method, path) = (
-        words.next().expect("a method"),
-        words.next().expect("a path"),
-    );
+    let (method, path) = (words.next().expect("a method"), words.next().expect("a path"));
     let mut headers = Vec::new();
     loop {
         let mut line = String::new();
@@ -140,16 +120,8 @@ fn read(input: &mut BufReader<TcpStream>) -> std::io::Result<Option<Asked>> {
             None => break,
         }
     }
-    let mut asked = Asked {
-        method,
-        path,
-        headers,
-        body: Vec::new(),
-    };
-    let length = asked
-        .header("content-length")
-        .first()
-        .map_or(0, |value| value.parse().expect("a length"));
+    let mut asked = Asked { method, path, headers, body: Vec::new() };
+    let length = asked.header("content-length").first().map_or(0, |value| value.parse().expect("a length"));
     asked.body.resize(length, 0);
     input.read_exact(&mut asked.body)?;
     Ok(Some(asked))
@@ -157,38 +129,23 @@ fn read(input: &mut BufReader<TcpStream>) -> std::io::Result<Option<Asked>> {
 
 impl Asked {
     pub(crate) fn header(&self, name: &str) -> Vec<String> {
-        self.headers
-            .iter()
-            .filter(|(known, _)| known == name)
-            .map(|(_, value)| value.clone())
-            .collect()
+        self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.clone()).collect()
     }
 }
 
 impl Reply {
     pub(crate) fn new(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: String::new(),
-            kind: Kind::Whole,
-        }
+        Self { status, headers: Vec::new(), body: String::new(), kind: Kind::Whole }
     }
 
     /// The connection is closed without an answer.
     pub(crate) fn none() -> Self {
-        Self {
-            kind: Kind::Closed,
-            ..Self::new(0)
-        }
+        Self { kind: Kind::Closed, ..Self::new(0) }
     }
 
     /// The connection stays open and nothing comes.
     pub(crate) fn never() -> Self {
-        Self {
-            kind: Kind::Never,
-            ..Self::new(0)
-        }
+        Self { kind: Kind::Never, ..Self::new(0) }
     }
 
     pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {

@@ -30,17 +30,12 @@ pub(crate) struct Done {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self {
-            contract: tempfile::tempdir().expect("a folder"),
-            results: tempfile::tempdir().expect("a folder"),
-        }
+        Self { contract: tempfile::tempdir().expect("a folder"), results: tempfile::tempdir().expect("a folder") }
     }
 
     /// Cases are read in the order in which they were added.
     pub(crate) fn case(self, case: Value) -> Self {
-        let number = fs::read_dir(self.contract.path())
-            .expect("a folder")
-            .count();
+        let number = fs::read_dir(self.contract.path()).expect("a folder").count();
         let file = format!("{number}-{}.json", case["name"].as_str().expect("a name"));
         fs::write(self.contract.path().join(file), case.to_string()).expect("a file");
         self
@@ -75,17 +70,13 @@ impl Running<'_> {
     pub(crate) fn finish(self) -> Done {
         let output = self.child.wait_with_output().expect("it ends");
         let results = self.world.results.path();
-        let files = fs::read_dir(results)
-            .expect("a folder")
-            .map(|file| file.expect("a file").file_name());
+        let files = fs::read_dir(results).expect("a folder").map(|file| file.expect("a file").file_name());
         Done {
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout).expect("text"),
             stderr: String::from_utf8(output.stderr).expect("text"),
             text: fs::read_to_string(results.join("out.json")).unwrap_or_default(),
-            files: files
-                .map(|name| name.into_string().expect("text"))
-                .collect(),
+            files: files.map(|name| name.into_string().expect("text")).collect(),
         }
     }
 }

@@ -80,7 +80,11 @@ fn read(root: &mut Section) -> Option<Config> {
     let admin = root.parsed("admin", "127.0.0.1:9090", "\"127.0.0.1:9090\"", address);
     let admin_token_file = root.text("admin_token_file").map(PathBuf::from);
     if admin.is_some_and(|admin| !admin.ip().is_loopback()) && admin_token_file.is_none() {
-        root.wrong("admin", "is reachable from other machines and changes the weight, so it needs a token", "admin_token_file = \"/run/secrets/admin-token\"");
+        root.wrong(
+            "admin",
+            "is reachable from other machines and changes the weight, so it needs a token",
+            "admin_token_file = \"/run/secrets/admin-token\"",
+        );
     }
     let data = root.text("data").map_or_else(|| PathBuf::from("shadow-proxy-data"), PathBuf::from);
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
@@ -153,12 +157,19 @@ fn read_legacy(root: &mut Section, body_bytes_max: usize) -> (Option<Uri>, Legac
     (url, limits)
 }
 
-fn read_candidate(root: &mut Section, body_bytes_max: usize) -> (Option<CandidateConfig>, Limits, Duration, Repeatable) {
+fn read_candidate(
+    root: &mut Section,
+    body_bytes_max: usize,
+) -> (Option<CandidateConfig>, Limits, Duration, Repeatable) {
     let mut section = root.section("candidate");
     let file = section.text("component").map(PathBuf::from);
     let url = section.optional("url", "\"http://127.0.0.1:4000\"", candidate_origin);
     if file.is_some() && url.is_some() {
-        section.wrong("url", "stands beside candidate.component: the candidate is one or the other", "url = \"http://127.0.0.1:4000\", without component");
+        section.wrong(
+            "url",
+            "stands beside candidate.component: the candidate is one or the other",
+            "url = \"http://127.0.0.1:4000\", without component",
+        );
     }
     let repeatable = section.texts("repeatable");
     let limits = read_limits(&mut section, body_bytes_max);
@@ -231,6 +242,7 @@ fn read_compare(root: &mut Section) -> Compared {
     let defaults = DecisionField::default();
     let decision = DecisionField {
         names: section.texts("decision_fields").unwrap_or(defaults.names),
+        denies: section.statuses("deny_statuses").unwrap_or(defaults.denies),
         neither: section.texts("decides_nothing").unwrap_or(defaults.neither),
     };
     let words = section.texts("words").unwrap_or_default();

@@ -55,8 +55,15 @@ impl Section {
     /// All errors of this section, unknown keys among them.
     pub fn finish(mut self) -> Result<(), Vec<String>> {
         for (key, value) in &self.table {
-            let near = self.known.iter().max_by_key(|known| likeness(known, key)).filter(|known| likeness(known, key) * 2 > key.len());
-            let hint = near.map_or_else(|| format!("the keys here are {}", self.known.join(", ")), |near| format!("did you mean `{near}`?"));
+            let near = self
+                .known
+                .iter()
+                .max_by_key(|known| likeness(known, key))
+                .filter(|known| likeness(known, key) * 2 > key.len());
+            let hint = near.map_or_else(
+                || format!("the keys here are {}", self.known.join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
             self.errors.push(format!("{}{key} = {value}: no such key; {hint}", self.prefix));
         }
         if self.errors.is_empty() { Ok(()) } else { Err(self.errors) }
@@ -106,6 +113,17 @@ impl Section {
         texts
     }
 
+    pub fn statuses(&mut self, key: &str) -> Option<Vec<u16>> {
+        let value = self.take(key)?;
+        let status =
+            |value: &Value| value.as_integer().and_then(|n| u16::try_from(n).ok()).filter(|n| (100..600).contains(n));
+        let statuses: Option<Vec<u16>> = value.as_array().and_then(|array| array.iter().map(status).collect());
+        if statuses.is_none() {
+            self.wrong_value(key, &value, "is not a list of HTTP statuses", &format!("{key} = [401, 403]"));
+        }
+        statuses
+    }
+
     pub fn tables<T: DeserializeOwned>(&mut self, key: &str) -> Vec<T> {
         let Some(value) = self.take(key) else { return Vec::new() };
         let Value::Array(array) = value else {
@@ -125,7 +143,13 @@ impl Section {
         parsed
     }
 
-    pub fn parsed<T>(&mut self, key: &str, default: &str, example: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+    pub fn parsed<T>(
+        &mut self,
+        key: &str,
+        default: &str,
+        example: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let text = match self.take(key) {
             None => default.to_owned(),
             Some(Value::String(text)) => text,

@@ -44,9 +44,10 @@ impl Alone {
         let collect = Limited::new(body, self.body_bytes_max).collect();
         match tokio::time::timeout(self.body_deadline, collect).await {
             Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                Err(Box::new(problem(StatusCode::PAYLOAD_TOO_LARGE, "The request body is larger than this service takes.")))
-            }
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Box::new(problem(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The request body is larger than this service takes.",
+            ))),
             Ok(Err(_)) => Err(Box::new(problem(StatusCode::BAD_REQUEST, "The request body is not complete."))),
             Err(_) => Err(Box::new(problem(StatusCode::REQUEST_TIMEOUT, "The request body did not arrive in time."))),
         }

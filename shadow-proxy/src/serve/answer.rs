@@ -163,9 +163,15 @@ impl Front {
     fn unanswered(&self, failure: Failure) -> Response<ClientBody> {
         self.metrics.unanswered.inc();
         match failure {
-            Failure::Deadline => problem(StatusCode::GATEWAY_TIMEOUT, "The service behind this proxy did not answer in time."),
-            Failure::Busy => problem(StatusCode::SERVICE_UNAVAILABLE, "The service behind this proxy is busy; try again."),
-            Failure::Connect => problem(StatusCode::BAD_GATEWAY, "The service behind this proxy does not accept connections."),
+            Failure::Deadline => {
+                problem(StatusCode::GATEWAY_TIMEOUT, "The service behind this proxy did not answer in time.")
+            }
+            Failure::Busy => {
+                problem(StatusCode::SERVICE_UNAVAILABLE, "The service behind this proxy is busy; try again.")
+            }
+            Failure::Connect => {
+                problem(StatusCode::BAD_GATEWAY, "The service behind this proxy does not accept connections.")
+            }
             _ => problem(StatusCode::BAD_GATEWAY, "The service behind this proxy gave no usable answer."),
         }
     }
@@ -193,7 +199,11 @@ impl Repeatable {
 enum Received {
     Whole(Bytes),
     /// More than may be kept: the rest is read while it is sent on.
-    Part { head: Bytes, rest: Incoming, why: Skip },
+    Part {
+        head: Bytes,
+        rest: Incoming,
+        why: Skip,
+    },
     TooSlow,
     ClientGone,
 }

@@ -7,9 +7,7 @@ use siphasher::sip::SipHasher24;
 use std::hash::Hasher as _;
 
 use crate::exchange::Side;
-
-/// Parts per million: the whole traffic.
-pub const ALL_PPM: u32 = 1_000_000;
+use crate::shift::weight::ALL_PPM;
 
 /// The side that serves, given the candidate's weight. The other side is the mirror.
 ///

@@ -18,9 +18,6 @@ pub(crate) enum NotDecoded {
 }
 
 impl NotDecoded {
-    pub(crate) const ALL: [NotDecoded; 3] =
-        [NotDecoded::EncodingUnknown, NotDecoded::EncodingBroken, NotDecoded::DecodedTooLarge];
-
     pub(crate) fn name(self) -> &'static str {
         match self {
             NotDecoded::EncodingUnknown => "encoding_unknown",

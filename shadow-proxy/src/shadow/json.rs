@@ -5,11 +5,15 @@ use serde_json::{Number, Value};
 use super::path;
 use crate::exchange::{Difference, Kind};
 
-/// Not JSON, nested deeper than 128 levels, or with a number outside the range of a double.
+/// Not JSON, larger than `PARSED_BYTES_MAX`, nested deeper than 128 levels, or with a number outside the range of a
+/// double.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotJson;
 
 pub(crate) fn parsed(body: &[u8]) -> Result<Value, NotJson> {
+    if body.len() > PARSED_BYTES_MAX {
+        return Err(NotJson);
+    }
     serde_json::from_slice(body).map_err(|_| NotJson)
 }
 
@@ -118,6 +122,9 @@ fn type_of(value: &Value) -> u8 {
     }
 }
 
+/// A tree of many small objects takes a hundred times the memory of its text, on both sides of each comparison.
+const PARSED_BYTES_MAX: usize = 1 << 20;
+
 /// Enough for a person to see the pattern; it also keeps the search for known places short.
 const DIFFERENCES_MAX: usize = 64;
 
@@ -152,7 +159,8 @@ mod tests {
     #[test]
     fn what_is_not_json_is_refused_without_a_crash() {
         let deep = "[".repeat(100_000);
-        for body in ["", "{", "{\"a\":1}x", "1e400", "\u{feff}{}", &deep] {
+        let large = format!("\"{}\"", "a".repeat(PARSED_BYTES_MAX));
+        for body in ["", "{", "{\"a\":1}x", "1e400", "\"\\ud800\"", "\u{feff}{}", &deep, &large] {
             assert_eq!(parsed(body.as_bytes()).err(), Some(NotJson));
         }
         assert_eq!(parsed(b"\"\xff\"").err(), Some(NotJson));

@@ -62,7 +62,6 @@ impl Judge {
     }
 
     fn is_sampled(&self) -> bool {
-        self.keep_match_every > 0
-            && self.matches.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.keep_match_every)
+        self.keep_match_every > 0 && self.matches.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.keep_match_every)
     }
 }

@@ -98,8 +98,7 @@ pub struct Worker {
 
 pub fn queue(limits: MirrorLimits, judge: Judge, metrics: Arc<Metrics>) -> (Mirror, Worker) {
     let (sender, receiver) = mpsc::channel(limits.queue_max);
-    let mirror =
-        Mirror { queue: Some(sender), bytes_max: limits.queue_bytes_max, metrics };
+    let mirror = Mirror { queue: Some(sender), bytes_max: limits.queue_bytes_max, metrics };
     (mirror, Worker { queue: receiver, judge: Arc::new(judge), limits })
 }
 

@@ -1,11 +1,11 @@
 //! What nobody waits for: the copy of a call, the comparison of two answers, what is kept of it.
 
-pub(crate) mod mirror;
-pub(crate) mod judge;
 pub(crate) mod compare;
 pub(crate) mod decode;
 pub(crate) mod endpoint;
 pub(crate) mod json;
+pub(crate) mod judge;
+pub(crate) mod mirror;
 pub(crate) mod path;
 pub(crate) mod record;
 pub(crate) mod redact;

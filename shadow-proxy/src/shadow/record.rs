@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use rusqlite::{Connection, OpenFlags, Transaction, params};
 use serde::{Deserialize, Serialize};
 
-use crate::exchange::{Decision, Kind, Side, Verdict};
+use crate::exchange::{Decision, Kind, Severity, Side, Verdict};
 use crate::metrics::Metrics;
 
 use super::redact::{ShownAnswer, ShownCall, ShownDifference};
@@ -135,7 +135,9 @@ impl Writer {
             let exchange = row.shown.as_ref().map(|shown| insert(&transaction, row, shown)).transpose()?;
             *pairs.entry(&row.endpoint).or_default() += 1;
             for difference in &row.differences {
-                let key = (row.endpoint.as_str(), difference.path.as_str(), difference.kind, difference.rule.as_deref());
+                let severity = Severity::of(&difference.path, difference.kind, difference.legacy.as_deref());
+                let rule = difference.rule.as_deref();
+                let key = (row.endpoint.as_str(), difference.path.as_str(), difference.kind, severity, rule);
                 let finding = findings.entry(key).or_insert(FindingCount { count: 0, row, difference, exchange });
                 finding.count += 1;
                 finding.exchange = finding.exchange.or(exchange);
@@ -195,7 +197,8 @@ fn batch(first: Row, rows: &Receiver<Row>) -> Vec<Row> {
     batch
 }
 
-type FindingKey<'a> = (&'a str, &'a str, Kind, Option<&'a str>);
+/// Endpoint, path, kind, severity (a flipped decision has two), and the rule that explains it.
+type FindingKey<'a> = (&'a str, &'a str, Kind, Severity, Option<&'a str>);
 
 struct FindingCount<'a> {
     count: u64,
@@ -225,13 +228,14 @@ fn insert(transaction: &Transaction, row: &Row, shown: &Shown) -> rusqlite::Resu
 }
 
 fn upsert(transaction: &Transaction, key: FindingKey, finding: &FindingCount) -> rusqlite::Result<()> {
-    let (endpoint, path, kind, rule) = key;
+    let (endpoint, path, kind, severity, rule) = key;
     let FindingCount { count, row, difference, exchange } = finding;
     let mut statement = transaction.prepare_cached(
-        "INSERT INTO findings (endpoint, path, kind, rule, count, first_seen_ms, last_seen_ms, legacy, candidate, exchange)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9
-         WHERE (SELECT count(*) FROM findings) < ?10 OR EXISTS
-               (SELECT 1 FROM findings WHERE endpoint = ?1 AND path = ?2 AND kind = ?3 AND rule = ?4)
+        "INSERT INTO findings (endpoint, path, kind, severity, rule, count, first_seen_ms, last_seen_ms,
+                               legacy, candidate, exchange)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10
+         WHERE (SELECT count(*) FROM findings) < ?11 OR EXISTS
+               (SELECT 1 FROM findings WHERE (endpoint, path, kind, severity, rule) = (?1, ?2, ?3, ?4, ?5))
          ON CONFLICT DO UPDATE SET count = count + excluded.count, last_seen_ms = excluded.last_seen_ms,
                                    exchange = coalesce(exchange, excluded.exchange)",
     )?;
@@ -239,6 +243,7 @@ fn upsert(transaction: &Transaction, key: FindingKey, finding: &FindingCount) ->
         endpoint,
         path,
         text(&kind),
+        severity.name(),
         rule.unwrap_or_default(),
         count,
         row.at_ms,
@@ -266,6 +271,7 @@ pub struct StoredFinding {
     pub endpoint: String,
     pub path: String,
     pub kind: String,
+    pub severity: String,
     pub rule: Option<String>,
     pub count: u64,
     /// Compared exchanges of the endpoint.
@@ -286,8 +292,9 @@ impl Store {
     /// There is no store in the directory, or it cannot be read.
     pub fn open(directory: &Path) -> anyhow::Result<Store> {
         let path = directory.join(FILE);
-        let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-            .with_context(|| format!("no store at {}; give the directory of a `shadow-proxy run` with --data", path.display()))?;
+        let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).with_context(|| {
+            format!("no store at {}; give the directory of a `shadow-proxy run` with --data", path.display())
+        })?;
         connection.busy_timeout(Duration::from_secs(2))?;
         Ok(Store(connection))
     }
@@ -295,10 +302,10 @@ impl Store {
     pub fn findings(&self, id: Option<i64>) -> anyhow::Result<Vec<StoredFinding>> {
         let mut statement = self.0.prepare(
             "SELECT f.id, f.endpoint, f.path, f.kind, f.rule, f.count, e.pairs, f.first_seen_ms, f.last_seen_ms,
-                    f.legacy, f.candidate, x.shown
+                    f.legacy, f.candidate, x.shown, f.severity
              FROM findings f JOIN endpoints e USING (endpoint) LEFT JOIN exchanges x ON x.id = f.exchange
              WHERE ?1 IS NULL OR f.id = ?1
-             ORDER BY f.count DESC, f.id",
+             ORDER BY f.rule != '', instr('breach lockout high low', f.severity), f.count DESC, f.id",
         )?;
         let findings = statement.query_map([id], |row| {
             let shown: Option<String> = row.get(11)?;
@@ -307,6 +314,7 @@ impl Store {
                 endpoint: row.get(1)?,
                 path: row.get(2)?,
                 kind: row.get(3)?,
+                severity: row.get(12)?,
                 rule: Some(row.get::<_, String>(4)?).filter(|rule| !rule.is_empty()),
                 count: row.get(5)?,
                 pairs: row.get(6)?,

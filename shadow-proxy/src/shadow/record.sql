@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS findings (
     endpoint TEXT NOT NULL,
     path TEXT NOT NULL,
     kind TEXT NOT NULL,
+    severity TEXT NOT NULL,
     -- Empty: no rule explains it.
     rule TEXT NOT NULL,
     count INTEGER NOT NULL,
@@ -39,5 +40,5 @@ CREATE TABLE IF NOT EXISTS findings (
     legacy TEXT,
     candidate TEXT,
     exchange INTEGER,
-    UNIQUE (endpoint, path, kind, rule)
+    UNIQUE (endpoint, path, kind, severity, rule)
 ) STRICT;

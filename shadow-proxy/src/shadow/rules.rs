@@ -21,6 +21,9 @@ pub(crate) struct RawRule {
     pub path: String,
     /// `value`, `missing`, `added`, `type`; only `value` when not written.
     pub explains: Option<Vec<String>>,
+    /// The one value of that side that is agreed; without it, any.
+    pub legacy: Option<String>,
+    pub candidate: Option<String>,
     #[serde(default)]
     pub reason: String,
 }
@@ -31,13 +34,14 @@ pub(crate) struct Rule {
     pub endpoint: Option<String>,
     pub path: Path,
     pub explains: Vec<Kind>,
-    pub reason: String,
+    pub legacy: Option<String>,
+    pub candidate: Option<String>,
 }
 
 impl Rule {
     /// All errors at once, each as `key = value: what is wrong; what to write`.
     pub(crate) fn parse(raw: RawRule) -> Result<Rule, Vec<String>> {
-        let RawRule { name, endpoint, path, explains, reason } = raw;
+        let RawRule { name, endpoint, path, explains, legacy, candidate, reason } = raw;
         let mut errors = Vec::new();
         if name.trim().is_empty() {
             errors
@@ -65,7 +69,7 @@ impl Rule {
                 "path = {path:?}: a flipped decision is never explained; make the sides agree, or name another place"
             )),
             Ok(path) if errors.is_empty() => {
-                return Ok(Rule { name: name.into(), endpoint, path, explains, reason });
+                return Ok(Rule { name: name.into(), endpoint, path, explains, legacy, candidate });
             }
             Ok(_) => {}
             Err(error) => errors.push(format!("path = {path:?}: {error}")),
@@ -73,9 +77,12 @@ impl Rule {
         Err(errors)
     }
 
-    fn explains(&self, place: &Path, kind: Kind, endpoint: &str) -> bool {
-        self.explains.contains(&kind)
+    fn explains(&self, difference: &Difference, place: &Path, endpoint: &str) -> bool {
+        let agreed = |value: &Option<String>, found: &Option<String>| value.is_none() || value == found;
+        self.explains.contains(&difference.kind)
             && self.endpoint.as_deref().is_none_or(|only| only == endpoint)
+            && agreed(&self.legacy, &difference.legacy)
+            && agreed(&self.candidate, &difference.candidate)
             && self.path.covers(place)
     }
 }
@@ -92,10 +99,12 @@ impl Rules {
     /// Headers that guard something (CSRF, idempotency, authorization) are left out on purpose.
     pub(crate) fn starter() -> Rules {
         let volatile = VOLATILE_HEADERS.iter().map(|name| {
-            starter_rule(name, &[Kind::Value], "differs from answer to answer of one and the same service")
+            // Differs from answer to answer of one and the same service.
+            starter_rule(name, &[Kind::Value])
         });
         let banners = BANNER_HEADERS.iter().map(|name| {
-            starter_rule(name, &[Kind::Value, Kind::Missing, Kind::Added], "names the software that answered")
+            // Names the software that answered.
+            starter_rule(name, &[Kind::Value, Kind::Missing, Kind::Added])
         });
         Rules { rules: volatile.chain(banners).collect() }
     }
@@ -117,27 +126,27 @@ impl Rules {
         if errors.is_empty() { Ok(Rules { rules }) } else { Err(errors) }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Rule> {
-        self.rules.iter()
-    }
-
     /// Writes into each difference the rule that explains it.
     pub(crate) fn explain(&self, differences: &mut [Difference], endpoint: &str) {
         for difference in differences {
-            let Ok(place) = Path::parse(&difference.path) else { continue };
-            let rule = self.rules.iter().find(|rule| rule.explains(&place, difference.kind, endpoint));
+            // A place that is none, or a flipped decision, which no rule may excuse.
+            let Some(place) = Path::parse(&difference.path).ok().filter(|place| place.root != Root::Decision) else {
+                continue;
+            };
+            let rule = self.rules.iter().find(|rule| rule.explains(difference, &place, endpoint));
             difference.rule = rule.map(|rule| rule.name.clone());
         }
     }
 }
 
-fn starter_rule(header: &str, explains: &[Kind], reason: &str) -> Rule {
+fn starter_rule(header: &str, explains: &[Kind]) -> Rule {
     Rule {
         name: format!("{STARTER}{header}").into(),
         endpoint: None,
         path: Path::parse(&format!("header.{header}")).expect("the names below are plain header names"),
         explains: explains.to_vec(),
-        reason: reason.to_owned(),
+        legacy: None,
+        candidate: None,
     }
 }
 

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::weight::Weight;
+use super::weight::{ALL_PPM, Weight};
 
 /// One change, as it stands in `journal.jsonl`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,7 +83,8 @@ impl Journal {
         if let Err(error) = file.write_all(&line).and_then(|()| file.sync_data()) {
             // Half a line would hide the ones after it.
             file.set_len(before)?;
-            return Err(error).context("the journal cannot be written, so the weight stays; free space in the data directory");
+            return Err(error)
+                .context("the journal cannot be written, so the weight stays; free space in the data directory");
         }
         self.weight.set(to_ppm);
         Ok(change)
@@ -97,7 +98,7 @@ fn replay(text: &[u8]) -> (Option<Change>, usize) {
     for line in text.split_inclusive(|&byte| byte == b'\n') {
         let Some(whole) = line.strip_suffix(b"\n") else { break };
         match serde_json::from_slice::<Line>(whole) {
-            Ok(Line { change, check: written }) if written == check(&change) && change.to_ppm <= 1_000_000 => {
+            Ok(Line { change, check: written }) if written == check(&change) && change.to_ppm <= ALL_PPM => {
                 last = Some(change);
                 good += line.len();
             }

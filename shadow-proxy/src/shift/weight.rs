@@ -2,11 +2,14 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+/// Parts per million: the whole traffic.
+pub const ALL_PPM: u32 = 1_000_000;
+
 #[derive(Debug, Default)]
 pub struct Weight(AtomicU32);
 
 impl Weight {
-    /// Parts per million, 0 to 1,000,000.
+    /// 0 to [`ALL_PPM`].
     pub fn ppm(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }

@@ -1,5 +1,6 @@
 //! The admin port.
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,9 +18,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::metrics::Metrics;
-use crate::serve::route::ALL_PPM;
 use crate::shadow::record::Store;
 use crate::shift::journal::Journal;
+use crate::shift::weight::ALL_PPM;
 
 use super::finding::{self, Finding};
 use super::page;
@@ -37,7 +38,12 @@ pub struct Admin {
     pub base: String,
 }
 
-pub fn router(admin: Arc<Admin>) -> Router {
+/// Serves until the process ends: what drains is watched through it.
+pub async fn serve(listener: TcpListener, admin: Arc<Admin>) -> std::io::Result<()> {
+    axum::serve(tokio::net::TcpListener::from_std(listener)?, router(admin)).await
+}
+
+fn router(admin: Arc<Admin>) -> Router {
     let guarded = Router::new()
         .route("/", get(show_page))
         .route("/metrics", get(metrics))
@@ -60,7 +66,10 @@ async fn guard(State(admin): State<Arc<Admin>>, request: Request, next: Next) ->
     if let Some(expected) = admin.token_digest {
         let sent = request.headers().get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
         if sent.is_none_or(|token| digest(token) != expected) {
-            return Err(Problem(StatusCode::UNAUTHORIZED, "send `Authorization: Bearer TOKEN`, or use --token-file".to_owned()));
+            return Err(Problem(
+                StatusCode::UNAUTHORIZED,
+                "send `Authorization: Bearer TOKEN`, or use --token-file".to_owned(),
+            ));
         }
     } else if !is_named_locally(request.headers()) {
         let reason = "without a token this port answers only to an IP address or localhost as its host name";
@@ -78,7 +87,9 @@ pub fn digest(token: &[u8]) -> [u8; 32] {
 /// A page that rebinds its own name to this address still sends its own name.
 fn is_named_locally(headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
+    let name = host
+        .rsplit_once(':')
+        .map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
     let name = name.trim_start_matches('[').trim_end_matches(']');
     name == "localhost" || name.parse::<std::net::IpAddr>().is_ok()
 }
@@ -98,7 +109,8 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
 
 async fn status(State(admin): State<Arc<Admin>>) -> Result<Json<serde_json::Value>, Problem> {
     let weight_ppm = admin.journal.weight().ppm();
-    let mut status = serde_json::to_value(admin.metrics.snapshot()).map_err(|error| Problem::internal(&error.into()))?;
+    let mut status =
+        serde_json::to_value(admin.metrics.snapshot()).map_err(|error| Problem::internal(&error.into()))?;
     status["phase"] = json!(phase(weight_ppm));
     status["weight_ppm"] = json!(weight_ppm);
     Ok(Json(status))
@@ -114,8 +126,11 @@ async fn diffs(State(admin): State<Arc<Admin>>) -> Result<Json<Vec<Finding>>, Pr
 }
 
 async fn diff(State(admin): State<Arc<Admin>>, Path(id): Path<i64>) -> Result<Json<Finding>, Problem> {
-    let found = read(admin, move |store, base| Ok(store.finding(id)?.map(|stored| finding::finding(stored, base)))).await?;
-    found.map(Json).ok_or_else(|| Problem(StatusCode::NOT_FOUND, format!("there is no finding {id}; `shadow-proxy diffs` lists them")))
+    let found =
+        read(admin, move |store, base| Ok(store.finding(id)?.map(|stored| finding::finding(stored, base)))).await?;
+    found.map(Json).ok_or_else(|| {
+        Problem(StatusCode::NOT_FOUND, format!("there is no finding {id}; `shadow-proxy diffs` lists them"))
+    })
 }
 
 async fn show_page(State(admin): State<Arc<Admin>>) -> Result<Response, Problem> {
@@ -150,22 +165,37 @@ struct Command {
     why: String,
 }
 
-async fn weight(State(admin): State<Arc<Admin>>, body: Result<Json<WeightCommand>, JsonRejection>) -> Result<Response, Problem> {
-    let Json(WeightCommand { ppm, who, why }) = body.map_err(|error| Problem(error.status(), format!("{error}; send {{\"ppm\":10000,\"who\":\"…\",\"why\":\"…\"}}")))?;
+async fn weight(
+    State(admin): State<Arc<Admin>>,
+    body: Result<Json<WeightCommand>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(WeightCommand { ppm, who, why }) = body.map_err(|error| {
+        Problem(error.status(), format!("{error}; send {{\"ppm\":10000,\"who\":\"…\",\"why\":\"…\"}}"))
+    })?;
     if ppm > ALL_PPM {
-        return Err(Problem(StatusCode::UNPROCESSABLE_ENTITY, format!("ppm {ppm} is more than the whole traffic; send 0 to {ALL_PPM}")));
+        return Err(Problem(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            format!("ppm {ppm} is more than the whole traffic; send 0 to {ALL_PPM}"),
+        ));
     }
     change(admin, ppm, who, why).await
 }
 
-async fn rollback(State(admin): State<Arc<Admin>>, body: Result<Json<Command>, JsonRejection>) -> Result<Response, Problem> {
-    let Json(Command { who, why }) = body.map_err(|error| Problem(error.status(), format!("{error}; send {{\"who\":\"…\",\"why\":\"…\"}}")))?;
+async fn rollback(
+    State(admin): State<Arc<Admin>>,
+    body: Result<Json<Command>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(Command { who, why }) =
+        body.map_err(|error| Problem(error.status(), format!("{error}; send {{\"who\":\"…\",\"why\":\"…\"}}")))?;
     change(admin, 0, who, why).await
 }
 
 async fn change(admin: Arc<Admin>, ppm: u32, who: String, why: String) -> Result<Response, Problem> {
     if who.trim().is_empty() || why.trim().is_empty() {
-        return Err(Problem(StatusCode::UNPROCESSABLE_ENTITY, "who and why are written into the journal; give both".to_owned()));
+        return Err(Problem(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "who and why are written into the journal; give both".to_owned(),
+        ));
     }
     let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
     let changed = tokio::task::spawn_blocking(move || {
@@ -173,7 +203,11 @@ async fn change(admin: Arc<Admin>, ppm: u32, who: String, why: String) -> Result
         admin.metrics.weight_ppm.set(i64::from(change.to_ppm));
         anyhow::Ok(change)
     });
-    let change = changed.await.map_err(anyhow::Error::from).and_then(|change| change).map_err(|error| Problem::internal(&error))?;
+    let change = changed
+        .await
+        .map_err(anyhow::Error::from)
+        .and_then(|change| change)
+        .map_err(|error| Problem::internal(&error))?;
     tracing::info!(from_ppm = change.from_ppm, to_ppm = change.to_ppm, "the weight was changed");
     Ok(Json(change).into_response())
 }

@@ -5,19 +5,6 @@ use serde::Serialize;
 use crate::shadow::record::{Shown, StoredFinding};
 use crate::shadow::redact::curl;
 
-/// The worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// The candidate lets in whom legacy refuses.
-    Breach,
-    /// The candidate refuses whom legacy lets in.
-    Lockout,
-    /// Another status, or a field or body that is gone or of another type.
-    High,
-    Low,
-}
-
 /// One element of `GET /api/diffs`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
@@ -27,7 +14,7 @@ pub struct Finding {
     pub kind: String,
     /// `finding`, or `explained` by `rule`.
     pub status: &'static str,
-    pub severity: Severity,
+    pub severity: String,
     pub count: u64,
     pub pairs: u64,
     pub rate: f64,
@@ -44,21 +31,17 @@ pub struct Finding {
     pub exchange: Option<Shown>,
 }
 
-/// All findings: unexplained before explained, then the worst and most frequent first.
+/// In the store's order: unexplained before explained, then the worst and most frequent first.
 ///
 /// `base` is where the curl lines point to.
 pub fn findings(stored: Vec<StoredFinding>, base: &str) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = stored.into_iter().map(|stored| Finding { exchange: None, ..finding(stored, base) }).collect();
-    findings.sort_by(|a, b| {
-        (a.rule.is_some(), a.severity, b.count, a.id).cmp(&(b.rule.is_some(), b.severity, a.count, b.id))
-    });
-    findings
+    stored.into_iter().map(|stored| Finding { exchange: None, ..finding(stored, base) }).collect()
 }
 
 pub fn finding(stored: StoredFinding, base: &str) -> Finding {
-    let StoredFinding { id, endpoint, path, kind, rule, count, pairs, first_seen_ms, last_seen_ms, legacy, candidate, shown } = stored;
+    let StoredFinding { id, endpoint, path, kind, severity, rule, count, pairs, legacy, candidate, shown, .. } = stored;
+    let StoredFinding { first_seen_ms, last_seen_ms, .. } = stored;
     Finding {
-        severity: severity(&path, &kind, legacy.as_deref()),
         status: if rule.is_some() { "explained" } else { "finding" },
         rate: if pairs == 0 { 0.0 } else { count as f64 / pairs as f64 },
         sentence: sentence(&path, &kind, legacy.as_deref(), candidate.as_deref()),
@@ -68,6 +51,7 @@ pub fn finding(stored: StoredFinding, base: &str) -> Finding {
         endpoint,
         path,
         kind,
+        severity,
         count,
         pairs,
         legacy,
@@ -75,16 +59,6 @@ pub fn finding(stored: StoredFinding, base: &str) -> Finding {
         rule,
         first_seen_ms,
         last_seen_ms,
-    }
-}
-
-fn severity(path: &str, kind: &str, legacy: Option<&str>) -> Severity {
-    match (path, kind) {
-        ("decision", _) if legacy == Some("deny") => Severity::Breach,
-        ("decision", _) if legacy == Some("allow") => Severity::Lockout,
-        ("status", _) => Severity::High,
-        (_, "missing" | "type") if path.starts_with("body") => Severity::High,
-        _ => Severity::Low,
     }
 }
 
@@ -120,40 +94,26 @@ fn quoted(value: Option<&str>) -> String {
 mod tests {
     use super::*;
 
-    fn stored(path: &str, kind: &str, legacy: Option<&str>, candidate: Option<&str>) -> StoredFinding {
-        StoredFinding {
-            id: 1,
-            endpoint: "POST /auth/validate".to_owned(),
-            path: path.to_owned(),
-            kind: kind.to_owned(),
-            rule: None,
-            count: 5,
-            pairs: 20,
-            first_seen_ms: 1,
-            last_seen_ms: 2,
-            legacy: legacy.map(str::to_owned),
-            candidate: candidate.map(str::to_owned),
-            shown: None,
-        }
-    }
-
     #[test]
-    fn says_what_differs_and_how_bad_it_is() {
-        let cases = [
-            (stored("decision", "value", Some("deny"), Some("allow")), Severity::Breach, "legacy decides deny, the candidate allow"),
-            (stored("decision", "value", Some("allow"), Some("deny")), Severity::Lockout, "legacy decides allow, the candidate deny"),
-            (stored("decision", "value", Some("neither"), Some("deny")), Severity::Low, "legacy decides neither, the candidate deny"),
-            (stored("status", "value", Some("404"), Some("405")), Severity::High, "legacy answers 404, the candidate 405"),
-            (stored("header.etag", "missing", Some("‹text 9 1f›"), None), Severity::Low, "only legacy sends header `etag` (‹text 9 1f›)"),
-            (stored("header.allow", "added", None, Some("POST")), Severity::Low, "only the candidate sends header `allow` (POST)"),
-            (stored("body.a[]", "type", Some("true"), Some("null")), Severity::High, "body field `body.a[]` has another type: legacy true, the candidate null"),
-            (stored("body", "value", Some(&"x".repeat(99)), Some("y")), Severity::Low,
-             "the body differs: legacy xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…, the candidate y"),
-        ];
-        for (stored, severity, sentence) in cases {
-            let finding = finding(stored, "http://h");
-            assert_eq!((finding.severity, finding.sentence.as_str()), (severity, sentence));
-            assert!((finding.rate - 0.25).abs() < 1e-9);
+    fn says_what_differs_in_plain_words() {
+        let long = "x".repeat(99);
+        for (path, kind, legacy, candidate, expected) in [
+            ("decision", "value", Some("deny"), Some("allow"), "legacy decides deny, the candidate allow"),
+            ("status", "value", Some("404"), Some("405"), "legacy answers 404, the candidate 405"),
+            ("header.etag", "missing", Some("‹text 9 1f›"), None, "only legacy sends header `etag` (‹text 9 1f›)"),
+            ("header.allow", "added", None, Some("POST"), "only the candidate sends header `allow` (POST)"),
+            (
+                "body.a[]",
+                "type",
+                Some("1"),
+                Some("null"),
+                "body field `body.a[]` has another type: legacy 1, the candidate null",
+            ),
+            ("body", "missing", Some("a\nb"), None, "only legacy sends the body (a b)"),
+        ] {
+            assert_eq!(sentence(path, kind, legacy, candidate), expected);
         }
+        let cut = sentence("body", "value", Some(&long), Some("y"));
+        assert_eq!(cut, format!("the body differs: legacy {}…, the candidate y", &long[..60]));
     }
 }

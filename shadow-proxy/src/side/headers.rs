@@ -38,10 +38,7 @@ pub fn end_to_end(headers: HeaderMap) -> HeaderMap {
 
 /// Whether the body came in chunks of unknown total length, which is then how it must be sent on.
 pub fn is_chunked(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(TRANSFER_ENCODING)
-        .iter()
-        .any(|value| value.as_bytes().to_ascii_lowercase().ends_with(b"chunked"))
+    headers.get_all(TRANSFER_ENCODING).iter().any(|value| value.as_bytes().to_ascii_lowercase().ends_with(b"chunked"))
 }
 
 fn is_hop_by_hop(name: &HeaderName) -> bool {

@@ -51,7 +51,10 @@ impl Legacy {
 
     /// Sends a call and returns as soon as the head of the answer is there; its body follows.
     pub async fn send(&self, call: &Call, framing: Framing) -> Result<Response<Incoming>, Failure> {
-        let body = OutgoingBody::Whole { data: Some(call.body.clone()).filter(|data| !data.is_empty()), framed: framing.chunked };
+        let body = OutgoingBody::Whole {
+            data: Some(call.body.clone()).filter(|data| !data.is_empty()),
+            framed: framing.chunked,
+        };
         self.dispatch(self.request(&call.method, &call.uri, call.headers.clone(), framing, body)).await
     }
 
@@ -70,9 +73,10 @@ impl Legacy {
     pub async fn call(&self, call: &Call) -> Result<Answer, Failure> {
         let whole = async {
             let (parts, body) = self.send(call, Framing::default()).await?.into_parts();
-            let body = Limited::new(body, self.limits.body_bytes_max).collect().await.map_err(|error| {
-                if error.is::<LengthLimitError>() { Failure::TooLarge } else { Failure::Closed }
-            })?;
+            let body = Limited::new(body, self.limits.body_bytes_max)
+                .collect()
+                .await
+                .map_err(|error| if error.is::<LengthLimitError>() { Failure::TooLarge } else { Failure::Closed })?;
             Ok(Answer { status: parts.status, headers: end_to_end(parts.headers), body: body.to_bytes() })
         };
         tokio::time::timeout(self.limits.deadline, whole).await.unwrap_or(Err(Failure::Deadline))
@@ -128,8 +132,14 @@ pub struct Framing {
 /// The body of a request to the legacy service.
 pub enum OutgoingBody {
     /// `framed`: there is a body even when it is empty.
-    Whole { data: Option<Bytes>, framed: bool },
-    Streaming { head: Option<Bytes>, rest: Incoming },
+    Whole {
+        data: Option<Bytes>,
+        framed: bool,
+    },
+    Streaming {
+        head: Option<Bytes>,
+        rest: Incoming,
+    },
 }
 
 impl Body for OutgoingBody {

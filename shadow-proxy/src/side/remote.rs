@@ -56,9 +56,10 @@ impl Remote {
             .body(call.body.clone());
         let response = http::Response::from(request.send().await.map_err(|error| failure(&error))?);
         let (parts, body) = response.into_parts();
-        let body = Limited::new(body, self.body_bytes_max).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() { Failure::TooLarge } else { Failure::Closed }
-        })?;
+        let body = Limited::new(body, self.body_bytes_max)
+            .collect()
+            .await
+            .map_err(|error| if error.is::<LengthLimitError>() { Failure::TooLarge } else { Failure::Closed })?;
         Ok(Answer { status: parts.status, headers: end_to_end(parts.headers), body: body.to_bytes() })
     }
 }

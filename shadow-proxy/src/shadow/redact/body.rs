@@ -15,9 +15,7 @@ impl Redactor {
         let plain = decoded(headers, body, READ_BYTES_MAX).unwrap_or_else(|_| body.clone());
         let Ok(text) = std::str::from_utf8(&plain) else { return self.stand_ins.of(&plain) };
         let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if plain.len() > READ_BYTES_MAX {
-            self.stand_in(text)
-        } else if media_type.to_ascii_lowercase().contains("form-urlencoded") {
+        if text.len() <= READ_BYTES_MAX && media_type.to_ascii_lowercase().contains("form-urlencoded") {
             self.form(text)
         } else {
             self.fragment(text, false)
@@ -26,6 +24,9 @@ impl Redactor {
 
     /// A JSON value, or a text when it is none. `secret`: it was found under a name that is made for secrets.
     pub(crate) fn fragment(&self, text: &str, secret: bool) -> String {
+        if text.len() > READ_BYTES_MAX {
+            return self.stand_in(text);
+        }
         match serde_json::from_str(text) {
             Ok(value) => {
                 let mut shown = Json { redactor: self, out: String::new() };

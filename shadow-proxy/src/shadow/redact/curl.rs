@@ -25,7 +25,8 @@ pub(crate) fn curl(call: &ShownCall, base: &str) -> String {
         if !headers.iter().any(|(name, _)| name == "content-type") {
             command.push_str(" --header 'content-type:'");
         }
-        command.push_str(&format!(" --data-raw {}", secrets.quoted(body)));
+        let shown = if body.len() <= BODY_BYTES_MAX { secrets.quoted(body) } else { "\"$BODY\"".to_owned() };
+        command.push_str(&format!(" --data-raw {shown}"));
     }
     command
 }
@@ -69,6 +70,9 @@ fn next_stand_in(text: &str) -> Option<(&str, &str, &str)> {
 fn single_quoted(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
+
+/// Longer bodies are a variable too: a command line is to be read.
+const BODY_BYTES_MAX: usize = 256;
 
 /// Of the connection that the call came by, not of the call; curl makes its own.
 const SET_BY_CURL: [&str; 5] = ["connection", "content-length", "expect", "host", "transfer-encoding"];

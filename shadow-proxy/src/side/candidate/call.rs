@@ -118,7 +118,9 @@ async fn whole(
         Bytes::new()
     } else {
         let collected = Limited::new(body, body_bytes_max).collect().await;
-        collected.map_err(|error| if error.is::<LengthLimitError>() { Failure::TooLarge } else { Failure::NoAnswer })?.to_bytes()
+        collected
+            .map_err(|error| if error.is::<LengthLimitError>() { Failure::TooLarge } else { Failure::NoAnswer })?
+            .to_bytes()
     };
     Ok(Answer { status: parts.status, headers: end_to_end(parts.headers), body })
 }

@@ -17,8 +17,8 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use crate::exchange::{Answer, Call, Failure};
 
-pub use self::limits::{Instances, Limits};
 use self::limits::Guest;
+pub use self::limits::{Instances, Limits};
 use self::stock::Stock;
 
 /// A loaded component, ready to answer. Shared by all threads.
@@ -39,12 +39,8 @@ impl Embedded {
         let engine = engine::engine(&limits)?;
         let component = cache::compiled(&engine, bytes, cache)?;
         let pre = engine::link(&engine, &component)?;
-        let embedded = Embedded {
-            pre,
-            stock: Arc::new(Stock::new(&limits)),
-            slots: Semaphore::new(limits.calls_max),
-            limits,
-        };
+        let embedded =
+            Embedded { pre, stock: Arc::new(Stock::new(&limits)), slots: Semaphore::new(limits.calls_max), limits };
         engine::start_ticker(&engine, embedded.limits.tick);
         embedded.prove_it_starts()?;
         Ok(embedded)
