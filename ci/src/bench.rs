@@ -1,32 +1,216 @@
-//! `cargo ci bench`: ratios in one run, alternating. Printed, not asserted: they are of this machine and this minute.
+//! `cargo ci bench`: two programs doing the same work, in turn, and the ratio of what each pair of runs measured.
+//!
+//! Printed, not asserted: absolute figures are of this machine and this minute, ratios hold better.
 
-use std::process::ExitCode;
+mod nginx;
+mod pairs;
+mod server;
+mod wrk;
 
-use anyhow::{Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use crate::workspace::Workspace;
+use crate::{child, component, interrupt, setup};
+
+use self::pairs::{Figure, Pairs};
+use self::server::Server;
 
 #[derive(Args)]
 pub(crate) struct Options {
     /// Which to run; without any: all
     which: Vec<Bench>,
+    /// Pairs of runs, each A B or B A in turn
+    #[arg(long, default_value_t = 5)]
+    pairs: usize,
+    /// Seconds of each run
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Bench {
-    /// `shadow-proxy serve` with instance reuse against `wasmtime serve` with reuse
+    /// `shadow-proxy serve --instances reuse=N` against `wasmtime serve` with reuse
     ServeReuse,
     /// `shadow-proxy serve` with a fresh instance per request against `wasmtime serve` as it comes
     ServeFresh,
-    /// `shadow-proxy run` at weight 0 with the mirror on, against the legacy service directly
+    /// The legacy service through `shadow-proxy run`, mirror on, against asking it directly
     RunDirect,
-    /// `shadow-proxy run` with the mirror off against plain nginx
+    /// `shadow-proxy run`, mirror off, against plain nginx, in front of a fast service
     RunNginx,
-    /// `shadow-proxy run` with the mirror on against nginx with `mirror`
+    /// `shadow-proxy run`, mirror on, against nginx with `mirror` to the component's host
     RunNginxMirror,
 }
 
-pub(crate) fn run(_workspace: &Workspace, options: &Options) -> Result<ExitCode> {
-    bail!("none of {:?} can be measured yet; see the issue", options.which)
+/// What every bench needs: the programs, a folder for logs and configurations, how long.
+struct Bed<'a> {
+    workspace: &'a Workspace,
+    proxy: PathBuf,
+    folder: PathBuf,
+    options: &'a Options,
+}
+
+pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
+    interrupt::listen()?;
+    setup::bring_bench_tools()?;
+    component::build(workspace)?;
+    // What users run: the release profile.
+    child::live(workspace.cargo("build").args(["--release", "--package", "shadow-proxy"]))?;
+    let folder = workspace.target.join("bench");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    let bed = Bed { workspace, proxy: workspace.target.join("release/shadow-proxy"), folder, options };
+    let all = Bench::value_variants().to_vec();
+    for bench in if options.which.is_empty() { &all } else { &options.which } {
+        let pairs = match bench {
+            Bench::ServeReuse => bed.serve("reuse=1000000", &["--max-instance-reuse-count", "1000000"])?,
+            Bench::ServeFresh => bed.serve("fresh", &[])?,
+            Bench::RunDirect => Some(bed.run_direct()?),
+            Bench::RunNginx => Some(bed.run_nginx()?),
+            Bench::RunNginxMirror => Some(bed.run_nginx_mirror()?),
+        };
+        match pairs {
+            Some(pairs) => println!("\n{}", pairs.table().text()),
+            None => {
+                println!("\n{bench:?}: left out, no `wasmtime` on PATH; `cargo install wasmtime-cli --version 48.0.8`")
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Bed<'_> {
+    fn serve(&self, instances: &str, wasmtime_options: &[&str]) -> Result<Option<Pairs>> {
+        if child::on_path("wasmtime").is_none() {
+            return Ok(None);
+        }
+        let component = self.workspace.component();
+        let ours = || {
+            let mut command = Command::new(&self.proxy);
+            command.args(["serve", "--listen", "127.0.0.1:0", "--instances", instances, "--component"]).arg(&component);
+            Server::with_ready_line("shadow-proxy", &mut command, &self.folder)
+        };
+        let theirs = || {
+            let address = server::free_address()?;
+            let mut command = Command::new("wasmtime");
+            command.args(["serve", "--addr", &address]).args(wasmtime_options).arg(&component);
+            Server::at("wasmtime", &mut command, address, &self.folder)
+        };
+        let title =
+            format!("shadow-proxy serve --instances {instances}  /  wasmtime serve {}", wasmtime_options.join(" "));
+        let figures = [Figure::RequestsPerSecond, Figure::P99, Figure::CpuPerRequest];
+        Ok(Some(self.alternate(title, &figures, 50, || Ok(vec![ours()?]), || Ok(vec![theirs()?]))?))
+    }
+
+    fn run_direct(&self) -> Result<Pairs> {
+        let legacy = || {
+            let mut command = Command::new("node");
+            command.arg("src/server.js").current_dir(self.workspace.legacy_stub());
+            command.envs([("NODE_ENV", "production"), ("HOST", "127.0.0.1"), ("PORT", "0")]);
+            Server::with_ready_line("legacy", &mut command, &self.folder)
+        };
+        let through = || {
+            let legacy = legacy()?;
+            Ok(vec![self.proxy_run(&legacy, "")?, legacy])
+        };
+        let figures = [Figure::P50, Figure::P99, Figure::CpuPerRequest, Figure::RequestsPerSecond];
+        let title = "through shadow-proxy run, mirror on  /  the legacy service directly (4 connections)".to_owned();
+        self.alternate(title, &figures, 4, through, || Ok(vec![legacy()?]))
+    }
+
+    fn run_nginx(&self) -> Result<Pairs> {
+        let ours = || {
+            let fast = nginx::fast_service(&self.folder)?;
+            Ok(vec![self.proxy_run(&fast, "[mirror]\nenabled = false\n")?, fast])
+        };
+        let theirs = || {
+            let fast = nginx::fast_service(&self.folder)?;
+            Ok(vec![nginx::proxy(&fast, None, &self.folder)?, fast])
+        };
+        let title = "shadow-proxy run, mirror off  /  nginx".to_owned();
+        self.alternate(title, &[Figure::RequestsPerSecond, Figure::P99, Figure::CpuPerRequest], 50, ours, theirs)
+    }
+
+    fn run_nginx_mirror(&self) -> Result<Pairs> {
+        let ours = || {
+            let fast = nginx::fast_service(&self.folder)?;
+            Ok(vec![self.proxy_run(&fast, "")?, fast])
+        };
+        let theirs = || {
+            let fast = nginx::fast_service(&self.folder)?;
+            let mut command = Command::new(&self.proxy);
+            command.args(["serve", "--listen", "127.0.0.1:0"]);
+            let component = Server::with_ready_line("component", &mut command, &self.folder)?;
+            Ok(vec![nginx::proxy(&fast, Some(&component), &self.folder)?, fast, component])
+        };
+        let title =
+            "shadow-proxy run, mirrored and compared  /  nginx, mirrored to the component, not compared".to_owned();
+        self.alternate(title, &[Figure::RequestsPerSecond, Figure::P99], 50, ours, theirs)
+    }
+
+    fn proxy_run(&self, legacy: &Server, configuration: &str) -> Result<Server> {
+        let data = self.folder.join("data");
+        if data.exists() {
+            fs::remove_dir_all(&data)?;
+        }
+        let config = self.folder.join("bench.toml");
+        fs::write(&config, configuration)?;
+        let mut command = Command::new(&self.proxy);
+        command.args(["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--legacy"]);
+        command.arg(format!("http://{}", legacy.address)).arg("--config").arg(&config).arg("--data").arg(&data);
+        Server::with_ready_line("shadow-proxy", &mut command, &self.folder)
+    }
+
+    /// A B, B A, A B …, each run with servers of its own: the first is put under load, the others stand behind it.
+    fn alternate(
+        &self,
+        title: String,
+        figures: &[Figure],
+        connections: u32,
+        a: impl Fn() -> Result<Vec<Server>>,
+        b: impl Fn() -> Result<Vec<Server>>,
+    ) -> Result<Pairs> {
+        let mut pairs = Pairs::new(title, figures);
+        let measure = |servers: Vec<Server>| self.measure(servers, connections);
+        for pair in 0..self.options.pairs {
+            interrupt::check()?;
+            eprint!("\r{}: pair {} of {} ", pairs.title(), pair + 1, self.options.pairs);
+            // Whoever goes second meets a warmer machine: each is second in turn.
+            let (of_a, of_b) = if pair % 2 == 0 {
+                let of_a = measure(a()?)?;
+                (of_a, measure(b()?)?)
+            } else {
+                let of_b = measure(b()?)?;
+                (measure(a()?)?, of_b)
+            };
+            pairs.add(of_a, of_b);
+        }
+        eprintln!();
+        Ok(pairs)
+    }
+
+    fn measure(&self, servers: Vec<Server>, connections: u32) -> Result<pairs::Run> {
+        let first = servers.first().context("a bench puts a server under load")?;
+        wrk::run(&first.address, connections, Duration::from_secs(1), &self.folder)?;
+        let cpu_before = first.cpu()?;
+        let load = wrk::run(&first.address, connections, Duration::from_secs(self.options.seconds), &self.folder)?;
+        let cpu = first.cpu()?.saturating_sub(cpu_before);
+        let per_request = cpu.as_secs_f64() * 1e6 / load.requests as f64;
+        for mut server in servers {
+            server.stop()?;
+        }
+        Ok(pairs::Run { load, cpu_us_per_request: per_request })
+    }
+}
+
+/// Where a bench keeps the log of a server.
+fn log(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.log"))
 }

@@ -48,23 +48,29 @@ pub(crate) struct Built {
 
 /// Builds the component, checks it, and puts it where shadow-proxy embeds it from.
 pub(crate) fn build(workspace: &Workspace) -> Result<Built> {
-    let component = encode(&build_core_module(workspace)?)?;
+    let core_modules = build_core_modules(workspace)?;
+    let component = encode(&core_modules.join("auth_component.wasm"))?;
     let built = Built { bytes: component.len(), imports: imports(&component)? };
     check(built.bytes, &built.imports)?;
     write_if_changed(&workspace.component(), &component)?;
+    // For the tests of shadow-proxy alone: it may import and weigh what it likes.
+    let hostile = encode(&core_modules.join("hostile_guest.wasm"))?;
+    write_if_changed(&workspace.component().with_file_name("hostile-guest.wasm"), &hostile)?;
     Ok(built)
 }
 
-fn build_core_module(workspace: &Workspace) -> Result<PathBuf> {
+/// Where the modules are: `auth_component.wasm` and `hostile_guest.wasm`.
+fn build_core_modules(workspace: &Workspace) -> Result<PathBuf> {
     let mut cargo = match WasmStd::present()? {
         WasmStd::Toolchain => workspace.cargo("build"),
         WasmStd::Debian => debian_cargo(workspace)?,
     };
-    cargo.args(["--package", "auth-component", "--lib", "--profile", "component", "--target", TARGET]);
+    cargo.args(["--package", "auth-component", "--package", "hostile-guest", "--lib"]);
+    cargo.args(["--profile", "component", "--target", TARGET]);
     // With `--target` they are for the guest alone, and nothing of the host is compiled again.
     cargo.env("CARGO_ENCODED_RUSTFLAGS", rustc_flags(workspace)?.join("\x1f"));
     child::live(&mut cargo)?;
-    Ok(workspace.target.join(TARGET).join("component/auth_component.wasm"))
+    Ok(workspace.target.join(TARGET).join("component"))
 }
 
 /// Debian's compiler builds the std from its source; it has no linker for wasm, so the toolchain's own serves.

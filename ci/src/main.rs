@@ -6,7 +6,9 @@ mod child;
 mod component;
 mod demo;
 mod guide;
+mod interrupt;
 mod lanes;
+mod service;
 mod setup;
 mod table;
 mod tidy;
@@ -40,7 +42,7 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    #[command(hide = true)]
+    /// Measures against wasmtime serve, nginx and the legacy service; not a lane
     Bench(bench::Options),
 }
 

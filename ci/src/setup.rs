@@ -132,6 +132,12 @@ fn bring_container_tools() {
     }
 }
 
+/// What `cargo ci bench` measures with and against.
+pub(crate) fn bring_bench_tools() -> Result<()> {
+    let missing: Vec<&str> = ["wrk", "nginx"].into_iter().filter(|tool| child::on_path(tool).is_none()).collect();
+    if missing.is_empty() { Ok(()) } else { apt_install("bench tools", &missing) }
+}
+
 fn apt_install(purpose: &str, packages: &[&str]) -> Result<()> {
     let command = format!("apt-get install {}", packages.join(" "));
     if child::on_path("apt-get").is_none() {

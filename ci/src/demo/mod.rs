@@ -1,8 +1,6 @@
 //! `cargo demo`: a real Node service, the real component, real requests, and what the comparison says.
 
 mod admin;
-mod interrupt;
-mod service;
 mod stub;
 mod summary;
 
@@ -14,12 +12,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::interrupt::{self, Interrupted, LOOK_EVERY};
+use crate::service::Service;
 use crate::table::grouped;
 use crate::workspace::{Workspace, write_atomically};
 use crate::{component, setup};
 use admin::Status;
-use interrupt::{Interrupted, LOOK_EVERY};
-use service::Service;
 use stub::Stub;
 use summary::Summary;
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::service::Service;
-use super::{Demo, interrupt};
+use super::Demo;
 use crate::child;
+use crate::interrupt;
+use crate::service::Service;
 
 const READY_WITHIN: Duration = Duration::from_secs(20);
 

@@ -10,7 +10,7 @@ use wasi::io::streams::StreamError;
 
 /// `output-stream.blocking-write-and-flush` takes at most this much at a time.
 const WRITE_BYTES_MAX: usize = 4096;
-const LATE_BYTES: usize = 3 << 20;
+const LATE_BYTES: u64 = 3 << 20;
 const GROW_BYTES: usize = 64 << 10;
 const MILLISECOND: u64 = 1_000_000;
 
@@ -39,8 +39,8 @@ impl Guest for Component {
                 answer(outparam, 200, "text/plain", b"slow");
             }
             "silent" => {}
-            "set-then-write" => answer(outparam, 200, "application/octet-stream", &[b'x'; LATE_BYTES]),
-            "big" => answer(outparam, 200, "application/octet-stream", &vec![b'x'; argument as usize]),
+            "set-then-write" => answer_at_length(outparam, LATE_BYTES),
+            "big" => answer_at_length(outparam, argument),
             "abort" => abort(outparam),
             "echo" => answer(outparam, 200, "text/plain", &echo(&request, &target)),
             "state" => answer(outparam, 200, "text/plain", number.to_string().as_bytes()),
@@ -80,11 +80,33 @@ fn abort(outparam: ResponseOutparam) {
 /// The answer is set before its body is written: the host has to read while the guest still runs.
 fn answer(outparam: ResponseOutparam, status: u16, content_type: &str, content: &[u8]) {
     let length = content.len().to_string();
-    let response = response(status, &[("content-type", content_type.as_bytes()), ("content-length", length.as_bytes())]);
+    let response =
+        response(status, &[("content-type", content_type.as_bytes()), ("content-length", length.as_bytes())]);
     let body = response.body().expect("the body is taken once");
     ResponseOutparam::set(outparam, Ok(response));
     // Fails for a HEAD request, or when the caller is gone: nobody is left to tell.
     let _ = write(&body, content);
+    let _ = OutgoingBody::finish(body, None);
+}
+
+fn answer_at_length(outparam: ResponseOutparam, bytes: u64) {
+    let length = bytes.to_string();
+    let headers = [("content-type", "application/octet-stream"), ("content-length", &length)];
+    let response = response(200, &headers.map(|(name, value)| (name, value.as_bytes())));
+    let body = response.body().expect("the body is taken once");
+    ResponseOutparam::set(outparam, Ok(response));
+    let stream = body.write().expect("the stream is taken once");
+    let mut left = bytes;
+    while left > 0 {
+        let chunk = [b'x'; WRITE_BYTES_MAX];
+        let size = left.min(chunk.len() as u64);
+        // The host reads no further, or the caller is gone.
+        if stream.blocking_write_and_flush(&chunk[..size as usize]).is_err() {
+            return;
+        }
+        left -= size;
+    }
+    drop(stream);
     let _ = OutgoingBody::finish(body, None);
 }
 

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::interrupt::{self, LOOK_EVERY};
+use crate::interrupt::{self, LOOK_EVERY};
 
 const STOP_WITHIN: Duration = Duration::from_secs(15);
 const LOG_LINES_SHOWN: usize = 5;
 
-pub(super) struct Service {
+pub(crate) struct Service {
     name: &'static str,
     child: Child,
     /// The `ready …` line, without its first word.
@@ -31,20 +31,20 @@ pub(super) struct Service {
 impl Service {
     /// Starts the program with its output in `log`. It gets a process group of its own: a Ctrl-C on the terminal is
     /// then ours to pass on, in the right order.
-    pub(super) fn start(name: &'static str, command: &mut Command, log: PathBuf) -> Result<Service> {
+    pub(crate) fn start(name: &'static str, command: &mut Command, log: PathBuf) -> Result<Service> {
         let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file.try_clone()?).process_group(0);
         Service::spawn(name, command, log, file)
     }
 
     /// The same, but what it prints on stderr (its progress) is for the person.
-    pub(super) fn start_shown(name: &'static str, command: &mut Command, log: PathBuf) -> Result<Service> {
+    pub(crate) fn start_shown(name: &'static str, command: &mut Command, log: PathBuf) -> Result<Service> {
         let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
         Service::spawn(name, command, log, file)
     }
 
-    pub(super) fn in_container(mut self, container: String) -> Service {
+    pub(crate) fn in_container(mut self, container: String) -> Service {
         self.container = Some(container);
         self
     }
@@ -68,7 +68,7 @@ impl Service {
     }
 
     /// Waits for the line `ready name=value …` and returns what it says.
-    pub(super) fn ready(&mut self, within: Duration) -> Result<BTreeMap<String, String>> {
+    pub(crate) fn ready(&mut self, within: Duration) -> Result<BTreeMap<String, String>> {
         let deadline = Instant::now() + within;
         loop {
             match self.ready.recv_timeout(LOOK_EVERY) {
@@ -85,7 +85,11 @@ impl Service {
         }
     }
 
-    pub(super) fn has_ended(&mut self) -> Result<Option<ExitStatus>> {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn has_ended(&mut self) -> Result<Option<ExitStatus>> {
         if self.ended.is_none() {
             self.ended = self.child.try_wait()?;
         }
@@ -93,7 +97,7 @@ impl Service {
     }
 
     /// An error when the program is no longer there although nobody stopped it.
-    pub(super) fn check_running(&mut self) -> Result<()> {
+    pub(crate) fn check_running(&mut self) -> Result<()> {
         match self.has_ended()? {
             Some(status) => bail!("{} ended early: {status}{}", self.name, self.last_words()),
             None => Ok(()),
@@ -101,7 +105,7 @@ impl Service {
     }
 
     /// Asks the program to end, waits, and kills it when it does not.
-    pub(super) fn stop(&mut self) -> Result<ExitStatus> {
+    pub(crate) fn stop(&mut self) -> Result<ExitStatus> {
         if let Some(status) = self.has_ended()? {
             return Ok(status);
         }
@@ -127,7 +131,7 @@ impl Service {
     }
 
     /// Ends the program; a problem when it did not end well.
-    pub(super) fn stop_cleanly(&mut self) -> Option<String> {
+    pub(crate) fn stop_cleanly(&mut self) -> Option<String> {
         match self.stop() {
             Ok(status) if status.success() => None,
             Ok(status) => Some(format!("{} did not end well: {status}{}", self.name, self.last_words())),
@@ -136,7 +140,7 @@ impl Service {
     }
 
     /// The end of the log, where programs say why they gave up, and where the rest is.
-    pub(super) fn last_words(&self) -> String {
+    pub(crate) fn last_words(&self) -> String {
         format!("{}\n  the whole log: {}", tail(&self.log), self.log.display())
     }
 }

@@ -1,0 +1,10 @@
+//! The real binary between real services.
+
+mod contract;
+mod process;
+mod scripted;
+mod wire;
+mod world;
+
+mod parity;
+mod request;
