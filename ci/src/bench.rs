@@ -77,7 +77,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
             Bench::RunNginxMirror => Some(bed.run_nginx_mirror()?),
         };
         match pairs {
-            Some(pairs) => println!("\n{}", pairs.table().text()),
+            Some(pairs) => println!("\n{}{}", pairs.table().text(), pairs.note().unwrap_or_default()),
             None => {
                 println!("\n{bench:?}: left out, no `wasmtime` on PATH; `cargo install wasmtime-cli --version 48.0.8`")
             }
@@ -192,7 +192,7 @@ impl Bed<'_> {
             };
             pairs.add(of_a, of_b);
         }
-        eprintln!();
+        eprint!("\r");
         Ok(pairs)
     }
 
@@ -203,10 +203,11 @@ impl Bed<'_> {
         let load = wrk::run(&first.address, connections, Duration::from_secs(self.options.seconds), &self.folder)?;
         let cpu = first.cpu()?.saturating_sub(cpu_before);
         let per_request = cpu.as_secs_f64() * 1e6 / load.requests as f64;
+        let compared_share = first.compared_share()?;
         for mut server in servers {
             server.stop()?;
         }
-        Ok(pairs::Run { load, cpu_us_per_request: per_request })
+        Ok(pairs::Run { load, cpu_us_per_request: per_request, compared_share })
     }
 }
 

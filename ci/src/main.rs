@@ -1,6 +1,7 @@
 //! The project's own tasks: `cargo ci` passes the lanes, `cargo demo` shows what the project does, `cargo load` tests a
 //! service.
 
+mod admin;
 mod bench;
 mod child;
 mod component;

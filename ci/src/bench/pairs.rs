@@ -9,6 +9,7 @@ pub(super) struct Run {
     pub(super) load: Load,
     /// Of the server under load alone, without what stands behind it.
     pub(super) cpu_us_per_request: f64,
+    pub(super) compared_share: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +37,18 @@ impl Pairs {
 
     pub(super) fn add(&mut self, a: Run, b: Run) {
         self.runs.push((a, b));
+    }
+
+    /// How much of the work a proxy that drops instead of waiting has done.
+    pub(super) fn note(&self) -> Option<String> {
+        let shares: Vec<f64> = self.runs.iter().filter_map(|(a, _)| a.compared_share).collect();
+        if shares.is_empty() {
+            return None;
+        }
+        let percent = 100.0 * median(&sorted(shares));
+        Some(format!(
+            "  A compared {percent:.0} % of its requests meanwhile; the rest was dropped or skipped, and counted\n"
+        ))
     }
 
     /// Medians of both, and the median, least and greatest of the ratios A/B and of the differences A−B.
@@ -100,7 +113,7 @@ mod tests {
 
     fn run(requests_per_second: f64) -> Run {
         let load = Load { requests: 1, requests_per_second, p50_us: 2.0, p99_us: 3.0 };
-        Run { load, cpu_us_per_request: 4.0 }
+        Run { load, cpu_us_per_request: 4.0, compared_share: None }
     }
 
     #[test]

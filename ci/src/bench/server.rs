@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::interrupt;
 use crate::service::Service;
+use crate::{admin, interrupt};
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
 pub(super) struct Server {
     pub(super) address: String,
+    /// Of a shadow-proxy that has one.
+    admin: Option<String>,
     service: Service,
 }
 
@@ -24,7 +26,7 @@ impl Server {
         let ready = service.ready(READY_WITHIN)?;
         let address =
             ready.get("listen").with_context(|| format!("the ready line of {name} names no `listen=`"))?.clone();
-        Ok(Server { address, service })
+        Ok(Server { address, admin: ready.get("admin").cloned(), service })
     }
 
     /// Of a program that is ready when it accepts.
@@ -39,7 +41,14 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        Ok(Server { address, service })
+        Ok(Server { address, admin: None, service })
+    }
+
+    /// The share of its requests that a shadow-proxy has compared.
+    pub(super) fn compared_share(&self) -> Result<Option<f64>> {
+        let Some(admin) = &self.admin else { return Ok(None) };
+        let requests = admin::status(admin)?.requests;
+        Ok(Some(requests.compared as f64 / requests.received as f64))
     }
 
     /// User and system time of the process and of its children so far.

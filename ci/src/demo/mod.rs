@@ -1,6 +1,5 @@
 //! `cargo demo`: a real Node service, the real component, real requests, and what the comparison says.
 
-mod admin;
 mod stub;
 mod summary;
 
@@ -12,12 +11,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::admin::{self, Status};
 use crate::interrupt::{self, Interrupted, LOOK_EVERY};
 use crate::service::Service;
 use crate::table::grouped;
 use crate::workspace::{Workspace, write_atomically};
 use crate::{component, setup};
-use admin::Status;
 use stub::Stub;
 use summary::Summary;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::admin::{Finding, Latency, Status};
+use crate::admin::{Finding, Latency, Status};
 use crate::table::{Table, grouped, share};
 
 const FINDINGS_SHOWN: usize = 5;
@@ -193,7 +193,7 @@ fn duration(us: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::admin::tests::sample;
+    use crate::admin::tests::sample;
     use super::*;
 
     fn finding(path: &str, status: &str, count: u64) -> Finding {

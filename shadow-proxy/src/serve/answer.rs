@@ -59,7 +59,8 @@ impl Front {
             entry.skip(Skip::Method);
             return problem(StatusCode::NOT_IMPLEMENTED, "This proxy does not open tunnels; call the service itself.");
         }
-        let framing = Framing { chunked: is_chunked(&parts.headers), extensions: parts.extensions };
+        let framing =
+            Framing { chunked: is_chunked(&parts.headers), version: parts.version, extensions: parts.extensions };
         let mut call =
             Call { method: parts.method, uri: parts.uri, headers: end_to_end(parts.headers), body: Bytes::new() };
         let mut share = self.budget.share();

@@ -5,9 +5,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HeaderValue, TRANSFER_ENCODING};
+use http::header::{HOST, HeaderValue, TRANSFER_ENCODING};
 use http::uri::{PathAndQuery, Scheme};
-use http::{Extensions, HeaderMap, Method, Request, Response, Uri};
+use http::{Extensions, HeaderMap, Method, Request, Response, Uri, Version};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_util::client::legacy::Client;
@@ -45,6 +45,8 @@ impl Legacy {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(limits.idle)
             .http1_preserve_header_case(true)
+            // A request without `Host` is legacy's to refuse.
+            .set_host(false)
             .build(connector);
         Legacy { client, origin, limits }
     }
@@ -71,8 +73,11 @@ impl Legacy {
 
     /// Asks and waits for the whole answer: for the mirror, which has nobody to stream to.
     pub async fn call(&self, call: &Call) -> Result<Answer, Failure> {
+        // Only HTTP/1.0 has requests without `Host`; legacy refuses them under any later version.
+        let version = if call.headers.contains_key(HOST) { Version::HTTP_11 } else { Version::HTTP_10 };
         let whole = async {
-            let (parts, body) = self.send(call, Framing::default()).await?.into_parts();
+            let framing = Framing { version, ..Framing::default() };
+            let (parts, body) = self.send(call, framing).await?.into_parts();
             let body = Limited::new(body, self.limits.body_bytes_max)
                 .collect()
                 .await
@@ -96,6 +101,7 @@ impl Legacy {
         let mut request = Request::new(body);
         *request.method_mut() = method.clone();
         *request.uri_mut() = self.target(uri);
+        *request.version_mut() = framing.version;
         *request.headers_mut() = headers;
         *request.extensions_mut() = framing.extensions;
         request
@@ -125,6 +131,8 @@ impl Legacy {
 pub struct Framing {
     /// The body came, and goes on, in chunks; else with the `content-length` among the headers, or none.
     pub chunked: bool,
+    /// An old client's request reads otherwise: it may lack `Host`, and its answer may not come in chunks.
+    pub version: Version,
     /// hyper keeps the case of the header names here.
     pub extensions: Extensions,
 }

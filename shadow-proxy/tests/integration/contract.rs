@@ -22,11 +22,7 @@ pub(crate) fn cases() -> Vec<Case> {
 
 fn case(json: &[u8]) -> Case {
     let case: Value = serde_json::from_slice(json).expect("a case is JSON");
-    Case {
-        name: text(&case["name"]).to_owned(),
-        request: request(&case["request"]),
-        expect: case["expect"].clone(),
-    }
+    Case { name: text(&case["name"]).to_owned(), request: request(&case["request"]), expect: case["expect"].clone() }
 }
 
 /// A character of a header value is one byte.
@@ -41,7 +37,8 @@ fn request(request: &Value) -> Vec<u8> {
         head.push_str(&format!("Content-Length: {}\r\n", body.as_ref().map_or(0, Vec::len)));
     }
     head.push_str("\r\n");
-    let mut bytes: Vec<u8> = head.chars().map(|c| u8::try_from(c).expect("a character of a head is one byte")).collect();
+    let mut bytes: Vec<u8> =
+        head.chars().map(|c| u8::try_from(c).expect("a character of a head is one byte")).collect();
     bytes.extend(body.unwrap_or_default());
     bytes
 }
@@ -79,7 +76,9 @@ pub(crate) fn unmet(case: &Case, answer: &Message) -> Vec<String> {
                     check(name, wanted, answer.values(name).first().copied().into());
                 }
             }
-            "json" => check(member, wanted, serde_json::from_slice(&answer.body).unwrap_or_else(|_| answer.text().into())),
+            "json" => {
+                check(member, wanted, serde_json::from_slice(&answer.body).unwrap_or_else(|_| answer.text().into()))
+            }
             "body_bytes" => check(member, wanted, answer.body.len().into()),
             unknown => panic!("{}: unknown member {unknown}", case.name),
         }

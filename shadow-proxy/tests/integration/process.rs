@@ -80,7 +80,8 @@ impl Process {
 
     /// Resident memory, in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().expect("it still runs"))).expect("it still runs");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().expect("it still runs")))
+            .expect("it still runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a process has memory");
         let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
         kibibytes << 10

@@ -138,8 +138,7 @@ impl Wire {
         let start = lines.next().unwrap_or_default().to_owned();
         let headers = lines.map(|line| line.split_once(':').unwrap_or((line, "")));
         let headers = headers.map(|(name, value)| (name.to_owned(), value.trim().to_owned())).collect();
-        let mut message =
-            Message { start, headers, framing: Framing::None, body: Vec::new(), complete: true, raw };
+        let mut message = Message { start, headers, framing: Framing::None, body: Vec::new(), complete: true, raw };
         message.framing = message.announced();
         Some(message)
     }

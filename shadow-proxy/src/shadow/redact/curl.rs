@@ -23,7 +23,7 @@ pub(crate) fn curl(call: &ShownCall, base: &str) -> String {
     }
     if !body.is_empty() {
         if !headers.iter().any(|(name, _)| name == "content-type") {
-            command.push_str(" --header 'content-type:'");
+            command.push_str(" --header content-type:");
         }
         let shown = if body.len() <= BODY_BYTES_MAX { secrets.quoted(body) } else { "\"$BODY\"".to_owned() };
         command.push_str(&format!(" --data-raw {shown}"));
@@ -37,17 +37,26 @@ struct Secrets {
 }
 
 impl Secrets {
-    /// Text in single quotes, where nothing is special; variables in double quotes.
+    /// As one word of a shell: in double quotes where nothing else is special in them, else each text in single quotes
+    /// and the variables between.
     fn quoted(&mut self, text: &str) -> String {
-        let mut quoted = String::new();
+        let mut parts = Vec::new();
         let mut rest = text;
         while let Some((literal, stand_in, after)) = next_stand_in(rest) {
-            quoted.push_str(&single_quoted(literal));
-            quoted.push_str(&format!("\"$SECRET_{}\"", self.number(stand_in)));
+            parts.push((literal, self.number(stand_in)));
             rest = after;
         }
-        quoted.push_str(&single_quoted(rest));
-        if quoted.is_empty() { "''".to_owned() } else { quoted }
+        if parts.is_empty() {
+            return if rest.is_empty() { "''".to_owned() } else { single_quoted(rest) };
+        }
+        let is_plain = |text: &str| !text.contains(['"', '$', '`', '\\', '!']);
+        if parts.iter().all(|(literal, _)| is_plain(literal)) && is_plain(rest) {
+            let inside: String = parts.iter().map(|(literal, number)| format!("{literal}${{SECRET_{number}}}")).collect();
+            return format!("\"{inside}{rest}\"");
+        }
+        let quoted: String =
+            parts.iter().map(|(literal, number)| format!("{}\"$SECRET_{number}\"", single_quoted(literal))).collect();
+        quoted + &single_quoted(rest)
     }
 
     fn number(&mut self, stand_in: &str) -> usize {
@@ -67,8 +76,10 @@ fn next_stand_in(text: &str) -> Option<(&str, &str, &str)> {
     Some((literal, stand_in, after))
 }
 
+/// In single quotes, unless no shell would see anything in it but a word.
 fn single_quoted(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    let is_word = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./:,@%+".contains(&byte));
+    if is_word { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// Longer bodies are a variable too: a command line is to be read.

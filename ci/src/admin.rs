@@ -14,90 +14,90 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 type Counts = BTreeMap<String, u64>;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Status {
-    pub(super) phase: String,
-    pub(super) weight_ppm: u64,
-    pub(super) requests: Requests,
-    pub(super) verdicts: Verdicts,
-    pub(super) decisions: Decisions,
-    pub(super) latency: Sides<Latency>,
+pub(crate) struct Status {
+    pub(crate) phase: String,
+    pub(crate) weight_ppm: u64,
+    pub(crate) requests: Requests,
+    pub(crate) verdicts: Verdicts,
+    pub(crate) decisions: Decisions,
+    pub(crate) latency: Sides<Latency>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Requests {
-    pub(super) received: u64,
-    pub(super) serving: u64,
-    pub(super) served: Sides<u64>,
-    pub(super) rescued: u64,
-    pub(super) mirrored: u64,
-    pub(super) skipped: Counts,
-    pub(super) dropped: Counts,
-    pub(super) compared: u64,
-    pub(super) not_comparable: Counts,
-    pub(super) in_flight: u64,
+pub(crate) struct Requests {
+    pub(crate) received: u64,
+    pub(crate) serving: u64,
+    pub(crate) served: Sides<u64>,
+    pub(crate) rescued: u64,
+    pub(crate) mirrored: u64,
+    pub(crate) skipped: Counts,
+    pub(crate) dropped: Counts,
+    pub(crate) compared: u64,
+    pub(crate) not_comparable: Counts,
+    pub(crate) in_flight: u64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Verdicts {
+pub(crate) struct Verdicts {
     #[serde(rename = "match")]
-    pub(super) matched: u64,
-    pub(super) explained: u64,
-    pub(super) mismatch: u64,
+    pub(crate) matched: u64,
+    pub(crate) explained: u64,
+    pub(crate) mismatch: u64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Decisions {
-    pub(super) allow_allow: u64,
-    pub(super) deny_deny: u64,
-    pub(super) allow_deny: u64,
-    pub(super) deny_allow: u64,
-    pub(super) other: u64,
+pub(crate) struct Decisions {
+    pub(crate) allow_allow: u64,
+    pub(crate) deny_deny: u64,
+    pub(crate) allow_deny: u64,
+    pub(crate) deny_allow: u64,
+    pub(crate) other: u64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Sides<T> {
-    pub(super) legacy: T,
-    pub(super) candidate: T,
+pub(crate) struct Sides<T> {
+    pub(crate) legacy: T,
+    pub(crate) candidate: T,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Latency {
-    pub(super) p50_us: u64,
-    pub(super) p95_us: u64,
-    pub(super) p99_us: u64,
-    pub(super) p999_us: u64,
+pub(crate) struct Latency {
+    pub(crate) p50_us: u64,
+    pub(crate) p95_us: u64,
+    pub(crate) p99_us: u64,
+    pub(crate) p999_us: u64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Finding {
-    pub(super) endpoint: String,
-    pub(super) path: String,
-    pub(super) status: String,
-    pub(super) severity: String,
-    pub(super) count: u64,
-    pub(super) pairs: u64,
-    pub(super) sentence: String,
+pub(crate) struct Finding {
+    pub(crate) endpoint: String,
+    pub(crate) path: String,
+    pub(crate) status: String,
+    pub(crate) severity: String,
+    pub(crate) count: u64,
+    pub(crate) pairs: u64,
+    pub(crate) sentence: String,
     /// None when no exchange that shows it was kept: of those that a rule explains, only one in many is.
-    pub(super) curl: Option<String>,
+    pub(crate) curl: Option<String>,
 }
 
 /// `address` is HOST:PORT.
-pub(super) fn status(address: &str) -> Result<Status> {
+pub(crate) fn status(address: &str) -> Result<Status> {
     get(address, "/api/status")
 }
 
-pub(super) fn findings(address: &str) -> Result<Vec<Finding>> {
+pub(crate) fn findings(address: &str) -> Result<Vec<Finding>> {
     get(address, "/api/diffs")
 }
 
 impl Requests {
     /// Nothing is on its way any more: every mirrored call has come to an end.
-    pub(super) fn is_drained(&self) -> bool {
+    pub(crate) fn is_drained(&self) -> bool {
         self.serving == 0 && self.in_flight == 0
     }
 
     /// The equations that do not hold, as sentences; none when the accounts are right.
-    pub(super) fn problems(&self) -> Vec<String> {
+    pub(crate) fn problems(&self) -> Vec<String> {
         let Requests { received, serving, mirrored, compared, in_flight, .. } = *self;
         let (skipped, dropped) = (total(&self.skipped), total(&self.dropped));
         let not_comparable = total(&self.not_comparable);
@@ -116,7 +116,7 @@ impl Requests {
     }
 }
 
-pub(super) fn total(counts: &Counts) -> u64 {
+pub(crate) fn total(counts: &Counts) -> u64 {
     counts.values().sum()
 }
 
@@ -144,10 +144,10 @@ fn parse<T: DeserializeOwned>(answer: &str) -> Result<T> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    pub(in crate::demo) const STATUS: &str = r#"{"phase":"shadow","weight_ppm":0,"requests":{"received":5012,"serving":0,
+    pub(crate) const STATUS: &str = r#"{"phase":"shadow","weight_ppm":0,"requests":{"received":5012,"serving":0,
         "served":{"legacy":5012,"candidate":0},"rescued":0,"mirrored":5000,"skipped":{"body_too_large":8,"upgrade":2},
         "dropped":{"queue_full":2},"compared":4990,"not_comparable":{"candidate_deadline":10},"in_flight":0},
         "verdicts":{"match":990,"explained":3000,"mismatch":1000},
@@ -155,7 +155,7 @@ pub(super) mod tests {
         "latency":{"legacy":{"p50_us":431,"p95_us":1210,"p99_us":12400,"p999_us":30000},
         "candidate":{"p50_us":38,"p95_us":61,"p99_us":140,"p999_us":900}}}"#;
 
-    pub(in crate::demo) fn sample() -> Status {
+    pub(crate) fn sample() -> Status {
         serde_json::from_str(STATUS).unwrap()
     }
 
