@@ -149,7 +149,7 @@ fn read_legacy(root: &mut Section, body_bytes_max: usize) -> (Option<Uri>, Legac
     let url = legacy.required("url", "\"http://127.0.0.1:3000\"", origin);
     let limits = LegacyLimits {
         connect: legacy.millis("connect_ms", 1_000),
-        deadline: legacy.millis("deadline_ms", 10_000),
+        deadline: legacy.millis("deadline_ms", 30_000),
         idle: legacy.millis("idle_ms", 4_000),
         body_bytes_max,
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{HOST, HeaderValue, TRANSFER_ENCODING};
 use http::uri::{PathAndQuery, Scheme};
-use http::{Extensions, HeaderMap, Method, Request, Response, Uri, Version};
+use http::{Extensions, Request, Response, Uri, Version};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_util::client::legacy::Client;
@@ -57,10 +57,13 @@ impl Legacy {
             data: Some(call.body.clone()).filter(|data| !data.is_empty()),
             framed: framing.chunked,
         };
-        self.dispatch(self.request(&call.method, &call.uri, call.headers.clone(), framing, body)).await
+        let asked = self.dispatch(self.request(call, framing, body));
+        tokio::time::timeout(self.limits.deadline, asked).await.unwrap_or(Err(Failure::Deadline))
     }
 
-    /// Sends a request whose body is still being received: `head` is what was read of it so far.
+    /// Sends a request whose body is still being received; `call` has what was read of it so far.
+    ///
+    /// Without a deadline: how long an upload takes is between the client and the service.
     pub async fn send_streaming(
         &self,
         call: &Call,
@@ -68,7 +71,7 @@ impl Legacy {
         rest: Incoming,
     ) -> Result<Response<Incoming>, Failure> {
         let body = OutgoingBody::Streaming { head: Some(call.body.clone()).filter(|head| !head.is_empty()), rest };
-        self.dispatch(self.request(&call.method, &call.uri, call.headers.clone(), framing, body)).await
+        self.dispatch(self.request(call, framing, body)).await
     }
 
     /// Asks and waits for the whole answer: for the mirror, which has nobody to stream to.
@@ -87,33 +90,24 @@ impl Legacy {
         tokio::time::timeout(self.limits.deadline, whole).await.unwrap_or(Err(Failure::Deadline))
     }
 
-    fn request(
-        &self,
-        method: &Method,
-        uri: &Uri,
-        mut headers: HeaderMap,
-        framing: Framing,
-        body: OutgoingBody,
-    ) -> Request<OutgoingBody> {
-        if framing.chunked {
-            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        }
+    fn request(&self, call: &Call, framing: Framing, body: OutgoingBody) -> Request<OutgoingBody> {
         let mut request = Request::new(body);
-        *request.method_mut() = method.clone();
-        *request.uri_mut() = self.target(uri);
+        *request.method_mut() = call.method.clone();
+        *request.uri_mut() = self.target(&call.uri);
+        *request.headers_mut() = call.headers.clone();
         *request.version_mut() = framing.version;
-        *request.headers_mut() = headers;
         *request.extensions_mut() = framing.extensions;
+        if framing.chunked {
+            request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
         request
     }
 
     async fn dispatch(&self, request: Request<OutgoingBody>) -> Result<Response<Incoming>, Failure> {
-        match tokio::time::timeout(self.limits.deadline, self.client.request(request)).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) if error.is_connect() => Err(Failure::Connect),
-            Ok(Err(_)) => Err(Failure::Closed),
-            Err(_) => Err(Failure::Deadline),
-        }
+        self.client
+            .request(request)
+            .await
+            .map_err(|error| if error.is_connect() { Failure::Connect } else { Failure::Closed })
     }
 
     /// Where to connect to, with the client's path and query untouched; hyper sends the origin form.

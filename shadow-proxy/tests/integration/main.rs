@@ -6,5 +6,6 @@ mod scripted;
 mod wire;
 mod world;
 
+mod answer;
 mod parity;
 mod request;

@@ -1,7 +1,7 @@
 //! What the client sends is what legacy receives (invariant 5).
 
 use crate::scripted::{Reply, allow};
-use crate::wire::{Framing, Message, chunked};
+use crate::wire::{Framing, Message, chunked, get, latin1, shown};
 use crate::world::{Legacy, Proxy, World};
 
 #[tokio::test]
@@ -164,20 +164,11 @@ async fn a_connection_that_legacy_just_closed_is_not_the_clients_problem() {
     let proxy = World::new().legacy(Legacy::scripted(|_| allow().close())).start().await;
     let mut wire = proxy.connect().await;
     for _ in 0..50 {
-        assert_eq!(wire.ask(crate::wire::get("/healthz")).await.status(), 200);
+        assert_eq!(wire.ask(get("/healthz")).await.status(), 200);
     }
     proxy.settled().await;
 }
 
 fn last(proxy: &Proxy) -> Message {
     proxy.legacy().so_far().pop().expect("legacy was asked")
-}
-
-fn latin1(text: &str) -> Vec<u8> {
-    text.chars().map(|c| u8::try_from(c).expect("one byte")).collect()
-}
-
-/// Readable when it differs.
-fn shown(bytes: &[u8]) -> String {
-    bytes.escape_ascii().to_string().replace("\\r\\n", "\n")
 }

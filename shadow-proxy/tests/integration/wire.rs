@@ -259,3 +259,13 @@ pub(crate) fn chunked(body: &[u8], size: usize) -> Vec<u8> {
     bytes.extend_from_slice(b"0\r\n\r\n");
     bytes
 }
+
+/// A character is one byte.
+pub(crate) fn latin1(text: &str) -> Vec<u8> {
+    text.chars().map(|c| u8::try_from(c).expect("a character of Latin-1")).collect()
+}
+
+/// Bytes as a person can compare them.
+pub(crate) fn shown(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string().replace("\\r\\n", "\n")
+}
