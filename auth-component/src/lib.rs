@@ -3,9 +3,12 @@
 //! [`handle`] decides and never does I/O, so it is tested natively; [`guest`](crate) is the only file that names
 //! WASI and turns it into a `wasi:http/proxy` component.
 
+pub mod api_key;
 mod bearer;
 mod handle;
 mod http;
+#[cfg(feature = "jwt")]
+pub mod jose;
 mod keys;
 
 #[cfg(target_arch = "wasm32")]

@@ -1,0 +1,354 @@
+//! What a store keeps of a key, and whether the key is good now.
+//!
+//! One JSON object per key, under the key's id (or, for an old key without one, under the hex of its digest):
+//!
+//! ```json
+//! {"v":1, "id":"…16 characters…", "alg":"hs256", "pepper":"p1", "hash":"…64 hex digits…",
+//!  "user_id":"user_123", "scopes":["read"], "aud":["orders"],
+//!  "created":1700000000, "nbf":null, "exp":1900000000, "revoked":null,
+//!  "replaced_by":null, "grace_until":null, "weak":false}
+//! ```
+//!
+//! `scopes` to `weak` may be absent. Times are seconds since the Unix epoch and begin or end something at that very
+//! second. `hash` is HMAC-SHA-256 under the pepper named `pepper`, of the whole key: in another record it is worthless.
+
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+
+use super::{digest, digest_hex};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    v: u32,
+    pub id: String,
+    alg: String,
+    /// Which pepper, not the pepper itself.
+    pub pepper: String,
+    hash: String,
+    pub user_id: String,
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    #[serde(default)]
+    pub aud: Vec<String>,
+    pub created: u64,
+    #[serde(default)]
+    pub nbf: Option<u64>,
+    #[serde(default)]
+    pub exp: Option<u64>,
+    #[serde(default)]
+    pub revoked: Option<u64>,
+    /// The id of the key that takes this one's place; this one then ends at `grace_until`.
+    #[serde(default)]
+    pub replaced_by: Option<String>,
+    #[serde(default)]
+    pub grace_until: Option<u64>,
+    /// An imported key with few random bits, to be replaced soon.
+    #[serde(default)]
+    pub weak: bool,
+}
+
+/// The peppers by name, from wherever secrets come from; never from the store of records.
+pub trait Peppers {
+    fn pepper(&self, name: &str) -> Option<&[u8]>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepted<'a> {
+    pub record: &'a Record,
+    pub notice: Option<Notice<'a>>,
+}
+
+/// What the holder of a good key should hear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice<'a> {
+    /// Replaced: use the successor, this one ends at `grace_until`.
+    Replaced { by: &'a str, grace_until: u64 },
+}
+
+/// The reason for the audit log; the client gets 401 `invalid_token` for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    Unknown,
+    WrongSecret,
+    Revoked,
+    NotYetValid,
+    Expired,
+    /// Replaced, and the time of overlap is over.
+    Replaced,
+}
+
+/// The key can be neither accepted nor refused: 503, and nothing is cached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unavailable {
+    Record(RecordDefect),
+    PepperUnknown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordDefect {
+    /// More than 16 KiB.
+    TooLong,
+    /// Not the JSON object documented here: unknown or doubled members count.
+    Shape,
+    /// `v` or `alg` is newer than this program.
+    Version,
+    /// `hash` is not 64 lower-case hex digits.
+    Hash,
+    /// No user, or one with control characters.
+    User,
+    /// The record is another key's.
+    OtherId,
+    /// `replaced_by` without `grace_until`, or the other way round.
+    Rotation,
+}
+
+const VERSION: u32 = 1;
+const ALGORITHM: &str = "hs256";
+const RECORD_BYTES_MAX: usize = 16_384;
+
+/// Whether the holder of `key` (the whole key) is in at `now`. `record` is what the store has under the key's name, `None`
+/// when it has nothing: then the same work is done, so that the time does not tell which ids exist.
+pub fn check<'a>(
+    key: &[u8],
+    record: Option<&'a Record>,
+    peppers: &dyn Peppers,
+    now: u64,
+) -> Result<Result<Accepted<'a>, Refusal>, Unavailable> {
+    let Some(record) = record else {
+        let matches = is_hash_of(key, b"no such record", &"0".repeat(64));
+        debug_assert!(!matches, "no digest is all zeros in practice");
+        return Ok(Err(Refusal::Unknown));
+    };
+    let pepper = peppers.pepper(&record.pepper).ok_or(Unavailable::PepperUnknown)?;
+    if !is_hash_of(key, pepper, &record.hash) {
+        return Ok(Err(Refusal::WrongSecret));
+    }
+    Ok(record.standing(now))
+}
+
+/// In constant time for digests of the same length; hex digits are compared, so that nothing is decoded before.
+fn is_hash_of(key: &[u8], pepper: &[u8], hash: &str) -> bool {
+    digest_hex(pepper, key).as_bytes().ct_eq(hash.as_bytes()).into()
+}
+
+impl Record {
+    /// The record of a new key. The caller sets scopes, times and the rest.
+    pub fn new(id: &str, key: &[u8], pepper_name: &str, pepper: &[u8], user_id: &str, now: u64) -> Record {
+        Record {
+            v: VERSION,
+            id: id.to_owned(),
+            alg: ALGORITHM.to_owned(),
+            pepper: pepper_name.to_owned(),
+            hash: super::hex(&digest(pepper, key)),
+            user_id: user_id.to_owned(),
+            scopes: Vec::new(),
+            aud: Vec::new(),
+            created: now,
+            nbf: None,
+            exp: None,
+            revoked: None,
+            replaced_by: None,
+            grace_until: None,
+            weak: false,
+        }
+    }
+
+    /// `id` is the name it was found under.
+    pub fn parse(text: &[u8], id: &str) -> Result<Record, RecordDefect> {
+        if text.len() > RECORD_BYTES_MAX {
+            return Err(RecordDefect::TooLong);
+        }
+        // serde would take an array for the structure.
+        if text.trim_ascii_start().first() != Some(&b'{') {
+            return Err(RecordDefect::Shape);
+        }
+        let record: Record = serde_json::from_slice(text).map_err(|_| RecordDefect::Shape)?;
+        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let checks = [
+            (record.v != VERSION || record.alg != ALGORITHM, RecordDefect::Version),
+            (record.hash.len() != 64 || !record.hash.bytes().all(is_hex), RecordDefect::Hash),
+            (record.user_id.is_empty() || record.user_id.chars().any(char::is_control), RecordDefect::User),
+            (record.id != id, RecordDefect::OtherId),
+            (record.replaced_by.is_some() != record.grace_until.is_some(), RecordDefect::Rotation),
+        ];
+        match checks.into_iter().find(|(found, _)| *found) {
+            Some((_, defect)) => Err(defect),
+            None => Ok(record),
+        }
+    }
+
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("our own type has string keys and no failing serializer")
+    }
+
+    /// From `now` on the key is refused, also in its time of overlap. An earlier revocation stands.
+    pub fn revoke(&mut self, now: u64) {
+        self.revoked = Some(self.revoked.map_or(now, |earlier| earlier.min(now)));
+    }
+
+    /// Both keys are good until `grace_until`, this one no longer than it would have been.
+    pub fn replace(&mut self, successor_id: &str, grace_until: u64) {
+        self.replaced_by = Some(successor_id.to_owned());
+        self.grace_until = Some(grace_until);
+    }
+
+    fn standing(&self, now: u64) -> Result<Accepted<'_>, Refusal> {
+        if self.revoked.is_some_and(|instant| now >= instant) {
+            return Err(Refusal::Revoked);
+        }
+        if self.nbf.is_some_and(|instant| now < instant) {
+            return Err(Refusal::NotYetValid);
+        }
+        if self.exp.is_some_and(|instant| now >= instant) {
+            return Err(Refusal::Expired);
+        }
+        let notice = match (&self.replaced_by, self.grace_until) {
+            (Some(_), Some(grace_until)) if now >= grace_until => return Err(Refusal::Replaced),
+            (Some(by), Some(grace_until)) => Some(Notice::Replaced { by, grace_until }),
+            _ => None,
+        };
+        Ok(Accepted { record: self, notice })
+    }
+}
+
+impl Accepted<'_> {
+    /// Whether every one of `scopes` was granted; if not, 403 `insufficient_scope`.
+    pub fn covers(&self, scopes: &[&str]) -> bool {
+        scopes.iter().all(|wanted| self.record.scopes.iter().any(|scope| scope == wanted))
+    }
+
+    /// Whether the key is for `audience`; one without audiences is for all.
+    pub fn is_for(&self, audience: &str) -> bool {
+        self.record.aud.is_empty() || self.record.aud.iter().any(|own| own == audience)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ApiKey, RANDOM_BYTES};
+    use super::*;
+
+    struct One;
+
+    impl Peppers for One {
+        fn pepper(&self, name: &str) -> Option<&[u8]> {
+            (name == "p1").then_some(b"a pepper that is not with the records")
+        }
+    }
+
+    const NOW: u64 = 1_000_000;
+
+    fn issue() -> (String, Record) {
+        let key = ApiKey::generate(&[7; RANDOM_BYTES], "acme", "live").expect("both labels are good");
+        let id = ApiKey::parse(key.as_bytes()).expect("it was generated").id().to_owned();
+        let pepper = One.pepper("p1").expect("it is there");
+        let record = Record::new(&id, key.as_bytes(), "p1", pepper, "user_123", NOW);
+        (key, record)
+    }
+
+    fn at(key: &str, record: &Record, now: u64) -> Result<(), Refusal> {
+        check(key.as_bytes(), Some(record), &One, now).expect("the pepper is known").map(drop)
+    }
+
+    #[test]
+    fn times_begin_and_end_to_the_second() {
+        let (key, fresh) = issue();
+        type Change = fn(&mut Record);
+        let cases: &[(Change, u64, Result<(), Refusal>)] = &[
+            (|_| {}, NOW, Ok(())),
+            (|_| {}, 0, Ok(())),
+            (|_| {}, u64::MAX, Ok(())),
+            (|r| r.exp = Some(NOW), NOW - 1, Ok(())),
+            (|r| r.exp = Some(NOW), NOW, Err(Refusal::Expired)),
+            (|r| r.nbf = Some(NOW), NOW - 1, Err(Refusal::NotYetValid)),
+            (|r| r.nbf = Some(NOW), NOW, Ok(())),
+            (|r| r.revoke(NOW), NOW - 1, Ok(())),
+            (|r| r.revoke(NOW), NOW, Err(Refusal::Revoked)),
+            (|r| r.replace("next", NOW), NOW - 1, Ok(())),
+            (|r| r.replace("next", NOW), NOW, Err(Refusal::Replaced)),
+            (|r| (r.replace("next", NOW + 9), r.revoke(NOW)).0, NOW, Err(Refusal::Revoked)),
+            (|r| (r.replace("next", NOW + 9), r.exp = Some(NOW)).0, NOW, Err(Refusal::Expired)),
+        ];
+        for (case, (change, now, expected)) in cases.iter().enumerate() {
+            let mut record = fresh.clone();
+            change(&mut record);
+            assert_eq!(at(&key, &record, *now), *expected, "case {case}");
+        }
+    }
+
+    #[test]
+    fn the_time_of_overlap_is_announced() {
+        let (key, mut record) = issue();
+        record.replace("next", NOW + 5);
+        let accepted = check(key.as_bytes(), Some(&record), &One, NOW).expect("known pepper").expect("in its overlap");
+        assert_eq!(accepted.notice, Some(Notice::Replaced { by: "next", grace_until: NOW + 5 }));
+    }
+
+    #[test]
+    fn a_revocation_is_not_moved_later() {
+        let (_, mut record) = issue();
+        record.revoke(NOW);
+        record.revoke(NOW + 5);
+        assert_eq!(record.revoked, Some(NOW));
+    }
+
+    #[test]
+    fn only_the_key_itself_matches_and_its_state_is_told_to_nobody_else() {
+        let (key, mut record) = issue();
+        record.revoke(NOW);
+        for wrong in ["", "key_123", &key[1..], &format!("{key} "), &key.to_uppercase()] {
+            assert_eq!(at(wrong, &record, NOW), Err(Refusal::WrongSecret), "{wrong}");
+        }
+        assert_eq!(check(key.as_bytes(), None, &One, NOW), Ok(Err(Refusal::Unknown)));
+        let other = ApiKey::generate(&[8; RANDOM_BYTES], "acme", "live").expect("both labels are good");
+        assert_eq!(at(&other, &record, NOW), Err(Refusal::WrongSecret), "a hash copied into another record");
+        record.pepper = "p2".to_owned();
+        assert_eq!(check(key.as_bytes(), Some(&record), &One, NOW), Err(Unavailable::PepperUnknown));
+    }
+
+    #[test]
+    fn scopes_and_audiences_are_exact() {
+        let (key, mut record) = issue();
+        record.scopes = vec!["read".to_owned(), "write".to_owned()];
+        record.aud = vec!["orders".to_owned()];
+        let accepted = check(key.as_bytes(), Some(&record), &One, NOW).expect("known pepper").expect("good");
+        assert!(accepted.covers(&[]) && accepted.covers(&["write", "read"]));
+        assert!(!accepted.covers(&["rea"]) && !accepted.covers(&["read write"]) && !accepted.covers(&["read", "x"]));
+        assert!(accepted.is_for("orders") && !accepted.is_for("order") && !accepted.is_for(""));
+    }
+
+    #[test]
+    fn a_record_is_read_back_and_anything_else_is_a_defect() {
+        let (_, mut record) = issue();
+        record.replace("next", NOW);
+        let json = record.to_json();
+        assert_eq!(Record::parse(json.as_bytes(), &record.id), Ok(record.clone()));
+        assert_eq!(Record::parse(json.as_bytes(), "other"), Err(RecordDefect::OtherId));
+        let hash = format!("\"hash\":\"{}\"", record.hash);
+        let cases: &[(String, RecordDefect)] = &[
+            (String::new(), RecordDefect::Shape),
+            ("[]".to_owned(), RecordDefect::Shape),
+            ("null".to_owned(), RecordDefect::Shape),
+            (format!("[{json}]"), RecordDefect::Shape),
+            (json.replace("\"v\":1", "\"v\":1,\"v\":1"), RecordDefect::Shape),
+            (json.replace("\"v\":1", "\"v\":1,\"admin\":true"), RecordDefect::Shape),
+            (json.replace("\"weak\":false", "\"weak\":0"), RecordDefect::Shape),
+            (json.replace("\"exp\":null", "\"exp\":-1"), RecordDefect::Shape),
+            (json.replace("\"exp\":null", "\"exp\":1.5"), RecordDefect::Shape),
+            (json.replace("\"v\":1", "\"v\":2"), RecordDefect::Version),
+            (json.replace("hs256", "plain"), RecordDefect::Version),
+            (json.replace(&hash, "\"hash\":\"\""), RecordDefect::Hash),
+            (json.replace(&hash, &hash.to_uppercase().replace("HASH", "hash")), RecordDefect::Hash),
+            (json.replace("user_123", ""), RecordDefect::User),
+            (json.replace("user_123", "a\\r\\nb"), RecordDefect::User),
+            (json.replace("\"replaced_by\":\"next\"", "\"replaced_by\":null"), RecordDefect::Rotation),
+            (format!("{json}{}", " ".repeat(RECORD_BYTES_MAX)), RecordDefect::TooLong),
+        ];
+        for (text, defect) in cases {
+            assert_eq!(Record::parse(text.as_bytes(), &record.id), Err(*defect), "{text:.200}");
+        }
+        let array = format!("[1,\"{}\",\"hs256\",\"p1\",\"{}\",\"u\",[],[],1]", record.id, record.hash);
+        assert_eq!(Record::parse(array.as_bytes(), &record.id), Err(RecordDefect::Shape), "serde would take it");
+    }
+}

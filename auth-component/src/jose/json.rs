@@ -1,0 +1,204 @@
+//! JSON as a token may have it: an object at the top, no member twice, at most [`DEPTH_MAX`] levels, finite numbers.
+//!
+//! `serde_json` reads it and refuses invalid UTF-8, lone surrogates, a byte order mark and numbers beyond `f64`. What it
+//! leaves to its visitor is done here. Never derive a structure from a token's text: serde takes an array for one.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use super::Refusal;
+
+const DEPTH_MAX: usize = 32;
+
+pub type Object = BTreeMap<String, Json>;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Json {
+    Null,
+    Bool(bool),
+    Number(Number),
+    String(String),
+    Array(Vec<Json>),
+    Object(Object),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    Unsigned(u64),
+    Negative(i64),
+    /// Always finite.
+    Fraction(f64),
+}
+
+impl Json {
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Json::String(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+pub(crate) fn parse_object(text: &[u8]) -> Result<Object, Refusal> {
+    let defect = Cell::new(Refusal::NotJson);
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    let parsed = Value { depth: 0, defect: &defect }
+        .deserialize(&mut deserializer)
+        .and_then(|value| deserializer.end().map(|()| value));
+    match parsed {
+        Ok(Json::Object(object)) => Ok(object),
+        Ok(_) => Err(Refusal::NotAnObject),
+        Err(_) => Err(defect.get()),
+    }
+}
+
+/// One value at `depth`; `defect` says what serde's error cannot.
+#[derive(Clone, Copy)]
+struct Value<'a> {
+    depth: usize,
+    defect: &'a Cell<Refusal>,
+}
+
+impl Value<'_> {
+    fn deeper<E: Error>(self) -> Result<Self, E> {
+        if self.depth == DEPTH_MAX {
+            return Err(self.refuse(Refusal::TooDeep));
+        }
+        Ok(Value { depth: self.depth + 1, ..self })
+    }
+
+    fn refuse<E: Error>(self, refusal: Refusal) -> E {
+        self.defect.set(refusal);
+        E::custom(refusal.reason())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Value<'_> {
+    type Value = Json;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Value<'_> {
+    type Value = Json;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Json, E> {
+        Ok(Json::Bool(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Json, E> {
+        Ok(Json::Number(Number::Unsigned(value)))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Json, E> {
+        Ok(Json::Number(Number::Negative(value)))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Json, E> {
+        if !value.is_finite() {
+            return Err(self.refuse(Refusal::NotJson));
+        }
+        Ok(Json::Number(Number::Fraction(value)))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Json, E> {
+        Ok(Json::String(value.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, value: String) -> Result<Json, E> {
+        Ok(Json::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Json, A::Error> {
+        let element = self.deeper()?;
+        let mut array = Vec::new();
+        while let Some(value) = elements.next_element_seed(element)? {
+            array.push(value);
+        }
+        Ok(Json::Array(array))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json, A::Error> {
+        let member = self.deeper()?;
+        let mut object = Object::new();
+        while let Some(name) = members.next_key::<String>()? {
+            let value = members.next_value_seed(member)?;
+            if object.insert(name, value).is_some() {
+                return Err(self.refuse(Refusal::DuplicateMember));
+            }
+        }
+        Ok(Json::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_only_what_a_token_may_have() {
+        let nested = |levels: usize| format!("{{\"a\":{}1{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1));
+        let cases: &[(&[u8], Result<(), Refusal>)] = &[
+            (b"{}", Ok(())),
+            (b" {\"a\" : 1}\r\n\t", Ok(())),
+            (b"", Err(Refusal::NotJson)),
+            (b"{", Err(Refusal::NotJson)),
+            (b"{}{}", Err(Refusal::NotJson)),
+            (b"{} x", Err(Refusal::NotJson)),
+            (b"{\"a\":1,}", Err(Refusal::NotJson)),
+            (b"{a:1}", Err(Refusal::NotJson)),
+            (b"{'a':1}", Err(Refusal::NotJson)),
+            (b"{\"a\":01}", Err(Refusal::NotJson)),
+            (b"{\"a\":+1}", Err(Refusal::NotJson)),
+            (b"{\"a\":1.}", Err(Refusal::NotJson)),
+            (b"{\"a\":NaN}", Err(Refusal::NotJson)),
+            (b"{\"a\":1e400}", Err(Refusal::NotJson)),
+            (b"{\"a\":-1e400}", Err(Refusal::NotJson)),
+            (b"{\"a\":1e-400}", Ok(())),
+            (b"\xef\xbb\xbf{}", Err(Refusal::NotJson)),
+            (b"{\"a\":\"\xff\"}", Err(Refusal::NotJson)),
+            (b"{\"a\":\"\xed\xa0\x80\"}", Err(Refusal::NotJson)),
+            (b"{\"a\":\"\\ud800\"}", Err(Refusal::NotJson)),
+            (b"{\"a\":\"\\ud83d\\ude00\"}", Ok(())),
+            (b"{\"a\":\"\n\"}", Err(Refusal::NotJson)),
+            (b"{\"a\":\"\\x\"}", Err(Refusal::NotJson)),
+            (b"[]", Err(Refusal::NotAnObject)),
+            (b"null", Err(Refusal::NotAnObject)),
+            (b"1", Err(Refusal::NotAnObject)),
+            (b"\"a\"", Err(Refusal::NotAnObject)),
+            (b"{\"a\":1,\"a\":1}", Err(Refusal::DuplicateMember)),
+            (b"{\"a\":1,\"\\u0061\":1}", Err(Refusal::DuplicateMember)),
+            (b"{\"b\":[{\"a\":1,\"a\":1}]}", Err(Refusal::DuplicateMember)),
+            (b"{\"a\":1,\"A\":1}", Ok(())),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_object(text).map(drop), *expected, "{}", String::from_utf8_lossy(text));
+        }
+        assert!(parse_object(nested(32).as_bytes()).is_ok());
+        assert_eq!(parse_object(nested(33).as_bytes()), Err(Refusal::TooDeep));
+        assert_eq!(parse_object(nested(5_000).as_bytes()), Err(Refusal::TooDeep));
+    }
+
+    #[test]
+    fn keeps_numbers_as_they_are() {
+        let object = parse_object(b"{\"a\":18446744073709551615,\"b\":-1,\"c\":1.5,\"d\":18446744073709551616}");
+        let object = object.expect("it is JSON");
+        assert_eq!(object["a"], Json::Number(Number::Unsigned(u64::MAX)));
+        assert_eq!(object["b"], Json::Number(Number::Negative(-1)));
+        assert_eq!(object["c"], Json::Number(Number::Fraction(1.5)));
+        assert_eq!(object["d"], Json::Number(Number::Fraction(18_446_744_073_709_551_616.0)));
+    }
+}
