@@ -73,8 +73,7 @@ impl<'a> ApiKey<'a> {
             return None;
         }
         let (id, secret) = random.split_at(ID_RANDOM_BYTES);
-        let mut key =
-            format!("{prefix}_{environment}_{}_{}", base62(id, ID_CHARS), base62(secret, SECRET_CHARS));
+        let mut key = format!("{prefix}_{environment}_{}_{}", base62(id, ID_CHARS), base62(secret, SECRET_CHARS));
         key.push_str(&checksum(&key));
         Some(key)
     }

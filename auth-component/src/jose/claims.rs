@@ -117,8 +117,7 @@ fn date(members: &Object, name: &str) -> Result<Option<u64>, Refusal> {
     let seconds = match members.get(name) {
         None => return Ok(None),
         Some(Json::Number(Number::Unsigned(seconds))) => *seconds,
-        #[expect(clippy::cast_precision_loss, reason = "DATE_MAX is less than 2^53")]
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+        // DATE_MAX is less than 2^53, so neither conversion loses anything.
         Some(Json::Number(Number::Fraction(seconds))) if (0.0..=DATE_MAX as f64).contains(seconds) => {
             seconds.ceil() as u64
         }

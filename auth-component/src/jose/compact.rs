@@ -59,8 +59,26 @@ mod tests {
             assert_eq!(encode(bytes), *text);
         }
         let bad = [
-            "Z", "Zg=", "Zg==", "Zm8=", "Zh", "Zi", "Zm9", "Zm-", "Zm9vY", "+/+/", "Zm9v ", " Zm9v", "Zm\n9v", "Zm9v\r\n",
-            "Zm9v=", "Zm\u{e9}v", "Zm9v\0", "Zm%39v", "=", "====",
+            "Z",
+            "Zg=",
+            "Zg==",
+            "Zm8=",
+            "Zh",
+            "Zi",
+            "Zm9",
+            "Zm-",
+            "Zm9vY",
+            "+/+/",
+            "Zm9v ",
+            " Zm9v",
+            "Zm\n9v",
+            "Zm9v\r\n",
+            "Zm9v=",
+            "Zm\u{e9}v",
+            "Zm9v\0",
+            "Zm%39v",
+            "=",
+            "====",
         ];
         for text in bad {
             assert_eq!(decode(text.as_bytes()), Err(Refusal::Encoding), "{text:?}");

@@ -1,8 +1,8 @@
 //! A set of keys (RFC 7517 §5), and which of them a token gets.
 
 use super::header::Header;
-use super::jwk::{Key, KeyDefect};
 use super::json::parse_object;
+use super::jwk::{Key, KeyDefect};
 use super::{Json, Policy, Refusal};
 
 /// The keys of one issuer.
@@ -56,16 +56,15 @@ impl Jwks {
         let mut ignored = Vec::new();
         for (at, member) in members.iter().enumerate() {
             let parsed = match member {
+                Json::Object(_) if has_twin(at, members) => Err(KeyDefect::DuplicateKeyId),
                 Json::Object(object) => Key::parse(object, origin),
                 _ => Err(KeyDefect::NotAnObject),
             };
             match parsed {
-                Ok(key) => keys.push((at, key)),
+                Ok(key) => keys.push(key),
                 Err(defect) => ignored.push((at, defect)),
             }
         }
-        let (twins, keys) = without_twins(keys);
-        ignored.extend(twins);
         Ok(Jwks { keys, ignored })
     }
 
@@ -114,11 +113,16 @@ fn is_mixed(members: &[Json]) -> bool {
     !secrets.is_empty() && !others.is_empty()
 }
 
-/// Where two keys share a `kid`, neither is used: which one was meant cannot be known.
-fn without_twins(keys: Vec<(usize, Key)>) -> (Vec<(usize, KeyDefect)>, Vec<Key>) {
-    let ids: Vec<Option<String>> = keys.iter().map(|(_, key)| key.id.clone()).collect();
-    let is_twin = |key: &Key| key.id.is_some() && ids.iter().filter(|id| **id == key.id).count() > 1;
-    let (twins, single): (Vec<_>, Vec<_>) = keys.into_iter().partition(|(_, key)| is_twin(key));
-    let defects = twins.into_iter().map(|(at, _)| (at, KeyDefect::DuplicateKeyId)).collect();
-    (defects, single.into_iter().map(|(_, key)| key).collect())
+/// Where two keys share a `kid`, neither is used, even if one of them is bad: which was meant cannot be known. A key for
+/// encryption is nobody's twin; some issuers give their pair one name.
+fn has_twin(at: usize, members: &[Json]) -> bool {
+    let own = name_of(&members[at]);
+    own.is_some() && members.iter().enumerate().any(|(other, member)| other != at && name_of(member) == own)
+}
+
+fn name_of(member: &Json) -> Option<&Json> {
+    match member {
+        Json::Object(object) if object.get("use").and_then(Json::as_str) != Some("enc") => object.get("kid"),
+        _ => None,
+    }
 }

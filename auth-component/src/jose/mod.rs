@@ -14,6 +14,8 @@ mod json;
 mod jwk;
 mod jwks;
 mod policy;
+#[cfg(test)]
+mod primitives;
 mod publish;
 mod refusal;
 mod roca;

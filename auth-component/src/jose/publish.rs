@@ -46,17 +46,8 @@ fn public(key: &Key) -> Option<PublicKey<'_>> {
         Algorithm::Ed25519 => "EdDSA",
         _ => algorithm.name(),
     });
-    let bare = PublicKey {
-        kty: "",
-        kid: key.id.as_deref(),
-        r#use: "sig",
-        alg,
-        crv: None,
-        n: None,
-        e: None,
-        x: None,
-        y: None,
-    };
+    let bare =
+        PublicKey { kty: "", kid: key.id.as_deref(), r#use: "sig", alg, crv: None, n: None, e: None, x: None, y: None };
     match &key.material {
         Material::Secret(_) => None,
         Material::Rsa { modulus, exponent } => {

@@ -18,8 +18,9 @@ pub(crate) fn check(key: &Key, algorithm: Algorithm, signed: &[u8], signature: &
         Material::P256(key) if algorithm == Algorithm::Es256 => holds_p256(key, signed, signature),
         Material::P384(key) if algorithm == Algorithm::Es384 => holds_p384(key, signed, signature),
         // Strict: no small-order points, no second encoding of the same signature.
-        Material::Ed25519(key) if algorithm == Algorithm::Ed25519 => Ed25519Signature::from_slice(signature)
-            .is_ok_and(|signature| key.verify_strict(signed, &signature).is_ok()),
+        Material::Ed25519(key) if algorithm == Algorithm::Ed25519 => {
+            Ed25519Signature::from_slice(signature).is_ok_and(|signature| key.verify_strict(signed, &signature).is_ok())
+        }
         _ => false,
     };
     if holds { Ok(()) } else { Err(Refusal::SignatureWrong) }
