@@ -28,8 +28,10 @@ fn no_refusal_takes_more_than_50_ms() {
     }
 }
 
-/// Welch's t over interleaved samples, the slowest tenth of each left out: |t| < 5 is no difference (a compare that
-/// stops early gives hundreds). 4.5 is the threshold of ISO 17825 for a quiet machine.
+/// Welch's t over samples in random order through one call site (otherwise the order and the layout of the code show), the
+/// slowest tenth left out. A difference counts when |t| ≥ 5 (ISO 17825 has 4.5, for a quiet machine) and it is more than
+/// the clock and the place of the inputs in memory make: half a nanosecond where a secret is compared, 5 ns between known
+/// and unknown ids, which are no secret and whose stores differ by far more.
 #[test]
 #[ignore = "needs a quiet machine and --release"]
 fn timing_does_not_tell_how_much_of_a_secret_is_right() {
@@ -43,8 +45,10 @@ fn timing_does_not_tell_how_much_of_a_secret_is_right() {
         let answer = check(std::hint::black_box(key.as_bytes()), record, &One, NOW).expect("the pepper is known");
         assert!(answer.is_err());
     };
-    report("API key, right prefix", || api_key(&right_prefix, Some(&record)), || api_key(&wrong_prefix, Some(&record)));
-    report("API key, unknown id", || api_key(&wrong_prefix, Some(&record)), || api_key(&wrong_prefix, None));
+    report("API key, right or wrong prefix", 0.5, |which| {
+        api_key([&right_prefix, &wrong_prefix][which], Some(&record));
+    });
+    report("API key, known or unknown id", 5.0, |which| api_key(&wrong_prefix, [Some(&record), None][which]));
 
     let issuer = Issuer::new("HS256");
     let (keys, policy) = (issuer.keys(), issuer.policy());
@@ -54,24 +58,28 @@ fn timing_does_not_tell_how_much_of_a_secret_is_right() {
         tag[at] ^= 1;
         issuer.token_with_signature(&tag).into_bytes()
     };
-    let (first, last) = (tag(0), tag(31));
-    let hs256 = |token: &[u8]| {
-        let refusal = verify(std::hint::black_box(token), &keys, &policy, NOW).err();
+    let tags = [tag(0), tag(31)];
+    report("HS256, first or last byte of the tag", 0.5, |which| {
+        let refusal = verify(std::hint::black_box(&tags[which]), &keys, &policy, NOW).err();
         assert_eq!(refusal, Some(Refusal::SignatureWrong));
-    };
-    report("HS256, first or last byte of the tag", || hs256(&first), || hs256(&last));
+    });
 }
 
-fn report(name: &str, one: impl Fn(), other: impl Fn()) {
-    let (mut ones, mut others) = (Vec::new(), Vec::new());
-    for _ in 0..200_000 {
-        ones.push(elapsed(&one).as_nanos() as f64);
-        others.push(elapsed(&other).as_nanos() as f64);
+fn report(name: &str, difference_ns_max: f64, work: impl Fn(usize)) {
+    let mut samples = [Vec::new(), Vec::new()];
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    for _ in 0..400_000 {
+        // xorshift64: which of the two comes next must not follow a pattern a branch predictor learns.
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let which = std::hint::black_box((random >> 40 & 1) as usize);
+        samples[which].push(elapsed(|| work(which)).as_nanos() as f64);
     }
-    let ((mean, variance), (other_mean, other_variance)) = (moments(ones), moments(others));
+    let [(mean, variance), (other_mean, other_variance)] = samples.map(moments);
     let t = (mean - other_mean) / (variance + other_variance).sqrt();
     println!("{name}: {mean:.1} ns, {other_mean:.1} ns, t = {t:.2}");
-    assert!(t.abs() < 5.0, "{name}");
+    assert!(t.abs() < 5.0 || (mean - other_mean).abs() < difference_ns_max, "{name}");
 }
 
 /// The mean and its variance, of the fastest nine tenths.
