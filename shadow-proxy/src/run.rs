@@ -373,6 +373,8 @@ fn now_ms() -> u64 {
 }
 
 fn log_to_stderr() {
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
     let filter =
         tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "shadow_proxy=info,warn".into());
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
@@ -381,6 +383,10 @@ fn log_to_stderr() {
         .with_ansi(colours)
         .with_env_filter(filter)
         .with_target(false);
+    // Whatever RUST_LOG says: wasmtime traces what a component is given, path and query among it.
+    let is_without_content = |about: &tracing::Metadata| {
+        *about.level() <= tracing::Level::INFO || about.target().starts_with("shadow_proxy")
+    };
     // A second call in one process keeps the first.
-    let _ = log.try_init();
+    let _ = log.finish().with(tracing_subscriber::filter::filter_fn(is_without_content)).try_init();
 }

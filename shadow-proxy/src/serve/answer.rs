@@ -15,7 +15,7 @@ use crate::metrics::{Metrics, Skip};
 use crate::shadow::mirror::{Job, Mirror};
 use crate::shift::weight::Weight;
 use crate::side::Sides;
-use crate::side::headers::{end_to_end, is_chunked};
+use crate::side::headers::{end_to_end, transfer_encoding};
 use crate::side::legacy::Framing;
 
 use super::body::ClientBody;
@@ -60,8 +60,16 @@ impl Front {
             entry.skip(Skip::Method);
             return problem(StatusCode::NOT_IMPLEMENTED, "This proxy does not open tunnels; call the service itself.");
         }
-        let framing =
-            Framing { chunked: is_chunked(&parts.headers), version: parts.version, extensions: parts.extensions };
+        // `GET auth.example`: hyper reads a host where a path should be (RFC 9112 §3.2.3), legacy would see `/`.
+        if parts.uri.scheme().is_none() && parts.uri.authority().is_some() {
+            entry.skip(Skip::Method);
+            return problem(StatusCode::BAD_REQUEST, "The request names a host instead of a path.");
+        }
+        let framing = Framing {
+            transfer_encoding: transfer_encoding(&parts.headers),
+            version: parts.version,
+            extensions: parts.extensions,
+        };
         let mut call =
             Call { method: parts.method, uri: parts.uri, headers: end_to_end(parts.headers), body: Bytes::new() };
         let mut share = self.budget.share();

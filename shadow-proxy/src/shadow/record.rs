@@ -142,8 +142,7 @@ impl Writer {
                 let key = (row.endpoint.as_str(), difference.path.as_str(), difference.kind, severity, rule);
                 let finding = findings.entry(key).or_insert(FindingCount { count: 0, row, difference, exchange });
                 finding.count += 1;
-                // The newest is the last to be dropped.
-                finding.exchange = exchange.or(finding.exchange);
+                finding.exchange = finding.exchange.or(exchange);
             }
         }
         let mut statement = transaction.prepare_cached(
@@ -173,7 +172,7 @@ impl Writer {
             }
             dropped += tenth;
         }
-        if dropped > 0 { self.give_back() } else { Ok(()) }
+        if dropped > 0 { self.tidy_up() } else { Ok(()) }
     }
 
     fn used(&self) -> rusqlite::Result<u64> {
@@ -186,11 +185,13 @@ impl Writer {
     fn drop_old(&mut self, now_ms: u64) -> rusqlite::Result<()> {
         let oldest_ms = now_ms.saturating_sub(self.limits.age_max.as_millis() as u64);
         let dropped = self.connection.execute("DELETE FROM exchanges WHERE at_ms < ?1", [oldest_ms])?;
-        if dropped > 0 { self.give_back() } else { Ok(()) }
+        if dropped > 0 { self.tidy_up() } else { Ok(()) }
     }
 
-    /// Makes the file smaller by its free pages.
-    fn give_back(&mut self) -> rusqlite::Result<()> {
+    /// After exchanges were dropped: their findings take the next one as example, the disk takes the free pages.
+    fn tidy_up(&mut self) -> rusqlite::Result<()> {
+        let forget = "UPDATE findings SET exchange = NULL WHERE exchange NOT IN (SELECT id FROM exchanges)";
+        self.connection.execute(forget, [])?;
         let mut vacuum = self.connection.prepare_cached("PRAGMA incremental_vacuum")?;
         // Each step gives one page back.
         let mut pages = vacuum.query([])?;
@@ -259,7 +260,7 @@ fn upsert(transaction: &Transaction, key: FindingKey, finding: &FindingCount) ->
          WHERE (SELECT count(*) FROM findings) < ?11 OR EXISTS
                (SELECT 1 FROM findings WHERE (endpoint, path, kind, severity, rule) = (?1, ?2, ?3, ?4, ?5))
          ON CONFLICT DO UPDATE SET count = count + excluded.count, last_seen_ms = excluded.last_seen_ms,
-                                   exchange = coalesce(excluded.exchange, exchange)",
+                                   exchange = coalesce(exchange, excluded.exchange)",
     )?;
     statement.execute(params![
         endpoint,

@@ -13,7 +13,7 @@ use super::legacy::{Legacy, LegacyLimits};
 #[derive(Clone)]
 pub enum Remote {
     /// Asked in the same way as legacy, byte for byte.
-    Plain(Legacy),
+    Plain(Box<Legacy>),
     Tls(Tls),
 }
 
@@ -31,7 +31,7 @@ impl Remote {
     /// The platform's TLS roots cannot be read.
     pub fn new(origin: &Uri, limits: LegacyLimits) -> anyhow::Result<Remote> {
         if origin.scheme_str() == Some("http") {
-            return Ok(Remote::Plain(Legacy::new(origin.clone(), limits)));
+            return Ok(Remote::Plain(Box::new(Legacy::new(origin.clone(), limits))));
         }
         // The answer as it is: nothing followed, decoded, remembered, or sent through a proxy of the environment.
         let client = reqwest::Client::builder()

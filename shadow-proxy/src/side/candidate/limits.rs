@@ -108,7 +108,12 @@ pub fn confine(store: &mut wasmtime::Store<Guest>) {
     store.epoch_deadline_callback(|mut store| {
         let guest = store.data_mut();
         guest.ticks_left = guest.ticks_left.saturating_sub(1);
-        Ok(if guest.ticks_left == 0 { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
+        if guest.ticks_left == 0 {
+            return Ok(UpdateDeadline::Interrupt);
+        }
+        // tokio's own: `UpdateDeadline::Yield` wakes itself at once, and tokio looks for input and timers only after
+        // dozens of such turns.
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     });
 }
 
