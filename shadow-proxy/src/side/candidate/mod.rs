@@ -92,9 +92,9 @@ impl Embedded {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         runtime.block_on(async {
             for _ in 0..self.stock.capacity() {
-                let instance = stock::Instance::new(&self.pre, &self.limits)
-                    .await
-                    .context("the component cannot be instantiated; `shadow-proxy doctor FILE` says what it needs")?;
+                let instance = stock::Instance::new(&self.pre, &self.limits).await.context(
+                    "the component cannot be instantiated; does it need more than candidate.memory_bytes_max?",
+                )?;
                 self.stock.put(instance);
             }
             let warm_up = Call {
