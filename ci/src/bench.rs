@@ -118,7 +118,7 @@ impl Bed<'_> {
         };
         let through = || {
             let legacy = legacy()?;
-            Ok(vec![self.proxy_run(&legacy, "")?, legacy])
+            Ok(vec![self.proxy_run(&legacy, &self.agreed()?)?, legacy])
         };
         let figures = [Figure::P50, Figure::P99, Figure::CpuPerRequest, Figure::RequestsPerSecond];
         let title = "through shadow-proxy run, mirror on  /  the legacy service directly (4 connections)".to_owned();
@@ -141,7 +141,7 @@ impl Bed<'_> {
     fn run_nginx_mirror(&self) -> Result<Pairs> {
         let ours = || {
             let fast = nginx::fast_service(&self.folder)?;
-            Ok(vec![self.proxy_run(&fast, "")?, fast])
+            Ok(vec![self.proxy_run(&fast, &self.agreed()?)?, fast])
         };
         let theirs = || {
             let fast = nginx::fast_service(&self.folder)?;
@@ -153,6 +153,11 @@ impl Bed<'_> {
         let title =
             "shadow-proxy run, mirrored and compared  /  nginx, mirrored to the component, not compared".to_owned();
         self.alternate(title, &[Figure::RequestsPerSecond, Figure::P99], 50, ours, theirs)
+    }
+
+    /// With the rules of the demo: what is agreed is counted, and only what is not is kept whole.
+    fn agreed(&self) -> Result<String> {
+        Ok(fs::read_to_string(self.workspace.root.join("migration-guide/samples/demo.toml"))?)
     }
 
     fn proxy_run(&self, legacy: &Server, configuration: &str) -> Result<Server> {

@@ -31,7 +31,7 @@ pub enum Skip {
     ClientGone,
     /// No answer to compare with: the serving side failed and nobody could stand in.
     ServedFailed,
-    /// The method is never mirrored (`CONNECT`).
+    /// Never mirrored: `CONNECT`, and whatever else asks for a host instead of a path.
     Method,
     /// Mirroring is switched off.
     Off,
@@ -96,6 +96,7 @@ pub struct Metrics {
     not_comparable: Mutex<BTreeMap<&'static str, Count>>,
     verdicts: [Count; VERDICTS.len()],
     decisions: [Count; Cell::ALL.len()],
+    pub unreadable: Count,
     pub records_lost: Count,
     pub connections: Level,
     pub buffered_bytes: Level,
@@ -154,6 +155,11 @@ impl Default for Metrics {
             not_comparable: Mutex::default(),
             verdicts,
             decisions,
+            unreadable: new(
+                &mut r,
+                "unreadable",
+                "Requests that are no HTTP/1, answered 400 or 431 and counted nowhere else",
+            ),
             records_lost: new(&mut r, "records_lost", "Exchanges the store could not keep"),
             connections: new(&mut r, "connections", "Open client connections"),
             buffered_bytes: new(&mut r, "buffered_bytes", "Bodies held in memory for clients being served"),
@@ -232,6 +238,7 @@ impl Metrics {
             verdicts: named(&VERDICTS.map(|v| v.1), &self.verdicts),
             decisions: named(&Cell::ALL.map(Cell::name), &self.decisions),
             latency: Latencies { legacy: latency(Side::Legacy), candidate: latency(Side::Candidate) },
+            unreadable: self.unreadable.get(),
             records_lost: self.records_lost.get(),
         }
     }
@@ -249,6 +256,7 @@ pub struct Snapshot {
     pub verdicts: BTreeMap<String, u64>,
     pub decisions: BTreeMap<String, u64>,
     pub latency: Latencies,
+    pub unreadable: u64,
     pub records_lost: u64,
 }
 

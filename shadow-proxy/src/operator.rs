@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::shadow::record::Store;
@@ -16,6 +16,7 @@ pub struct AdminPort {
 
 pub fn status(port: &AdminPort, as_json: bool) -> anyhow::Result<()> {
     let status = port.ask(reqwest::Method::GET, "/api/status", None)?;
+    ensure!(status["phase"].is_string(), port.is_no_proxy());
     if as_json {
         println!("{status:#}");
         return Ok(());
@@ -61,7 +62,11 @@ pub fn diffs(port: &AdminPort, data: Option<&Path>, id: Option<i64>, as_json: bo
             let stored = stored.with_context(|| format!("there is no finding {id}; leave --id out to list them"))?;
             json!(finding::finding(stored, "http://127.0.0.1:8080"))
         }
-        (None, None) => port.ask(reqwest::Method::GET, "/api/diffs", None)?,
+        (None, None) => {
+            let findings = port.ask(reqwest::Method::GET, "/api/diffs", None)?;
+            ensure!(findings.is_array(), port.is_no_proxy());
+            findings
+        }
         (None, Some(id)) => port.ask(reqwest::Method::GET, &format!("/api/diffs/{id}"), None)?,
     };
     if as_json || id.is_some() {
@@ -111,13 +116,15 @@ impl AdminPort {
             })?;
             anyhow::Ok((response.status(), response.text().await?))
         })?;
-        let answer: Value = serde_json::from_str(&text).with_context(|| {
-            format!("{} is not the admin port of a shadow-proxy; look at its `ready` line", self.address)
-        })?;
+        let answer: Value = serde_json::from_str(&text).with_context(|| self.is_no_proxy())?;
         if !status.is_success() {
             bail!("{}", answer["detail"].as_str().unwrap_or("the proxy refused without a reason"));
         }
         Ok(answer)
+    }
+
+    fn is_no_proxy(&self) -> String {
+        format!("{} is not the admin port of a shadow-proxy; look at its `ready` line", self.address)
     }
 }
 

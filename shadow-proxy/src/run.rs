@@ -10,8 +10,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail, ensure};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::config::{CandidateConfig, Config};
 use crate::metrics::Metrics;
@@ -26,8 +26,8 @@ use crate::shadow::redact::Redactor;
 use crate::shift::journal::Journal;
 use crate::show::admin::{self, Admin};
 use crate::side::candidate::{Embedded, Limits};
-use crate::side::legacy::Legacy;
-use crate::side::remote::{Remote, RemoteLimits};
+use crate::side::legacy::{Legacy, LegacyLimits};
+use crate::side::remote::Remote;
 use crate::side::{Candidate, Sides};
 
 static BUILT_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/auth-component.wasm"));
@@ -62,7 +62,8 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     });
 
     let sides = SidesMaker { config: &config, candidate };
-    let (mirror, shadow) = start_mirror(&config, recorder, &metrics, &sides)?;
+    let (fronts_running, fronts_ended) = oneshot::channel::<()>();
+    let (mirror, shadow) = start_mirror(&config, recorder, &metrics, &sides, fronts_ended)?;
     let (stop, stopped) = watch::channel(false);
     let fronts = Fronts { config: &config, mirror, metrics: &metrics, admin: &admin_state, sides: &sides };
     let workers = fronts.start(&listener, &stopped)?;
@@ -72,15 +73,20 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         tokio::spawn(admin::serve(admin_listener, admin_state.clone()));
+        let signals = Signals::listen()?;
         println!("ready listen={listen} admin={admin}");
-        signalled().await?;
+        signals.any().await;
         admin_state.ready.store(false, Ordering::Relaxed);
         tracing::info!("draining: requests in progress finish, new connections are refused");
         stop.send_replace(true);
         // The admin port answers while the rest ends, so that a probe sees the readiness go.
         tokio::task::spawn_blocking(move || {
-            for thread in workers.into_iter().chain(shadow).chain([writer]) {
-                // A thread that panicked has said so; the others still end in order.
+            // A thread that panicked has said so; the others still end in order.
+            for worker in workers {
+                let _ = worker.join();
+            }
+            drop(fronts_running);
+            for thread in shadow.into_iter().chain([writer]) {
                 let _ = thread.join();
             }
         })
@@ -121,8 +127,12 @@ pub fn serve(
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     drop(listener);
-    println!("ready listen={listen}");
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(signalled())?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let signals = Signals::listen()?;
+        println!("ready listen={listen}");
+        signals.any().await;
+        anyhow::Ok(())
+    })?;
     stop.send_replace(true);
     for worker in workers {
         let _ = worker.join();
@@ -192,6 +202,7 @@ fn start_mirror(
     recorder: Recorder,
     metrics: &Arc<Metrics>,
     sides: &SidesMaker,
+    fronts_ended: oneshot::Receiver<()>,
 ) -> anyhow::Result<(Mirror, Option<JoinHandle<()>>)> {
     let Some(limits) = &config.mirror else { return Ok((Mirror::off(metrics.clone()), None)) };
     let judge = Judge {
@@ -210,7 +221,7 @@ fn start_mirror(
     let shadow = thread("shadow", async move {
         // Whatever the mirror does, a thread that a client waits for goes first.
         let _ = rustix::process::setpriority_process(None, 10);
-        worker.run(sides).await;
+        worker.run(sides, fronts_ended).await;
         Ok(())
     })?;
     Ok((mirror, Some(shadow)))
@@ -220,13 +231,13 @@ fn candidate(config: &Config) -> anyhow::Result<Candidate> {
     let cache = config.data.join("compiled");
     Ok(match &config.candidate {
         CandidateConfig::Url(url) => {
-            let limits = RemoteLimits {
+            let limits = LegacyLimits {
                 connect: config.candidate_connect,
                 deadline: config.candidate_limits.deadline,
                 idle: Duration::from_secs(4),
                 body_bytes_max: config.candidate_limits.body_bytes_max,
             };
-            Candidate::Remote(Remote::new(url, &limits)?)
+            Candidate::Remote(Remote::new(url, limits)?)
         }
         CandidateConfig::File(file) => {
             Candidate::Embedded(Arc::new(load(Some(file), config.candidate_limits.clone(), Some(&cache))?))
@@ -331,11 +342,22 @@ fn connection_limits(connections_max: usize, idle: Duration, drain: Duration) ->
     ConnectionLimits { connections: Arc::new(Semaphore::new(possible.min(connections_max))), idle, drain }
 }
 
-async fn signalled() -> anyhow::Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
+/// SIGTERM and SIGINT, heard from before the ready line on: whoever reads it may send one at once.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Signals> {
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn any(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
@@ -351,6 +373,8 @@ fn now_ms() -> u64 {
 }
 
 fn log_to_stderr() {
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
     let filter =
         tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "shadow_proxy=info,warn".into());
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
@@ -359,6 +383,10 @@ fn log_to_stderr() {
         .with_ansi(colours)
         .with_env_filter(filter)
         .with_target(false);
+    // Whatever RUST_LOG says: wasmtime traces what a component is given, path and query among it.
+    let is_without_content = |about: &tracing::Metadata| {
+        *about.level() <= tracing::Level::INFO || about.target().starts_with("shadow_proxy")
+    };
     // A second call in one process keeps the first.
-    let _ = log.try_init();
+    let _ = log.finish().with(tracing_subscriber::filter::filter_fn(is_without_content)).try_init();
 }

@@ -82,7 +82,7 @@ impl Figure {
             Figure::RequestsPerSecond => "requests/s",
             Figure::P50 => "p50 µs",
             Figure::P99 => "p99 µs",
-            Figure::CpuPerRequest => "CPU µs/request",
+            Figure::CpuPerRequest => "CPU µs/request of the server asked",
         }
     }
 

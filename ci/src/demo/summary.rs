@@ -193,8 +193,8 @@ fn duration(us: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::admin::tests::sample;
     use super::*;
+    use crate::admin::tests::sample;
 
     fn finding(path: &str, status: &str, count: u64) -> Finding {
         Finding {

@@ -246,13 +246,15 @@ fn read_compare(root: &mut Section) -> Compared {
         neither: section.texts("decides_nothing").unwrap_or(defaults.neither),
     };
     let words = section.texts("words").unwrap_or_default();
-    let rules = Rules::parse(section.tables::<RawRule>("rules")).unwrap_or_else(|reasons| {
+    let rules = Rules::parse(section.tables::<RawRule>("rules", RULE)).unwrap_or_else(|reasons| {
         section.wrong_as(reasons);
         Rules::starter()
     });
     section.close(root);
     Compared { endpoints, decision, words, rules }
 }
+
+const RULE: &str = "a rule has name, path and reason, and where wanted endpoint, explains, legacy and candidate, all texts but the list explains";
 
 fn not_toml(error: &toml::de::Error) -> String {
     format!("the configuration is not TOML: {}; correct that line first", error.to_string().trim())

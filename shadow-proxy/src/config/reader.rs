@@ -124,7 +124,8 @@ impl Section {
         statuses
     }
 
-    pub fn tables<T: DeserializeOwned>(&mut self, key: &str) -> Vec<T> {
+    /// `shape` says what a table holds, for whoever wrote something else.
+    pub fn tables<T: DeserializeOwned>(&mut self, key: &str, shape: &str) -> Vec<T> {
         let Some(value) = self.take(key) else { return Vec::new() };
         let Value::Array(array) = value else {
             self.wrong_value(key, &value, "is not a list of tables", &format!("[[{}{key}]]", self.prefix));
@@ -136,7 +137,7 @@ impl Section {
                 Ok(item) => parsed.push(item),
                 Err(error) => {
                     let reason: String = error.to_string().trim().replace('\n', " ");
-                    self.wrong_at(&format!("{key}[{index}]"), &format!("{reason}; see `shadow-proxy check --example`"));
+                    self.wrong_at(&format!("{key}[{index}]"), &format!("{reason}; {shape}"));
                 }
             }
         }

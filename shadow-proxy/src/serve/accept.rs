@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
 use crate::metrics::Metrics;
+use crate::side::headers::HEADERS_MAX;
 
 use super::body::ClientBody;
 
@@ -31,8 +32,6 @@ pub struct ConnectionLimits {
 
 /// The header block a client may send. Node refuses more than 16 KiB; what lies between is legacy's to refuse.
 const HEAD_BYTES_MAX: usize = 128 << 10;
-/// hyper's own limit is 100, which headers added by proxies in front can exceed; Node's is 2,000.
-const HEADERS_MAX: usize = 256;
 
 /// Serves one thread's share of the connections until `stop` changes, then lets requests in progress end.
 pub async fn serve<F>(
@@ -84,7 +83,9 @@ pub async fn serve<F>(
         metrics.connections.inc();
         tokio::spawn(async move {
             // A connection that breaks is the client's business; what it asked for is counted in the request.
-            let _ = connection.await;
+            if connection.await.is_err_and(|error| error.is_parse()) {
+                metrics.unreadable.inc();
+            }
             metrics.connections.dec();
             drop(place);
         });

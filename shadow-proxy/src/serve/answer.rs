@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
@@ -15,11 +15,12 @@ use crate::metrics::{Metrics, Skip};
 use crate::shadow::mirror::{Job, Mirror};
 use crate::shift::weight::Weight;
 use crate::side::Sides;
-use crate::side::headers::{end_to_end, is_chunked};
+use crate::side::headers::{end_to_end, transfer_encoding};
 use crate::side::legacy::Framing;
 
 use super::body::ClientBody;
 use super::budget::{Budget, Share};
+use super::entry::{Entry, Unfinished};
 use super::route;
 
 /// What answering needs, one for each thread: the sides' connections belong to the thread's runtime.
@@ -52,15 +53,23 @@ pub enum Repeatable {
 }
 
 impl Front {
-    pub async fn answer(self: &Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Response<ClientBody> {
-        let entry = Entry::new(self.metrics.clone());
+    pub async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<ClientBody> {
+        let entry = Entry::new(&self.mirror);
         let (parts, body) = request.into_parts();
         if parts.method == Method::CONNECT {
             entry.skip(Skip::Method);
             return problem(StatusCode::NOT_IMPLEMENTED, "This proxy does not open tunnels; call the service itself.");
         }
-        let framing =
-            Framing { chunked: is_chunked(&parts.headers), version: parts.version, extensions: parts.extensions };
+        // `GET auth.example`: hyper reads a host where a path should be (RFC 9112 §3.2.3), legacy would see `/`.
+        if parts.uri.scheme().is_none() && parts.uri.authority().is_some() {
+            entry.skip(Skip::Method);
+            return problem(StatusCode::BAD_REQUEST, "The request names a host instead of a path.");
+        }
+        let framing = Framing {
+            transfer_encoding: transfer_encoding(&parts.headers),
+            version: parts.version,
+            extensions: parts.extensions,
+        };
         let mut call =
             Call { method: parts.method, uri: parts.uri, headers: end_to_end(parts.headers), body: Bytes::new() };
         let mut share = self.budget.share();
@@ -96,7 +105,7 @@ impl Front {
     }
 
     async fn answer_whole(
-        self: &Arc<Self>,
+        &self,
         entry: Entry,
         share: Share,
         call: Call,
@@ -111,7 +120,7 @@ impl Front {
                     Ok(answer) => {
                         let response = answered(answer);
                         self.metrics.served(Side::Candidate);
-                        entry.hand_over(&self.mirror, Job::new(call, Side::Candidate, leg));
+                        entry.hand_over(Job::new(call, Side::Candidate, leg));
                         response
                     }
                     Err(_) if self.repeatable.allows(&call) => {
@@ -129,7 +138,7 @@ impl Front {
 
     /// `candidate` is what it already did with the call, when this is a rescue.
     async fn answer_by_legacy(
-        self: &Arc<Self>,
+        &self,
         entry: Entry,
         share: Share,
         call: Call,
@@ -143,7 +152,6 @@ impl Front {
                 let (mut parts, body) = response.into_parts();
                 parts.headers = end_to_end(parts.headers);
                 let unfinished = Unfinished {
-                    front: self.clone(),
                     entry,
                     share,
                     call,
@@ -229,70 +237,6 @@ async fn read(mut body: Incoming, bytes_max: usize, share: &mut Share) -> Receiv
         }
     }
     Received::Whole(read.freeze())
-}
-
-/// A request that was received. Whatever becomes of it, it is counted once; dropped without a word, its client is gone.
-pub struct Entry {
-    metrics: Arc<Metrics>,
-    counted: bool,
-}
-
-impl Entry {
-    fn new(metrics: Arc<Metrics>) -> Entry {
-        metrics.received.inc();
-        metrics.serving.inc();
-        Entry { metrics, counted: false }
-    }
-
-    fn skip(mut self, why: Skip) {
-        self.metrics.skipped(why);
-        self.counted = true;
-    }
-
-    /// The mirror counts it from here on.
-    fn hand_over(mut self, mirror: &Mirror, job: Job) {
-        self.counted = true;
-        mirror.offer(job);
-    }
-}
-
-impl Drop for Entry {
-    fn drop(&mut self) {
-        if !self.counted {
-            self.metrics.skipped(Skip::ClientGone);
-        }
-        self.metrics.serving.dec();
-    }
-}
-
-/// An answer by legacy that is still on its way to the client.
-pub struct Unfinished {
-    front: Arc<Front>,
-    entry: Entry,
-    share: Share,
-    call: Call,
-    start: Instant,
-    status: StatusCode,
-    headers: HeaderMap,
-    candidate: Option<Leg>,
-}
-
-impl Unfinished {
-    /// Counts bytes of the answer against the budget.
-    pub fn hold(&mut self, bytes: usize) -> bool {
-        self.share.take(bytes)
-    }
-
-    pub fn give_up(self, why: Skip) {
-        self.entry.skip(why);
-    }
-
-    pub fn finish(self, body: Bytes) {
-        let answer = Answer { status: self.status, headers: self.headers, body };
-        let served = Leg { outcome: Ok(answer), latency: self.start.elapsed() };
-        let job = Job::new(self.call, Side::Legacy, served).with_failed(self.candidate);
-        self.entry.hand_over(&self.front.mirror, job);
-    }
 }
 
 /// The candidate's answer as a response.

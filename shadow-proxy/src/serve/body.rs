@@ -8,7 +8,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::metrics::Skip;
 
-use super::answer::Unfinished;
+use super::entry::Unfinished;
 
 pub enum ClientBody {
     Full(Option<Bytes>),

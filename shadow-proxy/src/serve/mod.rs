@@ -5,4 +5,5 @@ pub mod alone;
 pub mod answer;
 mod body;
 pub mod budget;
+mod entry;
 pub mod route;

@@ -36,19 +36,21 @@ impl Job {
 
 #[derive(Clone, Debug)]
 pub struct MirrorLimits {
-    /// Calls waiting or being mirrored.
+    /// Calls waiting to be mirrored.
     pub queue_max: usize,
-    /// Their calls and answers together.
+    /// Calls and answers that wait or are being mirrored.
     pub queue_bytes_max: usize,
-    /// Calls asked of the mirrored side at the same time.
+    /// Calls being mirrored at the same time.
     pub concurrency: usize,
     /// For what is queued to be compared once the proxy stops.
     pub drain: Duration,
 }
 
-/// The near end: never waits.
+/// The near end: never waits. Cloned for every request.
 #[derive(Clone)]
-pub struct Mirror {
+pub struct Mirror(Arc<Near>);
+
+struct Near {
     queue: Option<mpsc::Sender<Queued>>,
     bytes_max: usize,
     metrics: Arc<Metrics>,
@@ -64,22 +66,27 @@ struct Queued {
 impl Mirror {
     /// Mirrors nothing and counts that.
     pub fn off(metrics: Arc<Metrics>) -> Mirror {
-        Mirror { queue: None, bytes_max: 0, metrics }
+        Mirror(Arc::new(Near { queue: None, bytes_max: 0, metrics }))
     }
 
     /// Queues a job, or drops and counts it when the queue is full by count or by bytes.
     pub fn offer(&self, job: Job) {
-        let Some(queue) = &self.queue else { return self.metrics.skipped(Skip::Off) };
+        let Near { queue, bytes_max, metrics } = &*self.0;
+        let Some(queue) = queue else { return metrics.skipped(Skip::Off) };
         let weight = job.weight_bytes() as i64;
-        let before = self.metrics.queue_bytes.inc_by(weight);
-        let queued = Queued { job: Some(job), weight, bytes: self.metrics.queue_bytes.clone() };
-        if before + weight > self.bytes_max as i64 {
-            return self.metrics.dropped(Dropped::QueueBytes);
+        let before = metrics.queue_bytes.inc_by(weight);
+        let queued = Queued { job: Some(job), weight, bytes: metrics.queue_bytes.clone() };
+        if before + weight > *bytes_max as i64 {
+            return metrics.dropped(Dropped::QueueBytes);
         }
-        let Ok(place) = queue.try_reserve() else { return self.metrics.dropped(Dropped::QueueCount) };
+        let Ok(place) = queue.try_reserve() else { return metrics.dropped(Dropped::QueueCount) };
         // Counted before it can be compared, so that nobody ever sees more compared than mirrored.
-        self.metrics.mirrored.inc();
+        metrics.mirrored.inc();
         place.send(queued);
+    }
+
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 }
 
@@ -98,24 +105,38 @@ pub struct Worker {
 
 pub fn queue(limits: MirrorLimits, judge: Judge, metrics: Arc<Metrics>) -> (Mirror, Worker) {
     let (sender, receiver) = mpsc::channel(limits.queue_max);
-    let mirror = Mirror { queue: Some(sender), bytes_max: limits.queue_bytes_max, metrics };
-    (mirror, Worker { queue: receiver, judge: Arc::new(judge), limits })
+    let near = Near { queue: Some(sender), bytes_max: limits.queue_bytes_max, metrics };
+    (Mirror(Arc::new(near)), Worker { queue: receiver, judge: Arc::new(judge), limits })
 }
 
 impl Worker {
-    /// Works until every near end is gone and the queue is empty, or the drain time is over.
-    pub async fn run(mut self, sides: Sides) {
+    /// Works until every near end is gone and the queue is empty. Once `fronts_ended` nothing new comes, and what is
+    /// queued has the drain time to be compared.
+    pub async fn run(mut self, sides: Sides, fronts_ended: impl Future) {
+        let drain = self.limits.drain;
+        let time_is_over = async {
+            fronts_ended.await;
+            tokio::time::sleep(drain).await;
+        };
+        tokio::select! {
+            () = self.work(sides) => {}
+            () = time_is_over => tracing::warn!(waiting = self.queue.len(), "the drain time is over; what waits is not compared"),
+        }
+    }
+
+    async fn work(&mut self, sides: Sides) {
         let slots = Arc::new(Semaphore::new(self.limits.concurrency));
-        while let Some(queued) = self.queue.recv().await {
+        loop {
+            // First, so that what waits for a slot waits in the queue, where it is counted.
             let slot = slots.clone().acquire_owned().await.expect("never closed");
+            let Some(queued) = self.queue.recv().await else { break };
             let (sides, judge) = (sides.clone(), self.judge.clone());
             tokio::spawn(async move {
                 mirror(queued, &sides, &judge).await;
                 drop(slot);
             });
         }
-        let all = slots.acquire_many(self.limits.concurrency as u32);
-        let _ = tokio::time::timeout(self.limits.drain, all).await;
+        let _ = slots.acquire_many(self.limits.concurrency as u32).await;
     }
 }
 

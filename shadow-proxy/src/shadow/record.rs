@@ -43,7 +43,7 @@ pub struct Shown {
 
 #[derive(Clone, Debug)]
 pub struct StoreLimits {
-    /// Of the database file; the oldest exchanges go first.
+    /// Of the database file, less one batch; the oldest exchanges go first.
     pub bytes_max: u64,
     pub age_max: Duration,
 }
@@ -108,19 +108,21 @@ struct Writer {
 
 impl Writer {
     fn run(mut self, rows: &Receiver<Row>) {
-        let mut pruned = Instant::now();
+        let mut aged = Instant::now();
         while let Ok(first) = rows.recv() {
             let batch = batch(first, rows);
-            let size = batch.len() as u64;
             if let Err(error) = self.write(&batch) {
-                self.metrics.records_lost.inc_by(size);
+                self.metrics.records_lost.inc_by(batch.len() as u64);
                 self.say(&error);
             }
-            if pruned.elapsed() > Duration::from_secs(1) {
-                if let Err(error) = self.prune(batch[0].at_ms) {
+            if let Err(error) = self.drop_oldest() {
+                self.say(&error);
+            }
+            if aged.elapsed() > Duration::from_secs(1) {
+                if let Err(error) = self.drop_old(batch[0].at_ms) {
                     self.say(&error);
                 }
-                pruned = Instant::now();
+                aged = Instant::now();
             }
         }
         // A clean end leaves one file.
@@ -157,23 +159,44 @@ impl Writer {
         transaction.commit()
     }
 
-    /// Drops what is too old, and the oldest tenth while the file is too large.
-    fn prune(&mut self, now_ms: u64) -> rusqlite::Result<()> {
-        let oldest_ms = now_ms.saturating_sub(self.limits.age_max.as_millis() as u64);
-        self.connection.execute("DELETE FROM exchanges WHERE at_ms < ?1", [oldest_ms])?;
-        let used: u64 = self.connection.query_row(
-            "SELECT (page_count - freelist_count) * page_size
-             FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()",
-            [],
-            |row| row.get(0),
-        )?;
-        if used > self.limits.bytes_max {
-            self.connection.execute(
+    /// Keeps to the size: a tenth at a time, until there is room or nothing left to drop.
+    fn drop_oldest(&mut self) -> rusqlite::Result<()> {
+        let mut dropped = 0;
+        while self.used()? > self.limits.bytes_max {
+            let tenth = self.connection.execute(
                 "DELETE FROM exchanges WHERE id <= (SELECT min(id) + (max(id) - min(id)) / 10 FROM exchanges)",
                 [],
             )?;
+            if tenth == 0 {
+                break;
+            }
+            dropped += tenth;
         }
-        self.connection.execute_batch("PRAGMA incremental_vacuum")
+        if dropped > 0 { self.tidy_up() } else { Ok(()) }
+    }
+
+    fn used(&self) -> rusqlite::Result<u64> {
+        let sql = "SELECT (page_count - freelist_count) * page_size
+                   FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()";
+        self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0))
+    }
+
+    /// Keeps to the age.
+    fn drop_old(&mut self, now_ms: u64) -> rusqlite::Result<()> {
+        let oldest_ms = now_ms.saturating_sub(self.limits.age_max.as_millis() as u64);
+        let dropped = self.connection.execute("DELETE FROM exchanges WHERE at_ms < ?1", [oldest_ms])?;
+        if dropped > 0 { self.tidy_up() } else { Ok(()) }
+    }
+
+    /// After exchanges were dropped: their findings take the next one as example, the disk takes the free pages.
+    fn tidy_up(&mut self) -> rusqlite::Result<()> {
+        let forget = "UPDATE findings SET exchange = NULL WHERE exchange NOT IN (SELECT id FROM exchanges)";
+        self.connection.execute(forget, [])?;
+        let mut vacuum = self.connection.prepare_cached("PRAGMA incremental_vacuum")?;
+        // Each step gives one page back.
+        let mut pages = vacuum.query([])?;
+        while pages.next()?.is_some() {}
+        Ok(())
     }
 
     /// Once a minute: a full disk must not fill the log too.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use axum::extract::DefaultBodyLimit;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
@@ -24,6 +25,9 @@ use crate::shift::weight::ALL_PPM;
 
 use super::finding::{self, Finding};
 use super::page;
+
+/// A command and its reason; what it says is written into the journal.
+const COMMAND_BYTES_MAX: usize = 16 << 10;
 
 /// What the admin port shows and moves.
 pub struct Admin {
@@ -57,6 +61,7 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/healthz", get(async || Json(json!({"status": "ok"}))))
         .route("/readyz", get(ready))
         .merge(guarded)
+        .layer(DefaultBodyLimit::max(COMMAND_BYTES_MAX))
         .fallback(async || Problem(StatusCode::NOT_FOUND, "there is no such page; `/` lists what there is".to_owned()))
         .with_state(admin)
 }

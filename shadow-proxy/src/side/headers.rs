@@ -1,6 +1,10 @@
 //! Which headers belong to one connection and are therefore neither forwarded nor compared.
 
-use http::header::{CONNECTION, HeaderMap, HeaderName, TRANSFER_ENCODING};
+use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
+
+/// In a request or an answer. hyper's own limit is 100, which headers added by proxies in front can exceed; Node's is
+/// 2,000.
+pub const HEADERS_MAX: usize = 256;
 
 /// RFC 9110 §7.6.1, and `keep-alive` and `proxy-connection`, which are sent without being listed in `Connection`.
 const HOP_BY_HOP: [&str; 9] = [
@@ -36,9 +40,12 @@ pub fn end_to_end(headers: HeaderMap) -> HeaderMap {
     kept
 }
 
-/// Whether the body came in chunks of unknown total length, which is then how it must be sent on.
-pub fn is_chunked(headers: &HeaderMap) -> bool {
-    headers.get_all(TRANSFER_ENCODING).iter().any(|value| value.as_bytes().to_ascii_lowercase().ends_with(b"chunked"))
+/// How a body of unknown total length came, which is then how it must be sent on: in chunks, and what is in them may be
+/// coded (`gzip, chunked`), which is nobody's to undo on the way.
+pub fn transfer_encoding(headers: &HeaderMap) -> Option<HeaderValue> {
+    let values: Vec<&[u8]> = headers.get_all(TRANSFER_ENCODING).iter().map(HeaderValue::as_bytes).collect();
+    let is_chunked = values.last()?.to_ascii_lowercase().ends_with(b"chunked");
+    HeaderValue::from_bytes(&values.join(&b", "[..])).ok().filter(|_| is_chunked)
 }
 
 fn is_hop_by_hop(name: &HeaderName) -> bool {

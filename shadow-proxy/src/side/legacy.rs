@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::exchange::{Answer, Call, Failure};
 
-use super::headers::end_to_end;
+use super::headers::{HEADERS_MAX, end_to_end};
 
 #[derive(Clone, Debug)]
 pub struct LegacyLimits {
@@ -45,6 +45,7 @@ impl Legacy {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(limits.idle)
             .http1_preserve_header_case(true)
+            .http1_max_headers(HEADERS_MAX)
             // A request without `Host` is legacy's to refuse.
             .set_host(false)
             .build(connector);
@@ -55,7 +56,7 @@ impl Legacy {
     pub async fn send(&self, call: &Call, framing: Framing) -> Result<Response<Incoming>, Failure> {
         let body = OutgoingBody::Whole {
             data: Some(call.body.clone()).filter(|data| !data.is_empty()),
-            framed: framing.chunked,
+            framed: framing.transfer_encoding.is_some(),
         };
         let asked = self.dispatch(self.request(call, framing, body));
         tokio::time::timeout(self.limits.deadline, asked).await.unwrap_or(Err(Failure::Deadline))
@@ -97,8 +98,8 @@ impl Legacy {
         *request.headers_mut() = call.headers.clone();
         *request.version_mut() = framing.version;
         *request.extensions_mut() = framing.extensions;
-        if framing.chunked {
-            request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        if let Some(transfer_encoding) = framing.transfer_encoding {
+            request.headers_mut().insert(TRANSFER_ENCODING, transfer_encoding);
         }
         request
     }
@@ -124,7 +125,7 @@ impl Legacy {
 #[derive(Clone, Default)]
 pub struct Framing {
     /// The body came, and goes on, in chunks; else with the `content-length` among the headers, or none.
-    pub chunked: bool,
+    pub transfer_encoding: Option<HeaderValue>,
     /// An old client's request reads otherwise: it may lack `Host`, and its answer may not come in chunks.
     pub version: Version,
     /// hyper keeps the case of the header names here.

@@ -1,11 +1,21 @@
 //! The real binary between real services.
 
+mod canary;
+mod config;
 mod contract;
 mod process;
 mod scripted;
 mod wire;
 mod world;
 
+mod alone;
 mod answer;
+mod crowd;
+mod failure;
+mod isolation;
 mod parity;
+mod queue;
 mod request;
+mod shutdown;
+mod store;
+mod weight;

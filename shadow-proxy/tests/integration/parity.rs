@@ -11,8 +11,8 @@ async fn every_contract_case_is_answered_as_if_the_node_service_had_been_asked_i
     assert!(cases.len() >= 40);
     for case in &cases {
         let request = &case.request;
-        let mut direct = Wire::connect(proxy.node()).await.ask(request).await;
-        let mut through = proxy.ask(request).await;
+        let direct = Wire::connect(proxy.node()).await.ask(request).await;
+        let through = proxy.ask(request).await;
         let name = &case.name;
         assert_eq!(through.start, direct.start, "{name}");
         assert_eq!(through.end_to_end(), direct.end_to_end(), "{name}");

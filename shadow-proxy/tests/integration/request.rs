@@ -99,6 +99,11 @@ async fn chunks_stay_chunks_and_lengths_stay_lengths() {
         assert_eq!(received.values("content-length"), [""; 0]);
         assert_eq!(received.end_to_end(), [("Host", "a"), ("X-Last", "1")].map(|(n, v)| (n.to_owned(), v.to_owned())));
     }
+    // What the chunks hold may be coded, and then has to be called that.
+    let sent = [head.replace("chunked", "gzip, chunked").as_bytes(), &chunked(b"no gzip", 3)].concat();
+    assert_eq!(proxy.ask(&sent).await.status(), 200);
+    let received = last(&proxy);
+    assert_eq!((received.values("transfer-encoding"), received.text().as_str()), (vec!["gzip, chunked"], "no gzip"));
     proxy.settled().await;
 }
 
@@ -133,13 +138,16 @@ async fn a_client_that_expects_100_continue_is_told_to_and_legacy_sees_it_did() 
 }
 
 #[tokio::test]
-async fn a_tunnel_is_refused_and_counted() {
+async fn what_asks_for_a_host_is_refused_and_counted() {
     let proxy = World::new().start().await;
+    for request in ["GET other.example HTTP/1.1\r\nHost: a\r\n\r\n", "GET a:80 HTTP/1.1\r\nHost: a\r\n\r\n"] {
+        assert_eq!(proxy.ask(request).await.status(), 400);
+    }
     let answer = proxy.ask("CONNECT other.example:443 HTTP/1.1\r\nHost: other.example:443\r\n\r\n").await;
     assert_eq!(answer.status(), 501);
     assert_eq!(answer.values("content-type"), ["application/problem+json"]);
     let status = proxy.settled().await;
-    assert_eq!(status["requests"]["skipped"]["method"], 1);
+    assert_eq!(status["requests"]["skipped"]["method"], 3);
     assert_eq!(proxy.legacy().count(), 0);
 }
 

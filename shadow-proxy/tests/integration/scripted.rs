@@ -53,6 +53,14 @@ impl Scripted {
         received.expect("the service runs as long as the test").clone()
     }
 
+    /// Waits for a request of a path.
+    pub(crate) async fn received_for(&self, path: &str) {
+        let mut received = self.received.clone();
+        let is_for = |request: &Message| request.start.split(' ').nth(1) == Some(path);
+        let received = within("a request", received.wait_for(|all| all.iter().any(is_for))).await;
+        drop(received.expect("the service runs as long as the test"));
+    }
+
     /// All requests so far.
     pub(crate) fn so_far(&self) -> Vec<Message> {
         self.received.borrow().clone()

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// Nothing in a test waits longer for one event.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(100);
 
 /// Waits for an event, and fails the test when it does not come.
 pub(crate) async fn within<T>(what: &str, event: impl Future<Output = T>) -> T {
@@ -53,6 +53,11 @@ impl Wire {
     pub(crate) fn on(stream: TcpStream) -> Wire {
         stream.set_nodelay(true).expect("an open socket");
         Wire { stream, read: Vec::new() }
+    }
+
+    pub(crate) fn on_std(stream: std::net::TcpStream) -> Wire {
+        stream.set_nonblocking(true).expect("an open socket");
+        Wire::on(TcpStream::from_std(stream).expect("an open socket"))
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {

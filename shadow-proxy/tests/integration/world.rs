@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -29,6 +30,8 @@ pub(crate) enum Legacy {
     Scripted(Scripted),
     /// A port that refuses connections; the socket keeps it from being taken by anybody else.
     Absent(socket2::Socket),
+    /// Something the test made itself.
+    At(SocketAddr),
 }
 
 pub(crate) enum Candidate {
@@ -95,7 +98,7 @@ impl World {
     pub(crate) async fn try_start(self) -> Result<Proxy, Ended> {
         let node = match self.legacy {
             Legacy::Node => Some(node().await),
-            Legacy::Scripted(_) | Legacy::Absent(_) => None,
+            Legacy::Scripted(_) | Legacy::Absent(_) | Legacy::At(_) => None,
         };
         let proxy = self.with_node(node).await?;
         if proxy.world.weight_ppm > 0 {
@@ -110,6 +113,7 @@ impl World {
             (Legacy::Node, node) => node.as_ref().expect("it was started").address("listen"),
             (Legacy::Scripted(scripted), _) => scripted.address,
             (Legacy::Absent(socket), _) => address(socket),
+            (Legacy::At(address), _) => *address,
         };
         let config = self.data.path().join("config.toml");
         std::fs::write(&config, &self.config).expect("a file");
@@ -188,7 +192,7 @@ impl Proxy {
     pub(crate) fn legacy(&self) -> &Scripted {
         match &self.world.legacy {
             Legacy::Scripted(scripted) => scripted,
-            Legacy::Node | Legacy::Absent(_) => panic!("legacy is not scripted"),
+            Legacy::Node | Legacy::Absent(_) | Legacy::At(_) => panic!("legacy is not scripted"),
         }
     }
 
@@ -260,6 +264,13 @@ impl Proxy {
 
     pub(crate) fn data_folder(&self) -> PathBuf {
         self.world.data_folder()
+    }
+
+    /// A number that the store holds.
+    pub(crate) fn stored(&self, sql: &str) -> u64 {
+        let store = self.data_folder().join("shadow.db");
+        let store = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_ONLY).expect("there is a store");
+        store.query_row(sql, [], |row| row.get(0)).expect("a number")
     }
 
     /// Ends it without a word to it, and starts it again on what it left. Ports change.

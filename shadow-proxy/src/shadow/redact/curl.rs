@@ -51,7 +51,8 @@ impl Secrets {
         }
         let is_plain = |text: &str| !text.contains(['"', '$', '`', '\\', '!']);
         if parts.iter().all(|(literal, _)| is_plain(literal)) && is_plain(rest) {
-            let inside: String = parts.iter().map(|(literal, number)| format!("{literal}${{SECRET_{number}}}")).collect();
+            let inside: String =
+                parts.iter().map(|(literal, number)| format!("{literal}${{SECRET_{number}}}")).collect();
             return format!("\"{inside}{rest}\"");
         }
         let quoted: String =

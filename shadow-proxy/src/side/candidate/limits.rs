@@ -4,6 +4,7 @@ use std::future::Future;
 use std::str::FromStr;
 use std::time::Duration;
 
+use rustix::time::ClockId;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -49,7 +50,7 @@ pub struct Limits {
     pub memory_bytes_max: usize,
     /// From the call to the complete answer, waiting included.
     pub deadline: Duration,
-    /// CPU of one call, counted in whole ticks.
+    /// CPU time of one call, looked at in every tick.
     pub cpu_max: Duration,
     /// How often a computing guest lets other requests of its thread run.
     pub tick: Duration,
@@ -71,7 +72,10 @@ pub struct Guest {
     memory_bytes_max: usize,
     /// The guest asked for more than its cap, which is how a trap that follows is explained.
     pub memory_refused: bool,
-    ticks_left: u64,
+    tick: Duration,
+    cpu_left: Duration,
+    /// Of the thread, at the last tick of this call.
+    cpu_seen: Option<Duration>,
 }
 
 impl Guest {
@@ -85,8 +89,20 @@ impl Guest {
             outbound: NoOutbound,
             memory_bytes_max: limits.memory_bytes_max,
             memory_refused: false,
-            ticks_left: 0,
+            tick: limits.tick,
+            cpu_left: Duration::ZERO,
+            cpu_seen: None,
         }
+    }
+
+    /// Counts one more tick: the CPU time its thread got since the last one, which is none when others had the core,
+    /// and no more than a tick, for then it was another request of this thread that got it.
+    fn is_out_of_cpu(&mut self) -> bool {
+        let now = Duration::try_from(rustix::time::clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default();
+        let since = self.cpu_seen.map_or(self.tick, |seen| now.saturating_sub(seen));
+        self.cpu_seen = Some(now);
+        self.cpu_left = self.cpu_left.saturating_sub(since.min(self.tick));
+        self.cpu_left.is_zero()
     }
 
     pub fn live_resources(&self) -> bool {
@@ -96,7 +112,9 @@ impl Guest {
 
 /// Arms a store for one call: a parked store's deadline lies in the past.
 pub fn arm(store: &mut wasmtime::Store<Guest>, limits: &Limits) {
-    store.data_mut().ticks_left = (limits.cpu_max.as_nanos() / limits.tick.as_nanos().max(1)) as u64;
+    let guest = store.data_mut();
+    guest.cpu_left = limits.cpu_max;
+    guest.cpu_seen = None;
     store.set_epoch_deadline(1);
     store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
 }
@@ -106,9 +124,12 @@ pub fn confine(store: &mut wasmtime::Store<Guest>) {
     store.limiter(|guest| guest);
     store.set_max_component_handles(HANDLES_MAX);
     store.epoch_deadline_callback(|mut store| {
-        let guest = store.data_mut();
-        guest.ticks_left = guest.ticks_left.saturating_sub(1);
-        Ok(if guest.ticks_left == 0 { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) })
+        if store.data_mut().is_out_of_cpu() {
+            return Ok(UpdateDeadline::Interrupt);
+        }
+        // tokio's own: `UpdateDeadline::Yield` wakes itself at once, and tokio looks for input and timers only after
+        // dozens of such turns.
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     });
 }
 

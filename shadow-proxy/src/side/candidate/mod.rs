@@ -58,17 +58,18 @@ impl Embedded {
         answer
     }
 
-    /// Where the instance goes after its call, off the caller's path: the answer is sent first.
+    /// Where the instance goes after its call. What costs time (dropping one, making one) is left for after the answer.
     fn put_back(&self, used: Option<stock::Instance>) {
-        if let Some(instance) = used.filter(|instance| self.limits.instances.may_serve_again(instance.calls)) {
-            return self.stock.put(instance);
-        }
-        if self.stock.is_full() {
-            return;
-        }
+        let used = match used {
+            Some(instance) if self.limits.instances.may_serve_again(instance.calls) => return self.stock.put(instance),
+            used => used,
+        };
         let (pre, limits, stock) = (self.pre.clone(), self.limits.clone(), self.stock.clone());
         tokio::spawn(async move {
-            if let Ok(instance) = stock::Instance::new(&pre, &limits).await {
+            drop(used);
+            if !stock.is_full()
+                && let Ok(instance) = stock::Instance::new(&pre, &limits).await
+            {
                 stock.put(instance);
             }
         });
@@ -91,9 +92,9 @@ impl Embedded {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         runtime.block_on(async {
             for _ in 0..self.stock.capacity() {
-                let instance = stock::Instance::new(&self.pre, &self.limits)
-                    .await
-                    .context("the component cannot be instantiated; `shadow-proxy doctor FILE` says what it needs")?;
+                let instance = stock::Instance::new(&self.pre, &self.limits).await.context(
+                    "the component cannot be instantiated; does it need more than candidate.memory_bytes_max?",
+                )?;
                 self.stock.put(instance);
             }
             let warm_up = Call {
