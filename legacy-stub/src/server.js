@@ -1,28 +1,27 @@
 import { createServer } from 'node:http';
-import { fileURLToPath } from 'node:url';
 
 import { createApp } from './app.js';
+import { readEnv } from './config.js';
 import { loadKeys } from './keys.js';
 import { stopOnSignal } from './shutdown.js';
-
-const DEFAULT_KEYS_FILE = fileURLToPath(new URL('../keys.json', import.meta.url));
+import { loadTokens } from './tokens.js';
 
 try {
-  start(readEnv(process.env));
+  await start(readEnv(process.env));
 } catch (error) {
   fail(error);
 }
 
-function readEnv(env) {
-  const port = Number(env.PORT || 3000);
-  if (!Number.isInteger(port) || port < 0 || port > 65535) {
-    throw new Error(`PORT is "${env.PORT}"; set it to a number from 0 (any free port) to 65535`);
+async function start(config) {
+  const { port, host, quirks } = config;
+  const { default: express } = await import(config.express);
+  const keys = loadKeys(config.keysFile, quirks);
+  const tokens = loadTokens(config, quirks);
+  const server = createServer(createApp(express, { ...config, keys, tokens }));
+  if (quirks.has('async-no-catch')) {
+    // Services with this bug log it, or Node would end them at the first bad token.
+    process.on('unhandledRejection', (error) => console.error(`unhandled rejection: ${error.message}`));
   }
-  return { port, host: env.HOST || '127.0.0.1', keysFile: env.KEYS_FILE || DEFAULT_KEYS_FILE };
-}
-
-function start({ port, host, keysFile }) {
-  const server = createServer(createApp(loadKeys(keysFile)));
   stopOnSignal(server);
   server.on('error', (error) => {
     fail(error.code === 'EADDRINUSE' ? new Error(`${host}:${port} is in use; set PORT to another port, or to 0`) : error);

@@ -6,6 +6,7 @@ const FOLDER = new URL('../contract/', import.meta.url);
 /** All cases, each with the name of its file. */
 export function readContract() {
   return readdirSync(FOLDER)
+    .filter((file) => file.endsWith('.json'))
     .sort()
     .map((file) => ({ file, contractCase: JSON.parse(readFileSync(new URL(file, FOLDER), 'utf8')) }));
 }

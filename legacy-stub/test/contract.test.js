@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, suite, test } from 'node:test';
 
 import { legacyExpectation, readContract, unmet } from './contract.js';
 import { send, startService, stopService } from './service.js';
 
-const CASE_COUNT_MIN = 40;
-const CASE_MEMBERS = ['name', 'why', 'weight', 'request', 'expect', 'legacy', 'difference'];
+const CASE_COUNT_MIN = 200;
+const CASE_MEMBERS = ['name', 'why', 'weight', 'request', 'expect', 'class', 'parity', 'legacy', 'difference', 'fastapi', 'fastapi_difference'];
+const CLASSES = ['copied', 'normalised', 'declared', 'host'];
 const REQUEST_MEMBERS = ['method', 'path', 'headers', 'body', 'body_base64', 'body_repeat'];
 const BODY_MEMBERS = ['body', 'body_base64', 'body_repeat'];
 const EXPECT_MEMBERS = ['status', 'content_type', 'headers', 'json', 'body_bytes'];
+
+const TOKENS = JSON.parse(readFileSync(new URL('../contract/keys/tokens.json', import.meta.url), 'utf8'));
 
 const contract = readContract();
 
@@ -24,6 +28,13 @@ suite('the contract is well-formed', () => {
       const same = byRequest.get(JSON.stringify(request));
       assert.equal(same, undefined, `${name} sends what ${same} sends`);
       byRequest.set(JSON.stringify(request), name);
+    }
+  });
+
+  test('each case of a made token sends this token', () => {
+    const sent = Object.fromEntries(contract.map(({ contractCase: { name, request } }) => [name, request.headers?.[0]?.[1]]));
+    for (const [name, token] of Object.entries(TOKENS)) {
+      assert.equal(sent[name], `Bearer ${token}`, `${name}: copy the token from contract/keys/tokens.json`);
     }
   });
 
@@ -53,24 +64,19 @@ suite('the service answers as the contract says for legacy', () => {
   }
 });
 
-function checkForm(file, { name, why, weight, request, expect, legacy, difference, ...others }) {
+function checkForm(file, contractCase) {
+  const { name, why, weight, request, expect } = contractCase;
   assert.equal(file, `${name}.json`, 'the file is named after the case, so names are unique');
   assert.match(name, /^[a-z0-9]+(-[a-z0-9]+)*$/);
-  assert.match(why, /^[A-Z].*\.$/, '`why` is a sentence');
+  assert.match(why, /^\S.*\.$/, '`why` is a sentence');
   assert.ok(Number.isInteger(weight) && weight >= 0, '`weight` is a whole number from 0');
-  assert.deepEqual(others, {}, `the members of a case are ${CASE_MEMBERS}`);
-
-  assertOnly(request, REQUEST_MEMBERS);
-  assert.match(request.method, /^[A-Z]+$/);
-  assert.match(request.path, /^\/[!-~]*$/);
-  assert.ok(BODY_MEMBERS.filter((member) => member in request).length <= 1, 'one kind of body');
-  for (const [headerName, value, ...more] of request.headers) {
-    assert.match(headerName, /^[A-Za-z0-9-]+$/);
-    assert.match(value, /^[\t\x20-\x7e\x80-\xff]*$/, 'one character is one byte');
-    assert.deepEqual(more, []);
-  }
-  if (request.body_base64 !== undefined) {
-    assert.equal(Buffer.from(request.body_base64, 'base64').toString('base64'), request.body_base64);
+  assertOnly(contractCase, CASE_MEMBERS);
+  if (request.raw === undefined) {
+    checkRequest(request);
+  } else {
+    assertOnly(request, ['raw']);
+    assert.match(request.raw, /^[\x00-\xff]+$/, 'one character is one byte');
+    assert.equal(weight, 0, 'raw bytes are no load');
   }
 
   assertOnly(expect, EXPECT_MEMBERS);
@@ -80,13 +86,44 @@ function checkForm(file, { name, why, weight, request, expect, legacy, differenc
     assert.equal(headerName, headerName.toLowerCase());
   }
 
-  assert.equal(legacy === undefined, difference === undefined, '`legacy` and `difference` come together');
-  if (legacy !== undefined) {
-    assert.match(difference, /^\S.*\.$/, '`difference` is a sentence');
-    assert.notDeepEqual(legacy, {});
-    assertOnly(legacy, Object.keys(expect));
-    assert.notEqual(legacy.status, null, 'a status cannot be removed');
+  checkOverride(expect, contractCase.legacy, contractCase.difference);
+  checkOverride(expect, contractCase.fastapi, contractCase.fastapi_difference);
+  checkClass(contractCase);
+}
+
+function checkRequest(request) {
+  assertOnly(request, REQUEST_MEMBERS);
+  assert.match(request.method, /^[A-Z]+$/);
+  assert.match(request.path, /^\/[!-~]*$/);
+  assert.ok(BODY_MEMBERS.filter((member) => member in request).length <= 1, 'one kind of body');
+  for (const [headerName, value, ...more] of request.headers) {
+    assert.match(headerName, /^[A-Za-z0-9._-]+$/);
+    assert.match(value, /^[\t\x20-\x7e\x80-\xff]*$/, 'one character is one byte');
+    assert.deepEqual(more, []);
   }
+  if (request.body_base64 !== undefined) {
+    assert.equal(Buffer.from(request.body_base64, 'base64').toString('base64'), request.body_base64);
+  }
+}
+
+function checkOverride(expect, override, difference) {
+  assert.equal(override === undefined, difference === undefined, 'an override and its sentence come together');
+  if (override !== undefined) {
+    assert.match(difference, /^\S.*\.$/, 'the difference is a sentence');
+    assert.notDeepEqual(override, {});
+    assertOnly(override, Object.keys(expect));
+    assert.notEqual(override.status, null, 'a status cannot be removed');
+  }
+}
+
+function checkClass({ request, class: kind, parity, legacy }) {
+  assert.equal(kind !== undefined, legacy !== undefined || request.raw !== undefined, '`class` stands with `legacy` and with `raw`');
+  assert.ok(request.raw === undefined || kind === 'host', 'bytes are the matter of the host');
+  assert.ok(kind === undefined || CLASSES.includes(kind), `a class is one of ${CLASSES}`);
+  assert.equal(kind === 'copied', parity !== undefined, '`parity` names what is copied');
+  assert.ok(parity === undefined || parity.every((name) => /^[a-z0-9]+(-[a-z0-9]+)*$/.test(name)));
+  // A rule that lets differences pass must never hide another decision.
+  assert.ok(kind !== 'normalised' || legacy?.status === undefined, 'another status is not normalised');
 }
 
 function assertOnly(object, members) {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, suite, test } from 'node:test';
 
-import { launch, openRequest, readAnswer, send, startService, stopService } from './service.js';
+import { openRequest, readAnswer, run, send, startService, stopService } from './service.js';
 
 suite('stopping', () => {
   for (const signal of ['SIGTERM', 'SIGINT']) {
@@ -16,9 +16,8 @@ suite('stopping', () => {
       const exited = once(service.child, 'exit');
       const request = await requestInFlight(service);
 
-      const stopping = once(createInterface(service.child.stderr), 'line');
       service.child.kill(signal);
-      assert.match((await stopping)[0], new RegExp(`^${signal}: stopped listening`));
+      await lineThatMatches(service.child.stderr, new RegExp(`^${signal}: stopped listening`));
       await assert.rejects(send(service, { method: 'GET', path: '/healthz' }), { code: 'ECONNREFUSED' });
 
       request.end('{}');
@@ -104,11 +103,14 @@ async function requestInFlight(service) {
   return request;
 }
 
-async function run(env) {
-  const child = launch(env);
-  child.stdout.resume();
-  let stderr = '';
-  child.stderr.setEncoding('utf8').on('data', (text) => (stderr += text));
-  const [code] = await once(child, 'close');
-  return { code, stderr };
+/** Reads on; a stream that ends first is an error. */
+async function lineThatMatches(stream, pattern) {
+  const lines = createInterface(stream);
+  for await (const line of lines) {
+    if (pattern.test(line)) {
+      stream.resume();
+      return;
+    }
+  }
+  assert.fail(`the stream ended without a line like ${pattern}`);
 }

@@ -1,0 +1,1 @@
+"""The auth service that is being replaced, as a Python team writes it."""
