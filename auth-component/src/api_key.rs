@@ -1,7 +1,6 @@
 //! API keys: how they are written, and what is kept of one.
 //!
-//! A key is `<prefix>_<environment>_<id><secret…>`, in full `acme_live_` + 16 characters of id + `_` + 43 of secret + 6 of
-//! checksum, all base62. Secret scanners find the prefix; the checksum refuses a typing mistake before any store is
+//! A key is `<prefix>_<id>_<secret>_<checksum>`: 2 to 16 of `a-z0-9`, then 16, 43 and 6 characters, all base62. Secret scanners find the prefix; the checksum refuses a typing mistake before any store is
 //! asked; the id, and never the secret, finds the [`Record`].
 //!
 //! Kept is HMAC-SHA-256 of the whole key under a pepper that is not kept with the records. A key has 256 random bits, so
@@ -20,7 +19,6 @@ pub use record::{Accepted, Notice, Peppers, Record, RecordDefect, Refusal, Unava
 pub struct ApiKey<'a> {
     text: &'a str,
     prefix: &'a str,
-    environment: &'a str,
     id: &'a str,
 }
 
@@ -47,35 +45,34 @@ impl<'a> ApiKey<'a> {
     pub fn parse(key: &'a [u8]) -> Result<ApiKey<'a>, FormatDefect> {
         let text = str::from_utf8(key).map_err(|_| FormatDefect::Shape)?;
         let mut parts = text.split('_');
-        let (Some(prefix), Some(environment), Some(id), Some(tail), None) =
+        let (Some(prefix), Some(id), Some(secret), Some(written), None) =
             (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return Err(FormatDefect::Shape);
         };
         let is_base62 = |part: &str, chars| part.len() == chars && part.bytes().all(|b| b.is_ascii_alphanumeric());
-        if !is_label(prefix) || !is_label(environment) || !is_base62(id, ID_CHARS) {
+        let is_shaped =
+            is_base62(id, ID_CHARS) && is_base62(secret, SECRET_CHARS) && is_base62(written, CHECKSUM_CHARS);
+        if !is_label(prefix) || !is_shaped {
             return Err(FormatDefect::Shape);
         }
-        if !is_base62(tail, SECRET_CHARS + CHECKSUM_CHARS) {
-            return Err(FormatDefect::Shape);
-        }
-        let (body, written) = text.split_at(text.len() - CHECKSUM_CHARS);
+        let body = &text[..text.len() - CHECKSUM_CHARS - 1];
         if checksum(body) != written {
             return Err(FormatDefect::Checksum);
         }
-        Ok(ApiKey { text, prefix, environment, id })
+        Ok(ApiKey { text, prefix, id })
     }
 
-    /// A new key from bytes that only a cryptographic source of randomness may supply; `None` if a label is not 2 to 16
-    /// lower-case letters and digits.
-    pub fn generate(random: &[u8; RANDOM_BYTES], prefix: &str, environment: &str) -> Option<String> {
-        if !is_label(prefix) || !is_label(environment) {
+    /// A new key from bytes that only a cryptographic source of randomness may supply; `None` if the prefix is
+    /// not 2 to 16 lower-case letters and digits.
+    pub fn generate(random: &[u8; RANDOM_BYTES], prefix: &str) -> Option<String> {
+        if !is_label(prefix) {
             return None;
         }
         let (id, secret) = random.split_at(ID_RANDOM_BYTES);
-        let mut key = format!("{prefix}_{environment}_{}_{}", base62(id, ID_CHARS), base62(secret, SECRET_CHARS));
-        key.push_str(&checksum(&key));
-        Some(key)
+        let body = format!("{prefix}_{}_{}", base62(id, ID_CHARS), base62(secret, SECRET_CHARS));
+        let checksum = checksum(&body);
+        Some(format!("{body}_{checksum}"))
     }
 
     /// What a store is asked for: 16 letters and digits, whatever the client sent.
@@ -87,10 +84,6 @@ impl<'a> ApiKey<'a> {
         self.prefix
     }
 
-    pub fn environment(&self) -> &'a str {
-        self.environment
-    }
-
     /// The whole key, for [`check`].
     pub fn as_bytes(&self) -> &'a [u8] {
         self.text.as_bytes()
@@ -100,7 +93,7 @@ impl<'a> ApiKey<'a> {
 /// Never the secret.
 impl std::fmt::Debug for ApiKey<'_> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
-        write!(formatter, "{}_{}_{}_…", self.prefix, self.environment, self.id)
+        write!(formatter, "{}_{}_…", self.prefix, self.id)
     }
 }
 
@@ -124,7 +117,7 @@ fn is_label(label: &str) -> bool {
     LABEL_CHARS.contains(&label.len()) && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
-/// CRC-32 (IEEE 802.3) of the rest of the key. Bit by bit: the tables of a crate are bigger than all of this module.
+/// CRC-32 (IEEE 802.3) of all that stands before the last `_`. Bit by bit: the tables of a crate are bigger than all of this module.
 fn checksum(body: &str) -> String {
     let mut crc = u32::MAX;
     for byte in body.bytes() {
@@ -156,7 +149,8 @@ fn base62(number: &[u8], chars: usize) -> String {
 mod tests {
     use super::*;
 
-    const KEY: &str = "acme_live_0000000000000000_00000000000000000000000000000000000000000001HGiRF";
+    /// One of the development keys, which everybody has.
+    const KEY: &str = "dev_mD8ArZUn4FifhC2a_0qJhTgfPh0HX3vXLMEhluGQCc674MIY8k5HGQH6D9iZ_1GT8eQ";
 
     #[test]
     fn a_generated_key_is_read_back() {
@@ -165,13 +159,13 @@ mod tests {
             for (at, byte) in (0_u8..).zip(random.iter_mut()) {
                 *byte = at.wrapping_mul(37).wrapping_add(round);
             }
-            let text = ApiKey::generate(&random, "acme", "live").expect("both labels are good");
+            let text = ApiKey::generate(&random, "acme").expect("a good prefix");
             let key = ApiKey::parse(text.as_bytes()).expect("it was generated");
-            assert_eq!((key.prefix(), key.environment(), text.len()), ("acme", "live", 76));
-            assert!(!format!("{key:?}").contains(&text[27..]), "the secret is not printed");
+            assert_eq!((key.prefix(), text.len()), ("acme", 72));
+            assert!(!format!("{key:?}").contains(&text[22..]), "the secret is not printed");
         }
         for extreme in [[0; RANDOM_BYTES], [255; RANDOM_BYTES]] {
-            let text = ApiKey::generate(&extreme, "a1", "t2").expect("both labels are good");
+            let text = ApiKey::generate(&extreme, "a1").expect("a good prefix");
             assert!(ApiKey::parse(text.as_bytes()).is_ok(), "{text}");
         }
     }
@@ -183,7 +177,7 @@ mod tests {
             for bit in 0..8 {
                 let mut random = [0xa5; RANDOM_BYTES];
                 random[at] ^= 1 << bit;
-                keys.insert(ApiKey::generate(&random, "acme", "test").expect("both labels are good"));
+                keys.insert(ApiKey::generate(&random, "acme").expect("a good prefix"));
             }
         }
         assert_eq!(keys.len(), RANDOM_BYTES * 8);
@@ -202,7 +196,7 @@ mod tests {
 
     #[test]
     fn any_single_change_is_noticed() {
-        let text = ApiKey::generate(&[0x5a; RANDOM_BYTES], "acme", "live").expect("both labels are good");
+        let text = ApiKey::generate(&[0x5a; RANDOM_BYTES], "acme").expect("a good prefix");
         for at in 0..text.len() {
             for byte in [b'0', b'A', b'a', b'_', b'/', b' ', 0, 0xff] {
                 let mut changed = text.clone().into_bytes();
@@ -225,19 +219,23 @@ mod tests {
             ("__proto__", FormatDefect::Shape),
             (&KEY[1..], FormatDefect::Checksum),
             (&KEY[..KEY.len() - 1], FormatDefect::Shape),
-            ("Acme_live_0000000000000000_0000000000000000000000000000000000000000000000000", FormatDefect::Shape),
-            ("acme_live_../../etc/passwd_0000000000000000000000000000000000000000000000000", FormatDefect::Shape),
-            ("acme_live_000000000000000*_0000000000000000000000000000000000000000000000000", FormatDefect::Shape),
-            ("acme_live_0000000000000000_000000000000000000000000000000000000000000000000=", FormatDefect::Shape),
-            ("acme_live_0000000000000000_000000000000000000000000000000000000000000000000é", FormatDefect::Shape),
-            ("acme_live_0000000000000000_0000000000000000000000000000000000000000000000000", FormatDefect::Checksum),
+            (&KEY[..KEY.len() - 7], FormatDefect::Shape),
+            ("Acme_0000000000000000_0000000000000000000000000000000000000000000_000000", FormatDefect::Shape),
+            ("acme_../../etc/passwd_0000000000000000000000000000000000000000000_000000", FormatDefect::Shape),
+            ("acme_000000000000000*_0000000000000000000000000000000000000000000_000000", FormatDefect::Shape),
+            ("acme_0000000000000000_0000000000000000000000000000000000000000000_00000=", FormatDefect::Shape),
+            ("acme_0000000000000000_0000000000000000000000000000000000000000000_00000é", FormatDefect::Shape),
+            ("acme_live_0000000000000000_0000000000000000000000000000000000000000000_000000", FormatDefect::Shape),
+            ("acme_0000000000000000_0000000000000000000000000000000000000000000000000", FormatDefect::Shape),
+            ("acme_0000000000000000_0000000000000000000000000000000000000000000_000000", FormatDefect::Checksum),
             (&long, FormatDefect::Shape),
         ];
+        assert!(ApiKey::parse(KEY.as_bytes()).is_ok());
         for (text, defect) in cases {
             assert_eq!(ApiKey::parse(text.as_bytes()).err(), Some(*defect), "{text}");
         }
-        assert_eq!(ApiKey::generate(&[1; RANDOM_BYTES], "Acme", "live"), None);
-        assert_eq!(ApiKey::generate(&[1; RANDOM_BYTES], "acme", "l_ive"), None);
+        assert_eq!(ApiKey::generate(&[1; RANDOM_BYTES], "Acme"), None);
+        assert_eq!(ApiKey::generate(&[1; RANDOM_BYTES], "ac_me"), None);
     }
 
     /// RFC 4231 §4.2 to §4.4 (test cases 1 to 3).

@@ -1,42 +1,69 @@
-//! The `Authorization` header as RFC 6750 §2.1 and RFC 9110 §11.4 have it.
+//! The `Authorization` header as RFC 6750 §2.1, RFC 7617 and RFC 9110 §11.4 have it, and what a credential is by its
+//! form.
 
-/// Longer keys are refused unread: ours have 7 bytes, no scheme in use has keys near this.
+/// Longer keys are refused unread: ours have 71 bytes, no scheme in use has keys near this.
 const KEY_BYTES_MAX: usize = 512;
+const TOKEN_BYTES_MAX: usize = 8_192;
 
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Credential<'a> {
-    /// No bearer credential: no header, an empty one, another scheme, or the scheme alone.
+pub(crate) enum Authorization<'a> {
+    /// No header, an empty one, another scheme, or the scheme `Bearer` alone.
     None,
-    /// A bearer credential that cannot be a key.
-    Malformed,
-    Key(&'a [u8]),
+    Bearer(&'a [u8]),
+    /// What stands behind the scheme, possibly nothing.
+    Basic(&'a [u8]),
     /// More than one header line: the sender must not use more than one method (RFC 6750 §2).
     Several,
 }
 
-pub(crate) fn credential(lines: &[Vec<u8>]) -> Credential<'_> {
-    let line = match lines {
-        [] => return Credential::None,
-        [line] => line.trim_ascii(),
-        _ => return Credential::Several,
-    };
-    let scheme_end = line.iter().position(|&byte| byte == b' ').unwrap_or(line.len());
-    let (scheme, rest) = line.split_at(scheme_end);
-    let key_start = rest.iter().position(|&byte| byte != b' ').unwrap_or(rest.len());
-    let key = &rest[key_start..];
-    if !scheme.eq_ignore_ascii_case(b"Bearer") || key.is_empty() {
-        Credential::None
-    } else if key.len() > KEY_BYTES_MAX || !is_b64token(key) {
-        Credential::Malformed
-    } else {
-        Credential::Key(key)
+/// What was sent as a credential; nothing says yet that it is good.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Credential<'a> {
+    /// Neither a key nor a token can look like this.
+    Malformed,
+    Key(&'a [u8]),
+    Token(&'a [u8]),
+}
+
+impl Authorization<'_> {
+    /// The values of the header without the spaces and tabs around them.
+    pub(crate) fn of(lines: &[Vec<u8>]) -> Authorization<'_> {
+        let line = match lines {
+            [] => return Authorization::None,
+            [line] => line.as_slice(),
+            _ => return Authorization::Several,
+        };
+        let scheme_end = line.iter().position(|&byte| byte == b' ').unwrap_or(line.len());
+        let (scheme, rest) = line.split_at(scheme_end);
+        let rest = &rest[rest.iter().take_while(|&&byte| byte == b' ').count()..];
+        if scheme.eq_ignore_ascii_case(b"Basic") {
+            Authorization::Basic(rest)
+        } else if scheme.eq_ignore_ascii_case(b"Bearer") && !rest.is_empty() {
+            Authorization::Bearer(rest)
+        } else {
+            Authorization::None
+        }
+    }
+}
+
+impl Credential<'_> {
+    pub(crate) fn of(text: &[u8]) -> Credential<'_> {
+        let is_token = text.contains(&b'.');
+        let bytes_max = if is_token { TOKEN_BYTES_MAX } else { KEY_BYTES_MAX };
+        if text.len() > bytes_max || !is_b64token(text) {
+            Credential::Malformed
+        } else if is_token {
+            Credential::Token(text)
+        } else {
+            Credential::Key(text)
+        }
     }
 }
 
 /// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
-fn is_b64token(key: &[u8]) -> bool {
-    let padding = key.iter().rev().take_while(|&&byte| byte == b'=').count();
-    let body = &key[..key.len() - padding];
+fn is_b64token(text: &[u8]) -> bool {
+    let padding = text.iter().rev().take_while(|&&byte| byte == b'=').count();
+    let body = &text[..text.len() - padding];
     !body.is_empty() && body.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
 }
 
@@ -46,28 +73,46 @@ mod tests {
 
     #[test]
     fn reads_the_header_as_the_rfc_has_it() {
-        let cases: &[(&[&str], Credential)] = &[
-            (&[], Credential::None),
-            (&[""], Credential::None),
-            (&["Bearer"], Credential::None),
-            (&["Bearer   "], Credential::None),
-            (&["Basic a2V5"], Credential::None),
-            (&["Bearer\tkey"], Credential::None),
-            (&["Bearer key"], Credential::Key(b"key")),
-            (&["bEARER   key"], Credential::Key(b"key")),
-            (&["Bearer a+/~._-9=="], Credential::Key(b"a+/~._-9==")),
-            (&["Bearer key more"], Credential::Malformed),
-            (&["Bearer ="], Credential::Malformed),
-            (&["Bearer k=y"], Credential::Malformed),
-            (&["Bearer \"key\""], Credential::Malformed),
-            (&["Bearer k\u{e9}y"], Credential::Malformed),
-            (&["Bearer key", "Bearer key"], Credential::Several),
+        let cases: &[(&[&str], Authorization)] = &[
+            (&[], Authorization::None),
+            (&[""], Authorization::None),
+            (&["Bearer"], Authorization::None),
+            (&["Bearer   "], Authorization::None),
+            (&["Bearer \tkey"], Authorization::Bearer(b"\tkey")),
+            (&["Digest a2V5"], Authorization::None),
+            (&["Bearer\tkey"], Authorization::None),
+            (&["Basic"], Authorization::Basic(b"")),
+            (&["basic  a2V5"], Authorization::Basic(b"a2V5")),
+            (&["Bearer key"], Authorization::Bearer(b"key")),
+            (&["bEARER   key"], Authorization::Bearer(b"key")),
+            (&["Bearer key more"], Authorization::Bearer(b"key more")),
+            (&["Bearer key", "Bearer key"], Authorization::Several),
         ];
         for (lines, expected) in cases {
             let lines: Vec<Vec<u8>> = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
-            assert_eq!(credential(&lines), *expected, "{lines:?}");
+            assert_eq!(Authorization::of(&lines), *expected, "{lines:?}");
         }
-        let long = [[b"Bearer ".as_slice(), &[b'k'; KEY_BYTES_MAX + 1]].concat()];
-        assert_eq!(credential(&long), Credential::Malformed);
+    }
+
+    #[test]
+    fn tells_keys_from_tokens_by_the_dot() {
+        let cases: &[(&[u8], Credential)] = &[
+            (b"a+/~_-9==", Credential::Key(b"a+/~_-9==")),
+            (b"a.b", Credential::Token(b"a.b")),
+            (b".", Credential::Token(b".")),
+            (b"key more", Credential::Malformed),
+            (b"=", Credential::Malformed),
+            (b"", Credential::Malformed),
+            (b"k=y", Credential::Malformed),
+            (b"\"key\"", Credential::Malformed),
+            (b"k\xe9y", Credential::Malformed),
+            (&[b'k'; KEY_BYTES_MAX + 1], Credential::Malformed),
+            (&[b'.'; TOKEN_BYTES_MAX + 1], Credential::Malformed),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(Credential::of(text), *expected, "{}", text.escape_ascii());
+        }
+        assert_eq!(Credential::of(&[b'k'; KEY_BYTES_MAX]), Credential::Key(&[b'k'; KEY_BYTES_MAX]));
+        assert_eq!(Credential::of(&[b'.'; TOKEN_BYTES_MAX]), Credential::Token(&[b'.'; TOKEN_BYTES_MAX]));
     }
 }

@@ -2,11 +2,13 @@
 
 use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::types::{Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam};
+use wasi::io::streams::StreamError;
 
-use crate::{DevelopmentKeys, Headers, Request, Response, handle};
+use crate::{Body, BodyDefect, Headers, Request, Response, Service, handle};
 
 /// `output-stream.blocking-write-and-flush` takes at most this much at a time.
 const WRITE_BYTES_MAX: usize = 4096;
+const READ_BYTES_MAX: usize = 4096;
 
 struct Component;
 
@@ -18,8 +20,8 @@ impl Guest for Component {
         let target = request.path_with_query().unwrap_or_default();
         let headers = request.headers();
         let now = wasi::clocks::wall_clock::now().seconds;
-        let response =
-            handle(&Request { method: name(&method), target: &target, headers: &headers }, &DevelopmentKeys, now);
+        let asked = Request { method: name(&method), target: &target, headers: &headers, body: &request };
+        let response = handle(&asked, Service::development(), now);
         ResponseOutparam::set(outparam, Ok(outgoing(response)));
     }
 }
@@ -30,14 +32,34 @@ impl Headers for Fields {
     }
 }
 
+impl Body for IncomingRequest {
+    fn read(&self, bytes_max: usize) -> Result<Vec<u8>, BodyDefect> {
+        let body = self.consume().map_err(|()| BodyDefect::Broken)?;
+        let stream = body.stream().map_err(|()| BodyDefect::Broken)?;
+        let mut bytes = Vec::new();
+        loop {
+            match stream.blocking_read(READ_BYTES_MAX as u64) {
+                Ok(chunk) => bytes.extend_from_slice(&chunk),
+                Err(StreamError::Closed) => return Ok(bytes),
+                Err(StreamError::LastOperationFailed(_)) => return Err(BodyDefect::Broken),
+            }
+            if bytes.len() > bytes_max {
+                return Err(BodyDefect::TooLong);
+            }
+        }
+    }
+}
+
 /// The whole response, body written and finished: a host then has the complete answer the moment it is set.
 fn outgoing(response: Response) -> OutgoingResponse {
-    let fields = Fields::new();
-    for (name, value) in &response.headers {
-        fields.append(name, value.as_bytes()).expect("our header names and values are valid and not forbidden");
-    }
+    let fields: Vec<(String, Vec<u8>)> =
+        response.headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())).collect();
+    let fields = Fields::from_list(&fields).expect("our header names and values are valid and not forbidden");
     let outgoing = OutgoingResponse::new(fields);
-    outgoing.set_status_code(response.status).expect("our status codes are valid");
+    // Each call into the host costs; 200 is what a response starts with.
+    if response.status != 200 {
+        outgoing.set_status_code(response.status).expect("our status codes are valid");
+    }
     let body = outgoing.body().expect("the body is taken once");
     if !response.body.is_empty() {
         let stream = body.write().expect("the stream is taken once");

@@ -1,77 +1,41 @@
-//! Routes and answers.
+//! Routes.
 
-use serde::Serialize;
-
-use crate::bearer::{self, Credential};
 use crate::http::{Request, Response};
-use crate::keys::{Grant, Keys};
+use crate::proxies::{self, Proxy};
+use crate::service::Service;
+use crate::validate::ErrorBody;
+use crate::{documents, introspect, validate};
 
 /// The answer to one request. `now` is in seconds since the Unix epoch.
 ///
-/// Routes: `POST /auth/validate`, `GET|HEAD /healthz`. Challenges follow RFC 6750 §3.
-pub fn handle(request: &Request, keys: &dyn Keys, now: u64) -> Response {
-    match (request.path(), request.method) {
-        ("/auth/validate", "POST") => validate(request, keys, now),
-        ("/auth/validate", method) => method_not_allowed(method, "POST"),
-        ("/healthz", "GET") => Response::json(200, &Health { status: "ok" }),
-        ("/healthz", "HEAD") => Response::json(200, &Health { status: "ok" }).without_body(),
-        ("/healthz", method) => method_not_allowed(method, "GET, HEAD"),
-        (_, method) => refuse(method, 404, "not_found"),
-    }
+/// The paths and their answers are specified in legacy-stub/README.md, section "The API"; the checks run in the order
+/// given there.
+pub fn handle(request: &Request, service: Service, now: u64) -> Response {
+    let response = match request.path() {
+        "/auth/validate" => only_post(request, || validate::answer(request, service, now)),
+        "/auth/forward" => proxies::answer(Proxy::Forward, request, service, now),
+        "/auth/nginx" => proxies::answer(Proxy::Nginx, request, service, now),
+        "/auth/envoy" => proxies::answer(Proxy::Envoy, request, service, now),
+        path if path.starts_with("/auth/envoy/") => proxies::answer(Proxy::Envoy, request, service, now),
+        "/oauth2/introspect" => only_post(request, || introspect::answer(request, service, now)),
+        "/.well-known/jwks.json" => only_get(request, || documents::jwks(service)),
+        "/healthz" => only_get(request, documents::healthz),
+        "/readyz" => only_get(request, || documents::readyz(service)),
+        "/version" => only_get(request, documents::version),
+        _ => Response::json(404, &ErrorBody { error: "not_found" }),
+    };
+    let response = response.uncached();
+    if request.method == "HEAD" { response.without_body() } else { response }
 }
 
-fn validate(request: &Request, keys: &dyn Keys, now: u64) -> Response {
-    let lines = request.headers.values("authorization");
-    match bearer::credential(&lines) {
-        Credential::Key(key) => match keys.find(key).filter(|grant| now < grant.expires_at) {
-            Some(grant) => Response::json(200, &Validation::of(&grant)),
-            None => unauthorized("Bearer realm=\"auth\", error=\"invalid_token\""),
-        },
-        Credential::Malformed => unauthorized("Bearer realm=\"auth\", error=\"invalid_token\""),
-        Credential::None => unauthorized("Bearer realm=\"auth\""),
-        Credential::Several => Response::json(400, &Refusal { error: "invalid_request" })
-            .with("www-authenticate", "Bearer realm=\"auth\", error=\"invalid_request\""),
-    }
+fn only_post(request: &Request, answer: impl FnOnce() -> Response) -> Response {
+    if request.method == "POST" { answer() } else { method_not_allowed("POST") }
 }
 
-fn unauthorized(challenge: &str) -> Response {
-    Response::json(401, &Validation { valid: false, user_id: None, expires_at: None })
-        .with("www-authenticate", challenge)
+fn only_get(request: &Request, answer: impl FnOnce() -> Response) -> Response {
+    if matches!(request.method, "GET" | "HEAD") { answer() } else { method_not_allowed("GET, HEAD") }
 }
 
-fn method_not_allowed(method: &str, allow: &str) -> Response {
-    refuse(method, 405, "method_not_allowed").with("allow", allow)
-}
-
-fn refuse(method: &str, status: u16, error: &'static str) -> Response {
-    let response = Response::json(status, &Refusal { error });
-    if method == "HEAD" { response.without_body() } else { response }
-}
-
-#[derive(Serialize)]
-struct Validation<'a> {
-    valid: bool,
-    user_id: Option<&'a str>,
-    expires_at: Option<String>,
-}
-
-impl<'a> Validation<'a> {
-    fn of(grant: &'a Grant) -> Self {
-        let expires_at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(grant.expires_at);
-        Validation {
-            valid: true,
-            user_id: Some(grant.user_id),
-            expires_at: Some(humantime::format_rfc3339_millis(expires_at).to_string()),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct Refusal {
-    error: &'static str,
-}
-
-#[derive(Serialize)]
-struct Health {
-    status: &'static str,
+fn method_not_allowed(allow: &str) -> Response {
+    Response::json(405, &ErrorBody { error: "method_not_allowed" }).with("allow", allow)
 }

@@ -6,19 +6,49 @@ pub trait Headers {
     fn values(&self, name: &str) -> Vec<Vec<u8>>;
 }
 
+/// The body, read only where an answer depends on it: most requests are answered before it has arrived.
+pub trait Body {
+    /// All of it, once, if it has at most `bytes_max`.
+    fn read(&self, bytes_max: usize) -> Result<Vec<u8>, BodyDefect>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyDefect {
+    TooLong,
+    /// It ended before it was complete.
+    Broken,
+}
+
 pub struct Request<'a> {
     /// As sent: methods are case-sensitive (RFC 9110 §9.1).
     pub method: &'a str,
     /// Path and query as sent, nothing decoded.
     pub target: &'a str,
     pub headers: &'a dyn Headers,
+    pub body: &'a dyn Body,
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
     /// The target up to the query, matched byte for byte: decoding it first would let `%76alidate` pass a filter
     /// in front that the service itself then undoes.
-    pub fn path(&self) -> &str {
+    pub fn path(&self) -> &'a str {
         self.target.split_once('?').map_or(self.target, |(path, _)| path)
+    }
+
+    /// What follows the first `?`, nothing decoded.
+    pub fn query(&self) -> &'a str {
+        self.target.split_once('?').map_or("", |(_, query)| query)
+    }
+
+    /// The values under `name`, without the spaces and tabs that belong to HTTP.
+    pub(crate) fn header(&self, name: &str) -> Vec<Vec<u8>> {
+        let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
+        let mut values = self.headers.values(name);
+        for value in &mut values {
+            value.truncate(value.iter().rposition(|byte| !is_space(byte)).map_or(0, |last| last + 1));
+            value.drain(..value.iter().take_while(|byte| is_space(byte)).count());
+        }
+        values
     }
 }
 
@@ -32,21 +62,40 @@ pub struct Response {
 
 impl Response {
     pub(crate) fn json(status: u16, body: &impl serde::Serialize) -> Response {
-        let body = serde_json::to_vec(body).expect("our own answer types have string keys and no failing serializer");
-        Response {
-            status,
-            headers: vec![("content-type", "application/json".to_owned()), ("content-length", body.len().to_string())],
-            body,
-        }
+        Response::of(status, "application/json", encode(body))
     }
 
-    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Response {
-        self.headers.push((name, value.to_owned()));
+    /// RFC 9457.
+    pub(crate) fn problem(status: u16, body: &impl serde::Serialize) -> Response {
+        Response::of(status, "application/problem+json", encode(body))
+    }
+
+    pub(crate) fn of(status: u16, content_type: &'static str, body: Vec<u8>) -> Response {
+        let length = body.len().to_string();
+        Response { status, headers: vec![("content-type", content_type.to_owned()), ("content-length", length)], body }
+    }
+
+    pub(crate) fn empty(status: u16) -> Response {
+        Response { status, headers: vec![("content-length", "0".to_owned())], body: Vec::new() }
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Response {
+        self.headers.push((name, value.into()));
         self
+    }
+
+    /// `no-store`, where nothing else was said.
+    pub(crate) fn uncached(self) -> Response {
+        let said = self.headers.iter().any(|(name, _)| *name == "cache-control");
+        if said { self } else { self.with("cache-control", "no-store") }
     }
 
     pub(crate) fn without_body(mut self) -> Response {
         self.body.clear();
         self
     }
+}
+
+fn encode(body: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(body).expect("our own answer types have string keys and no failing serializer")
 }

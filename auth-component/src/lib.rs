@@ -1,21 +1,40 @@
-//! The credential validation service, as a pure function of a request, a set of keys and the time.
+//! The credential validation service, as a pure function of a request, a set of credentials and the time.
 //!
 //! [`handle`] decides and never does I/O, so it is tested natively; [`guest`](crate) is the only file that names
 //! WASI and turns it into a `wasi:http/proxy` component.
 
-pub mod api_key;
-mod bearer;
 mod handle;
+mod validate;
+
+mod proxies;
+mod question;
+
+mod introspect;
+
+mod documents;
+
+mod bearer;
+mod form;
 mod http;
+mod refusal;
+
+mod grant;
+mod service;
+
+pub mod api_key;
+mod development;
 #[cfg(feature = "jwt")]
 pub mod jose;
-mod keys;
 
 #[cfg(target_arch = "wasm32")]
 mod guest;
 #[cfg(any(target_arch = "wasm32", test))]
 mod heap;
 
+pub use development::DevelopmentKeys;
+#[cfg(feature = "jwt")]
+pub use development::DevelopmentTokens;
+pub use grant::{Grant, Keys, NoTokens, Origin, StoreUnavailable, Tokens};
 pub use handle::handle;
-pub use http::{Headers, Request, Response};
-pub use keys::{DevelopmentKeys, Grant, Keys};
+pub use http::{Body, BodyDefect, Headers, Request, Response};
+pub use service::Service;

@@ -243,7 +243,7 @@ mod tests {
     const NOW: u64 = 1_000_000;
 
     fn issue() -> (String, Record) {
-        let key = ApiKey::generate(&[7; RANDOM_BYTES], "acme", "live").expect("both labels are good");
+        let key = ApiKey::generate(&[7; RANDOM_BYTES], "acme").expect("a good prefix");
         let id = ApiKey::parse(key.as_bytes()).expect("it was generated").id().to_owned();
         let pepper = One.pepper("p1").expect("it is there");
         let record = Record::new(&id, key.as_bytes(), "p1", pepper, "user_123", NOW);
@@ -304,7 +304,7 @@ mod tests {
             assert_eq!(at(wrong, &record, NOW), Err(Refusal::WrongSecret), "{wrong}");
         }
         assert_eq!(check(key.as_bytes(), None, &One, NOW), Ok(Err(Refusal::Unknown)));
-        let other = ApiKey::generate(&[8; RANDOM_BYTES], "acme", "live").expect("both labels are good");
+        let other = ApiKey::generate(&[8; RANDOM_BYTES], "acme").expect("a good prefix");
         assert_eq!(at(&other, &record, NOW), Err(Refusal::WrongSecret), "a hash copied into another record");
         record.pepper = "p2".to_owned();
         assert_eq!(check(key.as_bytes(), Some(&record), &One, NOW), Err(Unavailable::PepperUnknown));

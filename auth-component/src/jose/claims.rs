@@ -8,7 +8,7 @@ use super::{Json, Number, Policy, Refusal};
 #[non_exhaustive]
 pub struct Claims {
     pub issuer: Option<String>,
-    /// Without control characters, 1 to 255 bytes of UTF-8; may hold more than a header field can carry.
+    /// Without control characters, 1 to 256 bytes of UTF-8; may hold more than a header field can carry.
     pub subject: Option<String>,
     pub audiences: Vec<String>,
     /// In seconds since the Unix epoch, a fraction rounded up; over at this instant, as the issuer has it.
@@ -24,7 +24,7 @@ pub struct Claims {
 
 /// The end of the year 9999: what lies beyond is a mistake in the unit, or means never.
 const DATE_MAX: u64 = 253_402_300_799;
-const TEXT_BYTES_MAX: usize = 255;
+const TEXT_BYTES_MAX: usize = 256;
 const AUDIENCES_MAX: usize = 100;
 const SCOPES_MAX: usize = 256;
 
@@ -36,8 +36,8 @@ impl Claims {
             subject: text(&members, "sub")?,
             audiences: audiences(&members)?,
             expires_at: date(&members, "exp")?,
-            not_before: date(&members, "nbf")?,
-            issued_at: date(&members, "iat")?,
+            not_before: past(&members, "nbf")?,
+            issued_at: past(&members, "iat")?,
             token_id: text(&members, "jti")?,
             scopes: scopes(&members)?,
             members,
@@ -59,7 +59,8 @@ impl Claims {
         if self.not_before.is_some_and(|instant| instant > soon) {
             return Err(Refusal::NotYetValid);
         }
-        if self.issued_at.is_some_and(|instant| instant > soon) {
+        let issued_ahead = now.saturating_add(policy.skew_s.max(policy.issued_ahead_s));
+        if self.issued_at.is_some_and(|instant| instant > issued_ahead) {
             return Err(Refusal::IssuedInTheFuture);
         }
         Ok(())
@@ -99,7 +100,7 @@ fn text(members: &Object, name: &str) -> Result<Option<String>, Refusal> {
 
 /// Such a text ends in logs and header fields, where control characters do harm.
 fn is_plain(text: &str) -> bool {
-    (1..=TEXT_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control)
+    (1..=TEXT_BYTES_MAX).contains(&text.len()) && !text.bytes().any(|byte| byte.is_ascii_control())
 }
 
 fn audiences(members: &Object) -> Result<Vec<String>, Refusal> {
@@ -124,6 +125,15 @@ fn date(members: &Object, name: &str) -> Result<Option<u64>, Refusal> {
         Some(_) => return Err(Refusal::DateShape),
     };
     if seconds <= DATE_MAX { Ok(Some(seconds)) } else { Err(Refusal::DateShape) }
+}
+
+/// The same for what only has to lie behind: before 1970 is as good as then.
+fn past(members: &Object, name: &str) -> Result<Option<u64>, Refusal> {
+    match members.get(name) {
+        Some(Json::Number(Number::Negative(_))) => Ok(Some(0)),
+        Some(Json::Number(Number::Fraction(seconds))) if *seconds < 0.0 => Ok(Some(0)),
+        _ => date(members, name),
+    }
 }
 
 /// `scope-token *( SP scope-token )` (RFC 6749 §3.3).

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 
 use super::Refusal;
 
@@ -38,6 +39,23 @@ impl Json {
         match self {
             Json::String(text) => Some(text),
             _ => None,
+        }
+    }
+}
+
+/// As it was read, but for numbers, which are whole: a fraction is cut off.
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Json::Null => serializer.serialize_unit(),
+            Json::Bool(value) => serializer.serialize_bool(*value),
+            Json::Number(Number::Unsigned(value)) => serializer.serialize_u64(*value),
+            Json::Number(Number::Negative(value)) => serializer.serialize_i64(*value),
+            // Saturates where nothing whole has as many digits.
+            Json::Number(Number::Fraction(value)) => serializer.serialize_i64(*value as i64),
+            Json::String(text) => serializer.serialize_str(text),
+            Json::Array(elements) => serializer.collect_seq(elements),
+            Json::Object(members) => serializer.collect_map(members),
         }
     }
 }

@@ -29,14 +29,28 @@ pub use jwks::{Jwks, Origin, SetDefect};
 pub use policy::Policy;
 pub use refusal::{Answer, Refusal};
 
+use std::borrow::Borrow;
+
 use compact::Compact;
 use header::Header;
 
 /// The claims of a token that is good at `now` (seconds since the Unix epoch), or why it is not.
 pub fn verify(token: &[u8], keys: &Jwks, policy: &Policy, now: u64) -> Result<Claims, Refusal> {
+    verify_by(token, |_| keys, policy, now)
+}
+
+/// The same where the keys are read only when a token has named its algorithm; `keys_for` gives all that may be pinned to
+/// it.
+pub fn verify_by<K: Borrow<Jwks>>(
+    token: &[u8],
+    keys_for: impl FnOnce(Algorithm) -> K,
+    policy: &Policy,
+    now: u64,
+) -> Result<Claims, Refusal> {
     let compact = Compact::parse(token)?;
     let header = Header::parse(&compact.header, policy)?;
-    let key = keys.pick(&header, policy)?;
+    let keys = keys_for(header.algorithm);
+    let key = keys.borrow().pick(&header, policy)?;
     let claims = Claims::parse(&compact.payload)?;
     claims.check_time(policy, now)?;
     claims.check_identity(policy)?;

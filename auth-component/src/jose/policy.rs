@@ -24,6 +24,8 @@ pub struct Policy {
     pub scopes: Vec<String>,
     /// How far the issuer's clock may differ, for `exp`, `nbf` and `iat`.
     pub skew_s: u64,
+    /// How far `iat` may lie ahead, where that is more than `skew_s`.
+    pub issued_ahead_s: u64,
     /// `exp` may lie at most this far ahead.
     pub lifetime_s_max: u64,
 }
@@ -46,6 +48,7 @@ impl Policy {
             claims_required: Vec::new(),
             scopes: Vec::new(),
             skew_s: 0,
+            issued_ahead_s: 0,
             lifetime_s_max: DAY_S,
         }
     }
@@ -63,6 +66,10 @@ impl Policy {
             (self.issuer.as_deref() == Some(""), "issuer is an empty text; leave it out or write the issuer's URL"),
             (self.audiences.iter().any(String::is_empty), "an audience is an empty text; remove it"),
             (self.skew_s > SKEW_S_MAX, "skew_s is more than 300; set the clocks right and use at most 300"),
+            (
+                self.issued_ahead_s > SKEW_S_MAX,
+                "issued_ahead_s is more than 300; set the clocks right and use at most 300",
+            ),
             (self.lifetime_s_max == 0, "lifetime_s_max is 0; use the issuer's token lifetime in seconds"),
         ];
         checks.into_iter().filter_map(|(found, what)| found.then_some(what)).collect()

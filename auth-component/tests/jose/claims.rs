@@ -69,25 +69,21 @@ fn times() -> Vec<Case> {
 fn dates() -> Vec<Case> {
     let mut cases = Vec::new();
     for name in ["exp", "nbf", "iat"] {
-        for value in [
-            "\"1900000000\"",
-            "null",
-            "true",
-            "false",
-            "[1900000000]",
-            "{}",
-            "-1",
-            "-0.5",
-            "253402300800",
-            "253402300799.5",
-        ] {
+        for value in ["\"1900000000\"", "null", "true", "false", "[1900000000]", "{}", "253402300800", "253402300799.5"]
+        {
             cases.push(date(name, value, Refusal::DateShape));
         }
-        for value in ["1e15", "1e20", "9223372036854775808", "18446744073709551616", "1e308", "-1e308"] {
+        for value in ["1e15", "1e20", "9223372036854775808", "18446744073709551616", "1e308"] {
             cases.push(date(name, value, Refusal::DateShape));
         }
         for value in ["1e400", "-1e400", "NaN", "Infinity", "0x1", "01"] {
             cases.push(date(name, value, Refusal::NotJson));
+        }
+    }
+    for value in ["-1", "-0.5", "-1e308"] {
+        cases.push(date("exp", value, Refusal::DateShape));
+        for name in ["nbf", "iat"] {
+            cases.push(Case { expected: Ok(()), ..date(name, value, Refusal::DateShape) });
         }
     }
     cases.push(date("exp", "1800000600000", Refusal::DateShape));
@@ -161,23 +157,15 @@ fn identities() -> Vec<Case> {
         refused(json!({"sub": null}), Refusal::SubjectMissing),
         under(anybody(), good(json!({"sub": null, "iss": null}))),
         under(anybody(), refused(json!({"sub": 1}), shape)),
-        good(json!({"sub": "a".repeat(255)})),
+        good(json!({"sub": "a".repeat(256)})),
         good(json!({"sub": "h\u{e9}l\u{e8}ne \u{20ac}"})),
-        refused(json!({"sub": "a".repeat(256)}), shape),
+        refused(json!({"sub": "a".repeat(257)}), shape),
         under(wanted.clone(), refused(json!({}), Refusal::ClaimMissing)),
         under(wanted.clone(), good(json!({"tenant": "t"}))),
     ];
-    for bad in [
-        json!(""),
-        json!(1),
-        json!(["a"]),
-        json!({}),
-        json!(true),
-        json!("a\r\nx: y"),
-        json!("a\0"),
-        json!("\u{7f}"),
-        json!("\u{85}"),
-    ] {
+    for bad in
+        [json!(""), json!(1), json!(["a"]), json!({}), json!(true), json!("a\r\nx: y"), json!("a\0"), json!("\u{7f}")]
+    {
         for name in ["sub", "jti"] {
             cases.push(refused(json!({name: bad}), shape));
         }

@@ -1,0 +1,86 @@
+//! `application/x-www-form-urlencoded`, in a query or a body, read without guessing.
+
+/// Names and values in the order sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Form(Vec<(String, String)>);
+
+/// The form breaks a rule: an escape without two hex digits, no UTF-8, or a parameter twice where one is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FormDefect;
+
+impl Form {
+    pub(crate) fn parse(text: &[u8]) -> Result<Form, FormDefect> {
+        let parameters = text.split(|&byte| byte == b'&').filter(|parameter| !parameter.is_empty());
+        let decoded = parameters.map(|parameter| {
+            let (name, value) = halves(parameter);
+            Ok((decode(name)?, decode(value)?))
+        });
+        decoded.collect::<Result<_, _>>().map(Form)
+    }
+
+    /// The value of a parameter that may be there once.
+    pub(crate) fn once(&self, name: &str) -> Result<Option<&str>, FormDefect> {
+        let mut values = self.0.iter().filter(|(known, _)| known == name);
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some((_, value)), None) => Ok(Some(value)),
+            (Some(_), Some(_)) => Err(FormDefect),
+        }
+    }
+}
+
+/// Whether a query, of whose other parameters nothing is asked, has this one.
+pub(crate) fn names(query: &str, name: &str) -> bool {
+    query
+        .as_bytes()
+        .split(|&byte| byte == b'&')
+        .any(|parameter| decode(halves(parameter).0).is_ok_and(|own| own == name))
+}
+
+fn halves(parameter: &[u8]) -> (&[u8], &[u8]) {
+    let end = parameter.iter().position(|&byte| byte == b'=').unwrap_or(parameter.len());
+    (&parameter[..end], parameter.get(end + 1..).unwrap_or_default())
+}
+
+fn decode(text: &[u8]) -> Result<String, FormDefect> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.iter();
+    while let Some(&byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => nibble(rest.next())? << 4 | nibble(rest.next())?,
+            _ => byte,
+        });
+    }
+    String::from_utf8(bytes).map_err(|_| FormDefect)
+}
+
+fn nibble(digit: Option<&u8>) -> Result<u8, FormDefect> {
+    let value = digit.and_then(|&digit| char::from(digit).to_digit(16)).ok_or(FormDefect)?;
+    u8::try_from(value).map_err(|_| FormDefect)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes_and_refuses() {
+        let form = Form::parse(b"a=b+c&%61%62=%E2%82%AC%2b&&flag&x==1&x=2").expect("a good form");
+        assert_eq!(form.once("a"), Ok(Some("b c")));
+        assert_eq!(form.once("ab"), Ok(Some("\u{20ac}+")));
+        assert_eq!(form.once("flag"), Ok(Some("")));
+        assert_eq!(form.once("none"), Ok(None));
+        assert_eq!(form.once("x"), Err(FormDefect));
+        assert_eq!(Form::parse(b""), Ok(Form(Vec::new())));
+        for bad in [b"a=%".as_slice(), b"a=%4", b"%zz=1", b"a=%+1", b"a=%ff", b"\xff=1"] {
+            assert_eq!(Form::parse(bad), Err(FormDefect), "{}", bad.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn finds_a_name_beside_broken_ones() {
+        assert!(names("x=%&access_token=1", "access_token") && names("access%5Ftoken", "access_token"));
+        assert!(!names("access_token_=1&x=access_token", "access_token") && !names("", "access_token"));
+    }
+}

@@ -1,0 +1,53 @@
+//! What the answers depend on besides the request and the time.
+
+use crate::api_key::{ApiKey, FormatDefect};
+use crate::bearer::Credential;
+use crate::development::DevelopmentKeys;
+#[cfg(feature = "jwt")]
+use crate::development::DevelopmentTokens;
+#[cfg(not(feature = "jwt"))]
+use crate::grant::NoTokens;
+use crate::grant::{Grant, Keys, StoreUnavailable, Tokens};
+
+#[derive(Clone, Copy)]
+pub struct Service<'a> {
+    pub keys: &'a dyn Keys,
+    pub tokens: &'a dyn Tokens,
+}
+
+impl Service<'static> {
+    /// With the built-in credentials, which are public: nothing real may be guarded by it.
+    pub const fn development() -> Service<'static> {
+        #[cfg(feature = "jwt")]
+        return Service { keys: &DevelopmentKeys, tokens: &DevelopmentTokens };
+        #[cfg(not(feature = "jwt"))]
+        return Service { keys: &DevelopmentKeys, tokens: &NoTokens };
+    }
+}
+
+impl Service<'_> {
+    /// The grant of a credential that is good at `now`; `None` for any cause.
+    pub(crate) fn grant(&self, credential: &[u8], now: u64) -> Result<Option<Grant>, StoreUnavailable> {
+        match Credential::of(credential) {
+            Credential::Token(token) => Ok(self.tokens.check(token, now)),
+            Credential::Key(key) => self.grant_of_key(key, now),
+            Credential::Malformed => Ok(None),
+        }
+    }
+
+    /// The same where only an API key will do.
+    pub(crate) fn grant_of_key_alone(&self, credential: &[u8], now: u64) -> Result<Option<Grant>, StoreUnavailable> {
+        match Credential::of(credential) {
+            Credential::Key(key) => self.grant_of_key(key, now),
+            Credential::Token(_) | Credential::Malformed => Ok(None),
+        }
+    }
+
+    fn grant_of_key(&self, key: &[u8], now: u64) -> Result<Option<Grant>, StoreUnavailable> {
+        match ApiKey::parse(key) {
+            Err(FormatDefect::Checksum) => Ok(None),
+            // A key of another form is an old one: the store may know it.
+            Ok(_) | Err(FormatDefect::Shape) => self.keys.find(key, now),
+        }
+    }
+}
