@@ -36,7 +36,8 @@ impl Body for IncomingRequest {
     fn read(&self, bytes_max: usize) -> Result<Vec<u8>, BodyDefect> {
         let body = self.consume().map_err(|()| BodyDefect::Broken)?;
         let stream = body.stream().map_err(|()| BodyDefect::Broken)?;
-        let mut bytes = Vec::new();
+        // Room for all of it at once: what the heap has handed out for a smaller vector does not come back.
+        let mut bytes = Vec::with_capacity(bytes_max + READ_BYTES_MAX);
         loop {
             match stream.blocking_read(READ_BYTES_MAX as u64) {
                 Ok(chunk) => bytes.extend_from_slice(&chunk),
