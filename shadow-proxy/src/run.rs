@@ -19,6 +19,7 @@ use crate::serve::accept::{self, ConnectionLimits};
 use crate::serve::alone::Alone;
 use crate::serve::answer::Front;
 use crate::serve::budget::Budget;
+use crate::serve::seat;
 use crate::shadow::judge::Judge;
 use crate::shadow::mirror::{self, Mirror};
 use crate::shadow::record::Recorder;
@@ -112,8 +113,9 @@ pub fn serve(
     let alone = Arc::new(Alone { component, body_bytes_max, body_deadline: Duration::from_secs(30) });
     let (stop, stopped) = watch::channel(false);
     let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let workers = (0..threads)
-        .map(|_| {
+    let workers = seat::seats(threads)
+        .into_iter()
+        .map(|seat| {
             let (listener, alone, metrics) = (listener.try_clone()?, alone.clone(), metrics.clone());
             let (limits, stopped) = (limits.clone(), stopped.clone());
             thread("serve", async move {
@@ -121,7 +123,8 @@ pub fn serve(
                     let alone = alone.clone();
                     async move { alone.answer(request).await }
                 };
-                accept::serve(tokio::net::TcpListener::from_std(listener)?, answer, metrics, limits, stopped).await;
+                accept::serve(tokio::net::TcpListener::from_std(listener)?, seat, answer, metrics, limits, stopped)
+                    .await;
                 Ok(())
             })
         })
@@ -169,8 +172,9 @@ impl Fronts<'_> {
         let Config { connections_max, idle, drain, buffered_bytes_max, .. } = *self.config;
         let limits = connection_limits(connections_max, idle, drain);
         let budget = Budget::new(self.metrics.buffered_bytes.clone(), buffered_bytes_max);
-        (0..self.config.threads)
-            .map(|_| {
+        seat::seats(self.config.threads)
+            .into_iter()
+            .map(|seat| {
                 let front = Arc::new(Front {
                     sides: self.sides.make(),
                     mirror: self.mirror.clone(),
@@ -189,7 +193,8 @@ impl Fronts<'_> {
                         let front = front.clone();
                         async move { front.answer(request, peer).await }
                     };
-                    accept::serve(tokio::net::TcpListener::from_std(listener)?, answer, metrics, limits, stopped).await;
+                    accept::serve(tokio::net::TcpListener::from_std(listener)?, seat, answer, metrics, limits, stopped)
+                        .await;
                     Ok(())
                 })
             })
