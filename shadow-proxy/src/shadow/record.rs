@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -50,8 +50,7 @@ pub struct StoreLimits {
 
 /// Exchanges waiting for the writer; more are counted as lost.
 const WAITING_MAX: usize = 8_192;
-/// Exchanges in one transaction, and how long the first of them waits.
-const BATCH_MAX: usize = 1_024;
+/// How long the first exchange of a transaction waits for others.
 const BATCH_AGE: Duration = Duration::from_millis(100);
 /// Findings are few by nature; a candidate that invents a new header name for each answer must not fill the disk.
 const FINDINGS_MAX: u64 = 10_000;
@@ -208,16 +207,10 @@ impl Writer {
     }
 }
 
+/// What comes within the batch's age. Sleeping that long instead of waiting for each row leaves nobody to be woken.
 fn batch(first: Row, rows: &Receiver<Row>) -> Vec<Row> {
-    let until = Instant::now() + BATCH_AGE;
-    let mut batch = vec![first];
-    while batch.len() < BATCH_MAX {
-        match rows.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Ok(row) => batch.push(row),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    batch
+    std::thread::sleep(BATCH_AGE);
+    std::iter::once(first).chain(rows.try_iter().take(WAITING_MAX)).collect()
 }
 
 /// Endpoint, path, kind, severity (a flipped decision has two), and the rule that explains it.
