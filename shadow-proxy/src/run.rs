@@ -17,7 +17,7 @@ use crate::config::{CandidateConfig, Config};
 use crate::metrics::Metrics;
 use crate::serve::accept::{self, ConnectionLimits};
 use crate::serve::alone::Alone;
-use crate::serve::answer::Front;
+use crate::serve::answer::{Front, Rarely};
 use crate::serve::budget::Budget;
 use crate::serve::seat;
 use crate::shadow::judge::Judge;
@@ -46,7 +46,11 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let _lock = open_data(&config.data)?;
     let metrics = Arc::new(Metrics::default());
     let journal = Journal::open(&config.data, now_ms()).with_context(|| unusable(&config.data))?;
-    metrics.weight_ppm.set(i64::from(journal.weight().ppm()));
+    let weight_ppm = journal.weight().ppm();
+    metrics.weight_ppm.set(i64::from(weight_ppm));
+    if weight_ppm > 0 {
+        tracing::info!(weight_ppm, "the weight that the journal has is in force");
+    }
     let candidate = candidate(&config)?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), metrics.clone())?;
@@ -94,6 +98,16 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         .await?;
         anyhow::Ok(())
     })
+}
+
+/// `shadow-proxy check`: what only shows when it is loaded, still without a socket.
+pub fn check(config: &Config) -> anyhow::Result<()> {
+    config.admin_token_file.as_deref().map(token_digest).transpose()?;
+    match &config.candidate {
+        CandidateConfig::Url(_) => Ok(()),
+        CandidateConfig::File(file) => load(Some(file), config.candidate_limits.clone(), None).map(drop),
+        CandidateConfig::Built => load(None, config.candidate_limits.clone(), None).map(drop),
+    }
 }
 
 /// `shadow-proxy serve`: the component alone.
@@ -184,6 +198,7 @@ impl Fronts<'_> {
                     budget: budget.clone(),
                     limits: self.config.front.clone(),
                     repeatable: self.config.repeatable.clone(),
+                    unanswered_said: Rarely::default(),
                 });
                 let listener = listener.try_clone()?;
                 let (limits, stopped) = (limits.clone(), stopped.clone());
@@ -263,6 +278,11 @@ fn load(file: Option<&Path>, limits: Limits, cache: Option<&Path>) -> anyhow::Re
     };
     let bytes = std::fs::read(file)
         .with_context(|| format!("--component {} cannot be read; check the path", file.display()))?;
+    ensure!(
+        bytes.starts_with(b"\0asm"),
+        "--component {} is not WebAssembly; give a component built for wasi:http/proxy 0.2",
+        file.display()
+    );
     Embedded::load(&bytes, limits, cache).map_err(said).with_context(|| format!("--component {}", file.display()))
 }
 

@@ -1,7 +1,7 @@
 //! One request from its head to the answer its client gets, and what the mirror is told of it.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -33,6 +33,22 @@ pub struct Front {
     pub budget: Budget,
     pub limits: FrontLimits,
     pub repeatable: Repeatable,
+    pub unanswered_said: Rarely,
+}
+
+/// Once in ten seconds: what fails for every request must not fill the log.
+#[derive(Default)]
+pub struct Rarely(Mutex<Option<Instant>>);
+
+impl Rarely {
+    fn is_due(&self) -> bool {
+        let mut last = self.0.lock().expect("nothing panics while it holds an instant");
+        let due = last.is_none_or(|last| last.elapsed() > Duration::from_secs(10));
+        if due {
+            *last = Some(Instant::now());
+        }
+        due
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -171,6 +187,9 @@ impl Front {
 
     fn unanswered(&self, failure: Failure) -> Response<ClientBody> {
         self.metrics.unanswered.inc();
+        if self.unanswered_said.is_due() {
+            tracing::warn!(?failure, "a request could not be answered; further ones are counted as unanswered");
+        }
         match failure {
             Failure::Deadline => {
                 problem(StatusCode::GATEWAY_TIMEOUT, "The service behind this proxy did not answer in time.")
