@@ -87,8 +87,7 @@ fn read(root: &mut Section) -> Option<Config> {
         );
     }
     let data = root.text("data").map_or_else(|| PathBuf::from("shadow-proxy-data"), PathBuf::from);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-    let threads = root.number("threads", cores.min(256), 1..=256, "threads") as usize;
+    let threads = root.number("threads", cores(), 1..=256, "threads") as usize;
 
     let mut limits = root.section("limits");
     let connections_max = limits.number("connections_max", 16_384, 1..=1_000_000, "connections") as usize;
@@ -102,16 +101,7 @@ fn read(root: &mut Section) -> Option<Config> {
     let (legacy, legacy_limits) = read_legacy(root, body_bytes_max);
     let (candidate, candidate_limits, candidate_connect, repeatable) = read_candidate(root, body_bytes_max);
     for address in [listen, admin].into_iter().flatten() {
-        let candidate_url = if let Some(CandidateConfig::Url(url)) = &candidate { Some(url) } else { None };
-        for (key, url) in [("legacy.url", legacy.as_ref()), ("candidate.url", candidate_url)] {
-            if url.is_some_and(|url| is_own(address, url)) {
-                root.wrong(
-                    key,
-                    "is this proxy's own address; it would ask itself for ever",
-                    "url = \"http://127.0.0.1:3000\"",
-                );
-            }
-        }
+        refuse_own(root, address, legacy.as_ref(), candidate.as_ref());
     }
     let mirror = read_mirror(root, drain);
 
@@ -274,6 +264,24 @@ fn not_toml(error: &toml::de::Error) -> String {
 
 fn instances(text: &str) -> Result<Instances, String> {
     text.parse().map_err(|_: String| "is neither fresh nor reuse=N".to_owned())
+}
+
+fn cores() -> u64 {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(256) as u64)
+}
+
+/// A proxy in front of itself would ask itself until it runs out of connections.
+fn refuse_own(root: &mut Section, address: SocketAddr, legacy: Option<&Uri>, candidate: Option<&CandidateConfig>) {
+    let candidate = if let Some(CandidateConfig::Url(url)) = candidate { Some(url) } else { None };
+    for (key, url) in [("legacy.url", legacy), ("candidate.url", candidate)] {
+        if url.is_some_and(|url| is_own(address, url)) {
+            root.wrong(
+                key,
+                "is this proxy's own address; it would ask itself for ever",
+                "url = \"http://127.0.0.1:3000\"",
+            );
+        }
+    }
 }
 
 /// Whether a proxy at `listen` would send requests to itself: at port 0 it cannot be known beforehand.

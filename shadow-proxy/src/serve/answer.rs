@@ -108,7 +108,7 @@ impl Front {
                 }
             }
             Received::TooSlow => {
-                entry.skip(Skip::ClientGone);
+                entry.skip(Skip::ClientSlow);
                 let mut response = problem(StatusCode::REQUEST_TIMEOUT, "The request body did not arrive in time.");
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 response
