@@ -27,6 +27,9 @@ pub fn status(port: &AdminPort, as_json: bool) -> anyhow::Result<String> {
         let counts = counts(&status[part], names);
         text += &format!("{part:<9} {}\n", if counts.is_empty() { "none so far" } else { &counts });
     }
+    if status["unreadable"].as_u64() != Some(0) {
+        text += &format!("besides   unreadable {}\n", status["unreadable"]);
+    }
     for side in ["legacy", "candidate"] {
         let latency = &status["latency"][side];
         let at = |name: &str| latency[name].as_u64().unwrap_or(0);
@@ -46,7 +49,6 @@ const STATUS_PARTS: [(&str, &[(&str, &str)]); 3] = [
             ("served", "served by"),
             ("rescued", "rescued"),
             ("unanswered", "unanswered"),
-            ("unreadable", "unreadable"),
             ("mirrored", "mirrored"),
             ("skipped", "skipped"),
             ("dropped", "dropped"),
