@@ -12,11 +12,12 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use tokio::sync::{oneshot, watch};
 
+use crate::clock::{Rarely, now_ms};
 use crate::config::{CandidateConfig, Config};
 use crate::metrics::Metrics;
 use crate::serve::accept;
 use crate::serve::alone::Alone;
-use crate::serve::answer::{Front, Rarely};
+use crate::serve::answer::Front;
 use crate::serve::budget::Budget;
 use crate::serve::seat;
 use crate::shadow::judge::Judge;
@@ -30,7 +31,7 @@ use crate::side::legacy::{Legacy, LegacyLimits};
 use crate::side::remote::Remote;
 use crate::side::{Candidate, Sides};
 
-use self::machine::{Signals, bind, cache_home, connection_limits, log_to_stderr, now_ms, open_data, thread, unusable};
+use self::machine::{Signals, bind, cache_home, connection_limits, log_to_stderr, open_data, thread, unusable};
 
 static BUILT_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/auth-component.wasm"));
 
@@ -47,7 +48,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     if weight_ppm > 0 {
         tracing::info!(weight_ppm, "the weight that the journal has is in force");
     }
-    let candidate = candidate(&config)?;
+    let candidate = candidate(&config, Some(&config.data.join("compiled")))?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), metrics.clone())?;
     let listener = bind(config.listen)?;
@@ -99,11 +100,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 /// `shadow-proxy check`: what only shows when it is loaded, still without a socket.
 pub fn check(config: &Config) -> anyhow::Result<()> {
     config.admin_token_file.as_deref().map(token_digest).transpose()?;
-    match &config.candidate {
-        CandidateConfig::Url(_) => Ok(()),
-        CandidateConfig::File(file) => load(Some(file), config.candidate_limits.clone(), None).map(drop),
-        CandidateConfig::Built => load(None, config.candidate_limits.clone(), None).map(drop),
-    }
+    candidate(config, None).map(drop)
 }
 
 /// `shadow-proxy serve`: the component alone.
@@ -194,7 +191,7 @@ impl Fronts<'_> {
                     budget: budget.clone(),
                     limits: self.config.front.clone(),
                     repeatable: self.config.repeatable.clone(),
-                    unanswered_said: Rarely::default(),
+                    unanswered_said: Rarely::every(Duration::from_secs(10)),
                 });
                 let listener = listener.try_clone()?;
                 let (limits, stopped) = (limits.clone(), stopped.clone());
@@ -243,25 +240,22 @@ fn start_mirror(
     Ok((mirror, Some(shadow)))
 }
 
-fn candidate(config: &Config) -> anyhow::Result<Candidate> {
-    let cache = config.data.join("compiled");
-    Ok(match &config.candidate {
+fn candidate(config: &Config, cache: Option<&Path>) -> anyhow::Result<Candidate> {
+    let limits = &config.candidate_limits;
+    let embedded = |file| Ok(Candidate::Embedded(Arc::new(load(file, limits.clone(), cache)?)));
+    match &config.candidate {
         CandidateConfig::Url(url) => {
             let limits = LegacyLimits {
                 connect: config.candidate_connect,
-                deadline: config.candidate_limits.deadline,
+                deadline: limits.deadline,
                 idle: Duration::from_secs(4),
-                body_bytes_max: config.candidate_limits.body_bytes_max,
+                body_bytes_max: limits.body_bytes_max,
             };
-            Candidate::Remote(Remote::new(url, limits)?)
+            Ok(Candidate::Remote(Remote::new(url, limits)?))
         }
-        CandidateConfig::File(file) => {
-            Candidate::Embedded(Arc::new(load(Some(file), config.candidate_limits.clone(), Some(&cache))?))
-        }
-        CandidateConfig::Built => {
-            Candidate::Embedded(Arc::new(load(None, config.candidate_limits.clone(), Some(&cache))?))
-        }
-    })
+        CandidateConfig::File(file) => embedded(Some(file.as_path())),
+        CandidateConfig::Built => embedded(None),
+    }
 }
 
 fn load(file: Option<&Path>, limits: Limits, cache: Option<&Path>) -> anyhow::Result<Embedded> {

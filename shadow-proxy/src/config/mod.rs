@@ -202,10 +202,7 @@ fn read_limits(section: &mut Section, body_bytes_max: usize) -> Limits {
     }
 }
 
-/// What `serve` takes from flags alone.
-///
-/// # Errors
-/// As for [`parse`].
+/// What `serve` takes from flags alone: the defaults, but for how long an instance lives.
 pub fn candidate_limits(instances: Instances) -> Limits {
     let mut section = Section::root(toml::Table::new());
     Limits { instances, ..read_limits(&mut section, 2 * MEBIBYTE as usize) }

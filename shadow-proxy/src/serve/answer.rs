@@ -1,7 +1,7 @@
 //! One request from its head to the answer its client gets, and what the mirror is told of it.
 
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -10,6 +10,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
+use crate::clock::Rarely;
 use crate::exchange::{Answer, Call, Failure, Leg, Side};
 use crate::metrics::{Metrics, Skip};
 use crate::shadow::mirror::{Job, Mirror};
@@ -34,21 +35,6 @@ pub struct Front {
     pub limits: FrontLimits,
     pub repeatable: Repeatable,
     pub unanswered_said: Rarely,
-}
-
-/// Once in ten seconds: what fails for every request must not fill the log.
-#[derive(Default)]
-pub struct Rarely(Mutex<Option<Instant>>);
-
-impl Rarely {
-    fn is_due(&self) -> bool {
-        let mut last = self.0.lock().expect("nothing panics while it holds an instant");
-        let due = last.is_none_or(|last| last.elapsed() > Duration::from_secs(10));
-        if due {
-            *last = Some(Instant::now());
-        }
-        due
-    }
 }
 
 #[derive(Clone, Debug)]
@@ -190,18 +176,12 @@ impl Front {
         if self.unanswered_said.is_due() {
             tracing::warn!(?failure, "a request could not be answered; further ones are counted as unanswered");
         }
-        match failure {
-            Failure::Deadline => {
-                problem(StatusCode::GATEWAY_TIMEOUT, "The service behind this proxy did not answer in time.")
-            }
-            Failure::Busy => {
-                problem(StatusCode::SERVICE_UNAVAILABLE, "The service behind this proxy is busy; try again.")
-            }
-            Failure::Connect => {
-                problem(StatusCode::BAD_GATEWAY, "The service behind this proxy does not accept connections.")
-            }
-            _ => problem(StatusCode::BAD_GATEWAY, "The service behind this proxy gave no usable answer."),
-        }
+        let status = match failure {
+            Failure::Deadline => StatusCode::GATEWAY_TIMEOUT,
+            Failure::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_GATEWAY,
+        };
+        problem(status, &format!("The service behind this proxy {failure}."))
     }
 
     /// Reads a body up to the cap and the budget.

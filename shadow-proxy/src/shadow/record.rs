@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use rusqlite::{Connection, OpenFlags, Transaction, params};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Rarely;
 use crate::exchange::{Decision, Kind, Severity, Side, Verdict};
 use crate::metrics::Metrics;
 
@@ -78,7 +79,13 @@ impl Recorder {
             format!("{} cannot be used; check its permissions, or give another directory with --data", path.display())
         })?;
         let (sender, receiver) = sync_channel(WAITING_MAX);
-        let writer = Writer { connection, path, limits, metrics: metrics.clone(), said_full: None };
+        let writer = Writer {
+            connection,
+            path,
+            limits,
+            metrics: metrics.clone(),
+            failure_said: Rarely::every(Duration::from_secs(60)),
+        };
         let thread = std::thread::Builder::new().name("record".to_owned()).spawn(move || writer.run(&receiver))?;
         Ok((Recorder { rows: sender, metrics }, thread))
     }
@@ -102,7 +109,7 @@ struct Writer {
     path: PathBuf,
     limits: StoreLimits,
     metrics: Arc<Metrics>,
-    said_full: Option<Instant>,
+    failure_said: Rarely,
 }
 
 impl Writer {
@@ -198,11 +205,9 @@ impl Writer {
         Ok(())
     }
 
-    /// Once a minute: a full disk must not fill the log too.
-    fn say(&mut self, error: &rusqlite::Error) {
-        if self.said_full.is_none_or(|last| last.elapsed() > Duration::from_secs(60)) {
+    fn say(&self, error: &rusqlite::Error) {
+        if self.failure_said.is_due() {
             tracing::error!(%error, file = %self.path.display(), "exchanges are not recorded; free space or check permissions");
-            self.said_full = Some(Instant::now());
         }
     }
 }
