@@ -70,6 +70,8 @@ pub(crate) struct Latency {
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Finding {
+    /// What `shadow-proxy diffs --id` takes.
+    pub(crate) id: i64,
     pub(crate) endpoint: String,
     pub(crate) path: String,
     pub(crate) status: String,

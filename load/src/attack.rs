@@ -45,6 +45,10 @@ async fn attack(plan: &Plan) -> anyhow::Result<Outcome> {
     let bar = Bar::new(plan, pace.planned());
     let watch = tokio::spawn(watch(Arc::clone(&run), bar));
     let ran = goose(plan, &run)?.execute().await;
+    // goose may be done with a Ctrl-C before the watch has seen it.
+    if goose::is_killswitch_triggered() {
+        run.schedule.stop();
+    }
     watch.abort();
     // The bar is taken away with the task, and must be gone before anything is printed.
     let _ = watch.await;

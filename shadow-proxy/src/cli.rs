@@ -1,5 +1,6 @@
 //! The command line: parse and dispatch.
 
+use std::io::{ErrorKind, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Overrides};
-use crate::operator::{self, AdminPort};
+use crate::operator::{self, AdminPort, DiffsView};
 use crate::run;
 use crate::side::candidate::Instances;
 
@@ -66,9 +67,12 @@ enum Verb {
         /// Read the store of a proxy that no longer runs, instead of asking one
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
-        /// Show one finding with the exchange that proves it
+        /// Show one finding with the exchange that proves it, as JSON
         #[arg(long)]
         id: Option<i64>,
+        /// Show those too that a rule explains
+        #[arg(long)]
+        all: bool,
         /// As `GET /api/diffs` has it
         #[arg(long)]
         json: bool,
@@ -82,10 +86,10 @@ struct Run {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Where clients connect [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "IP:PORT")]
     listen: Option<String>,
     /// Where operators and Prometheus connect [default: 127.0.0.1:9090]
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(long, value_name = "IP:PORT")]
     admin: Option<String>,
     /// The service being replaced, http://HOST:PORT
     #[arg(long, value_name = "URL")]
@@ -104,7 +108,7 @@ struct Run {
 #[derive(Args)]
 struct Serve {
     /// Where clients connect
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
     /// The component [default: the auth component in this binary]
     #[arg(long, value_name = "FILE")]
@@ -129,23 +133,31 @@ struct Port {
 }
 
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().verb {
+    let said = match Cli::parse().verb {
         Verb::Run(flags) => return with_config(&flags, |config| finished(run::run(config))),
         Verb::Check(flags) => {
-            return with_config(&flags, |_| {
-                println!("the configuration is good");
-                ExitCode::SUCCESS
+            return with_config(&flags, |config| {
+                finished(run::check(&config).and_then(|()| print("the configuration is good\n".to_owned())))
             });
         }
         Verb::Serve(Serve { listen, component, instances, threads }) => {
-            run::serve(listen, component.as_deref(), config::candidate_limits(instances), threads.map(usize::from))
+            let limits = config::candidate_limits(instances);
+            return finished(run::serve(listen, component.as_deref(), limits, threads.map(usize::from)));
         }
         Verb::Status { port, json } => operator::status(&port.into(), json),
         Verb::Weight { port, ppm, who, why } => operator::weight(&port.into(), ppm, &who, &why),
         Verb::Rollback { port, who, why } => operator::rollback(&port.into(), &who, &why),
-        Verb::Diffs { port, data, id, json } => operator::diffs(&port.into(), data.as_deref(), id, json),
+        Verb::Diffs { port, data, id, all, json } => {
+            let view = match (id, json, all) {
+                (Some(id), _, _) => DiffsView::One(id),
+                (None, true, _) => DiffsView::Json,
+                (None, false, true) => DiffsView::All,
+                (None, false, false) => DiffsView::Findings,
+            };
+            operator::diffs(&port.into(), data.as_deref(), &view)
+        }
     };
-    finished(result)
+    finished(said.and_then(print))
 }
 
 fn with_config(flags: &Run, then: impl FnOnce(config::Config) -> ExitCode) -> ExitCode {
@@ -177,6 +189,14 @@ fn with_config(flags: &Run, then: impl FnOnce(config::Config) -> ExitCode) -> Ex
     match config::parse(&toml, &overrides) {
         Ok(config) => then(config),
         Err(errors) => wrong(errors),
+    }
+}
+
+/// A reader that has seen enough (`| head`) is no error.
+fn print(text: String) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

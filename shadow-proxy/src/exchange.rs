@@ -79,25 +79,33 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// Why a side gave no answer. A failure is data: it is compared, counted and shown like a response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
+/// Why a side gave no answer. A failure is data: it is compared, counted and shown like a response. Its text, after the
+/// name of a side, is what a client may be told; why exactly a guest failed is not the client's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Failure {
     /// No connection within the connect timeout, or refused.
+    #[error("does not accept connections")]
     Connect,
     /// Connected, but no complete answer before the deadline.
+    #[error("did not answer in time")]
     Deadline,
     /// The connection ended before the answer did.
+    #[error("gave no usable answer")]
     Closed,
     /// The answer was larger than `body_bytes_max`.
+    #[error("gave no usable answer")]
     TooLarge,
     /// The guest trapped or panicked.
+    #[error("gave no usable answer")]
     Trap,
     /// The guest asked for more memory than its cap.
+    #[error("gave no usable answer")]
     Memory,
     /// The guest returned without an answer, or with one that is not HTTP.
+    #[error("gave no usable answer")]
     NoAnswer,
     /// Every instance is busy and the limit on waiting calls is reached.
+    #[error("is busy; try again")]
     Busy,
 }
 

@@ -3,6 +3,7 @@
 //! The modules in the order of a request; ARCHITECTURE.md walks one through them.
 
 mod cli;
+mod clock;
 mod config;
 mod exchange;
 mod metrics;

@@ -29,6 +29,8 @@ pub enum Skip {
     NoMemory,
     /// The client left before its answer was complete.
     ClientGone,
+    /// The request body did not arrive in time.
+    ClientSlow,
     /// No answer to compare with: the serving side failed and nobody could stand in.
     ServedFailed,
     /// Never mirrored: `CONNECT`, and whatever else asks for a host instead of a path.
@@ -38,10 +40,11 @@ pub enum Skip {
 }
 
 impl Skip {
-    pub const ALL: [(Skip, &'static str); 6] = [
+    pub const ALL: [(Skip, &'static str); 7] = [
         (Skip::BodyTooLarge, "body_too_large"),
         (Skip::NoMemory, "no_memory"),
         (Skip::ClientGone, "client_gone"),
+        (Skip::ClientSlow, "client_slow"),
         (Skip::ServedFailed, "served_failed"),
         (Skip::Method, "method"),
         (Skip::Off, "off"),

@@ -14,85 +14,141 @@ pub struct AdminPort {
     pub token_file: Option<PathBuf>,
 }
 
-pub fn status(port: &AdminPort, as_json: bool) -> anyhow::Result<()> {
+pub fn status(port: &AdminPort, as_json: bool) -> anyhow::Result<String> {
     let status = port.ask(reqwest::Method::GET, "/api/status", None)?;
     ensure!(status["phase"].is_string(), port.is_no_proxy());
     if as_json {
-        println!("{status:#}");
-        return Ok(());
+        return Ok(format!("{status:#}\n"));
     }
     let weight_ppm = status["weight_ppm"].as_u64().unwrap_or(0);
-    println!("phase     {}, weight {weight_ppm} ppm ({} %)", word(&status["phase"]), weight_ppm as f64 / 10_000.0);
-    for part in ["requests", "verdicts", "decisions"] {
-        println!("{part:<9} {}", counts(&status[part]));
+    let mut text =
+        format!("phase     {}, weight {weight_ppm} ppm ({} %)\n", word(&status["phase"]), weight_ppm as f64 / 10_000.0);
+    for (part, names) in STATUS_PARTS {
+        let counts = counts(&status[part], names);
+        text += &format!("{part:<9} {}\n", if counts.is_empty() { "none so far" } else { &counts });
+    }
+    if status["unreadable"].as_u64() != Some(0) {
+        text += &format!("besides   unreadable {}\n", status["unreadable"]);
     }
     for side in ["legacy", "candidate"] {
         let latency = &status["latency"][side];
         let at = |name: &str| latency[name].as_u64().unwrap_or(0);
-        println!(
-            "{side:<9} p50 {} µs, p95 {} µs, p99 {} µs, p99.9 {} µs",
-            at("p50_us"),
-            at("p95_us"),
-            at("p99_us"),
-            at("p999_us")
-        );
+        let (p50, p95, p99, p999) = (at("p50_us"), at("p95_us"), at("p99_us"), at("p999_us"));
+        text += &format!("{side:<9} p50 {p50} µs, p95 {p95} µs, p99 {p99} µs, p99.9 {p999} µs\n");
     }
-    Ok(())
+    Ok(text)
 }
 
-pub fn weight(port: &AdminPort, ppm: u32, who: &str, why: &str) -> anyhow::Result<()> {
+/// What `status` shows, in the order of a request; the second name is for people.
+const STATUS_PARTS: [(&str, &[(&str, &str)]); 3] = [
+    (
+        "requests",
+        &[
+            ("received", "received"),
+            ("serving", "being served"),
+            ("served", "served by"),
+            ("rescued", "rescued"),
+            ("unanswered", "unanswered"),
+            ("mirrored", "mirrored"),
+            ("skipped", "skipped"),
+            ("dropped", "dropped"),
+            ("compared", "compared"),
+            ("not_comparable", "not comparable"),
+            ("in_flight", "in flight"),
+        ],
+    ),
+    ("verdicts", &[("match", "match"), ("explained", "explained"), ("mismatch", "mismatch")]),
+    (
+        "decisions",
+        &[
+            ("allow_allow", "both allow"),
+            ("deny_deny", "both deny"),
+            ("deny_allow", "BREACH"),
+            ("allow_deny", "LOCKOUT"),
+            ("other", "other"),
+        ],
+    ),
+];
+
+pub fn weight(port: &AdminPort, ppm: u32, who: &str, why: &str) -> anyhow::Result<String> {
     change(port, "/api/weight", &json!({"ppm": ppm, "who": who, "why": why}))
 }
 
-pub fn rollback(port: &AdminPort, who: &str, why: &str) -> anyhow::Result<()> {
+pub fn rollback(port: &AdminPort, who: &str, why: &str) -> anyhow::Result<String> {
     change(port, "/api/rollback", &json!({"who": who, "why": why}))
 }
 
-fn change(port: &AdminPort, path: &str, command: &Value) -> anyhow::Result<()> {
+/// Says what the evidence was, too: whoever raises a weight over lockouts should at least have seen them.
+fn change(port: &AdminPort, path: &str, command: &Value) -> anyhow::Result<String> {
     let change = port.ask(reqwest::Method::POST, path, Some(command))?;
-    println!("weight {} ppm, was {} ppm; journalled", change["to_ppm"], change["from_ppm"]);
-    Ok(())
+    let status = port.ask(reqwest::Method::GET, "/api/status", None)?;
+    let (requests, decisions) = (&status["requests"], &status["decisions"]);
+    Ok(format!(
+        "weight {} ppm, was {} ppm; journalled\nso far {} compared, {} breaches, {} lockouts, {} mismatches\n",
+        change["to_ppm"],
+        change["from_ppm"],
+        requests["compared"],
+        decisions["deny_allow"],
+        decisions["allow_deny"],
+        status["verdicts"]["mismatch"],
+    ))
 }
 
-pub fn diffs(port: &AdminPort, data: Option<&Path>, id: Option<i64>, as_json: bool) -> anyhow::Result<()> {
-    let answer = match (data, id) {
-        (Some(data), None) => json!(finding::findings(Store::open(data)?.findings(None)?, "http://127.0.0.1:8080")),
-        (Some(data), Some(id)) => {
-            let stored = Store::open(data)?.finding(id)?;
+/// How `diffs` is to show what it finds.
+pub enum DiffsView {
+    /// What no rule explains.
+    Findings,
+    /// Those too that a rule explains.
+    All,
+    Json,
+    One(i64),
+}
+
+pub fn diffs(port: &AdminPort, data: Option<&Path>, view: &DiffsView) -> anyhow::Result<String> {
+    let answer = match (data, view) {
+        (Some(data), DiffsView::One(id)) => {
+            let stored = Store::open(data)?.finding(*id)?;
             let stored = stored.with_context(|| format!("there is no finding {id}; leave --id out to list them"))?;
             json!(finding::finding(stored, "http://127.0.0.1:8080"))
         }
-        (None, None) => {
-            let findings = port.ask(reqwest::Method::GET, "/api/diffs", None)?;
-            ensure!(findings.is_array(), port.is_no_proxy());
-            findings
-        }
-        (None, Some(id)) => port.ask(reqwest::Method::GET, &format!("/api/diffs/{id}"), None)?,
+        (Some(data), _) => json!(finding::findings(Store::open(data)?.findings(None)?, "http://127.0.0.1:8080")),
+        (None, DiffsView::One(id)) => port.ask(reqwest::Method::GET, &format!("/api/diffs/{id}"), None)?,
+        (None, _) => port.ask(reqwest::Method::GET, "/api/diffs", None)?,
     };
-    if as_json || id.is_some() {
-        println!("{answer:#}");
-        return Ok(());
+    if matches!(view, DiffsView::Json | DiffsView::One(_)) {
+        return Ok(format!("{answer:#}\n"));
     }
-    let findings = answer.as_array().map(Vec::as_slice).unwrap_or_default();
-    if findings.is_empty() {
-        println!("no differences so far");
+    let findings = answer.as_array().with_context(|| port.is_no_proxy())?;
+    let (explained, unexplained): (Vec<&Value>, Vec<&Value>) =
+        findings.iter().partition(|finding| finding["rule"].is_string());
+    let mut text: String = unexplained.iter().copied().map(finding_text).collect();
+    if unexplained.is_empty() {
+        text += "no difference that no rule explains\n";
     }
-    for finding in findings {
-        let by = finding["rule"].as_str().map(|rule| format!(", explained by {rule}")).unwrap_or_default();
-        println!(
-            "{:>5}  {:<8} {} of {}  {}: {}{by}",
-            finding["id"],
-            word(&finding["severity"]),
-            finding["count"],
-            finding["pairs"],
-            word(&finding["endpoint"]),
-            word(&finding["sentence"]),
-        );
-        if let (Some(curl), true) = (finding["curl"].as_str(), by.is_empty()) {
-            println!("       {curl}");
+    match view {
+        DiffsView::All => text.extend(explained.iter().copied().map(finding_text)),
+        _ if !explained.is_empty() => {
+            text += &format!("{} more are explained by rules; see them with --all\n", explained.len())
         }
+        _ => {}
     }
-    Ok(())
+    Ok(text)
+}
+
+/// `#11` is what `--id` takes. Variables in the curl line stand for what was redacted.
+fn finding_text(finding: &Value) -> String {
+    let by = finding["rule"].as_str().map(|rule| format!(", explained by {rule}")).unwrap_or_default();
+    let curl = finding["curl"].as_str().filter(|_| by.is_empty()).map(|curl| format!("        {curl}\n"));
+    format!(
+        "#{:<6} {:<8} {} of {}  {}: {}{by}\n{}",
+        finding["id"].as_i64().unwrap_or(0),
+        word(&finding["severity"]),
+        finding["count"],
+        finding["pairs"],
+        word(&finding["endpoint"]),
+        word(&finding["sentence"]),
+        curl.unwrap_or_default(),
+    )
 }
 
 impl AdminPort {
@@ -118,7 +174,7 @@ impl AdminPort {
         })?;
         let answer: Value = serde_json::from_str(&text).with_context(|| self.is_no_proxy())?;
         if !status.is_success() {
-            bail!("{}", answer["detail"].as_str().unwrap_or("the proxy refused without a reason"));
+            bail!("{}", answer["detail"].as_str().map_or_else(|| self.is_no_proxy(), str::to_owned));
         }
         Ok(answer)
     }
@@ -129,19 +185,20 @@ impl AdminPort {
 }
 
 /// `a 1, b 2 (c 3)`, leaving out what is zero.
-fn counts(value: &Value) -> String {
-    let Some(map) = value.as_object() else { return String::new() };
-    let shown: Vec<String> = map
-        .iter()
-        .filter_map(|(name, value)| match value {
-            Value::Number(number) if number.as_u64() != Some(0) => Some(format!("{name} {number}")),
-            Value::Object(_) => {
-                Some(counts(value)).filter(|inner| !inner.is_empty()).map(|inner| format!("{name} ({inner})"))
-            }
-            _ => None,
-        })
-        .collect();
-    shown.join(", ")
+fn counts(value: &Value, names: &[(&str, &str)]) -> String {
+    let shown = names.iter().filter_map(|(key, name)| match &value[key] {
+        Value::Number(number) if number.as_u64() != Some(0) => Some(format!("{name} {number}")),
+        Value::Object(inner) => {
+            let inner: Vec<String> = inner
+                .iter()
+                .filter(|(_, count)| count.as_u64() != Some(0))
+                .map(|(reason, count)| format!("{reason} {count}"))
+                .collect();
+            (!inner.is_empty()).then(|| format!("{name} ({})", inner.join(", ")))
+        }
+        _ => None,
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 fn word(value: &Value) -> &str {

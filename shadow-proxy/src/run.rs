@@ -1,24 +1,25 @@
 //! The composition root: makes everything, joins it up, and takes it down in order.
 
-use std::fs::{DirBuilder, File};
+mod machine;
+
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Semaphore, oneshot, watch};
+use anyhow::{Context as _, ensure};
+use tokio::sync::{oneshot, watch};
 
+use crate::clock::{Rarely, now_ms};
 use crate::config::{CandidateConfig, Config};
 use crate::metrics::Metrics;
-use crate::serve::accept::{self, ConnectionLimits};
+use crate::serve::accept;
 use crate::serve::alone::Alone;
 use crate::serve::answer::Front;
 use crate::serve::budget::Budget;
+use crate::serve::seat;
 use crate::shadow::judge::Judge;
 use crate::shadow::mirror::{self, Mirror};
 use crate::shadow::record::Recorder;
@@ -30,12 +31,9 @@ use crate::side::legacy::{Legacy, LegacyLimits};
 use crate::side::remote::Remote;
 use crate::side::{Candidate, Sides};
 
-static BUILT_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/auth-component.wasm"));
+use self::machine::{Signals, bind, cache_home, connection_limits, log_to_stderr, open_data, thread, unusable};
 
-/// Connections that the kernel keeps for us while all threads are busy.
-const BACKLOG: i32 = 4_096;
-/// Descriptors for everything that is not a client's connection.
-const OTHER_DESCRIPTORS: u64 = 1_024;
+static BUILT_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/auth-component.wasm"));
 
 /// `shadow-proxy run`: returns after a drained SIGTERM or SIGINT.
 pub fn run(config: Config) -> anyhow::Result<()> {
@@ -45,8 +43,12 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let _lock = open_data(&config.data)?;
     let metrics = Arc::new(Metrics::default());
     let journal = Journal::open(&config.data, now_ms()).with_context(|| unusable(&config.data))?;
-    metrics.weight_ppm.set(i64::from(journal.weight().ppm()));
-    let candidate = candidate(&config)?;
+    let weight_ppm = journal.weight().ppm();
+    metrics.weight_ppm.set(i64::from(weight_ppm));
+    if weight_ppm > 0 {
+        tracing::info!(weight_ppm, "the weight that the journal has is in force");
+    }
+    let candidate = candidate(&config, Some(&config.data.join("compiled")))?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), metrics.clone())?;
     let listener = bind(config.listen)?;
@@ -95,6 +97,12 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     })
 }
 
+/// `shadow-proxy check`: what only shows when it is loaded, still without a socket.
+pub fn check(config: &Config) -> anyhow::Result<()> {
+    config.admin_token_file.as_deref().map(token_digest).transpose()?;
+    candidate(config, None).map(drop)
+}
+
 /// `shadow-proxy serve`: the component alone.
 pub fn serve(
     listen: SocketAddr,
@@ -112,8 +120,9 @@ pub fn serve(
     let alone = Arc::new(Alone { component, body_bytes_max, body_deadline: Duration::from_secs(30) });
     let (stop, stopped) = watch::channel(false);
     let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let workers = (0..threads)
-        .map(|_| {
+    let workers = seat::seats(threads)
+        .into_iter()
+        .map(|seat| {
             let (listener, alone, metrics) = (listener.try_clone()?, alone.clone(), metrics.clone());
             let (limits, stopped) = (limits.clone(), stopped.clone());
             thread("serve", async move {
@@ -121,7 +130,8 @@ pub fn serve(
                     let alone = alone.clone();
                     async move { alone.answer(request).await }
                 };
-                accept::serve(tokio::net::TcpListener::from_std(listener)?, answer, metrics, limits, stopped).await;
+                accept::serve(tokio::net::TcpListener::from_std(listener)?, seat, answer, metrics, limits, stopped)
+                    .await;
                 Ok(())
             })
         })
@@ -169,8 +179,9 @@ impl Fronts<'_> {
         let Config { connections_max, idle, drain, buffered_bytes_max, .. } = *self.config;
         let limits = connection_limits(connections_max, idle, drain);
         let budget = Budget::new(self.metrics.buffered_bytes.clone(), buffered_bytes_max);
-        (0..self.config.threads)
-            .map(|_| {
+        seat::seats(self.config.threads)
+            .into_iter()
+            .map(|seat| {
                 let front = Arc::new(Front {
                     sides: self.sides.make(),
                     mirror: self.mirror.clone(),
@@ -180,6 +191,7 @@ impl Fronts<'_> {
                     budget: budget.clone(),
                     limits: self.config.front.clone(),
                     repeatable: self.config.repeatable.clone(),
+                    unanswered_said: Rarely::every(Duration::from_secs(10)),
                 });
                 let listener = listener.try_clone()?;
                 let (limits, stopped) = (limits.clone(), stopped.clone());
@@ -189,7 +201,8 @@ impl Fronts<'_> {
                         let front = front.clone();
                         async move { front.answer(request, peer).await }
                     };
-                    accept::serve(tokio::net::TcpListener::from_std(listener)?, answer, metrics, limits, stopped).await;
+                    accept::serve(tokio::net::TcpListener::from_std(listener)?, seat, answer, metrics, limits, stopped)
+                        .await;
                     Ok(())
                 })
             })
@@ -227,25 +240,22 @@ fn start_mirror(
     Ok((mirror, Some(shadow)))
 }
 
-fn candidate(config: &Config) -> anyhow::Result<Candidate> {
-    let cache = config.data.join("compiled");
-    Ok(match &config.candidate {
+fn candidate(config: &Config, cache: Option<&Path>) -> anyhow::Result<Candidate> {
+    let limits = &config.candidate_limits;
+    let embedded = |file| Ok(Candidate::Embedded(Arc::new(load(file, limits.clone(), cache)?)));
+    match &config.candidate {
         CandidateConfig::Url(url) => {
             let limits = LegacyLimits {
                 connect: config.candidate_connect,
-                deadline: config.candidate_limits.deadline,
+                deadline: limits.deadline,
                 idle: Duration::from_secs(4),
-                body_bytes_max: config.candidate_limits.body_bytes_max,
+                body_bytes_max: limits.body_bytes_max,
             };
-            Candidate::Remote(Remote::new(url, limits)?)
+            Ok(Candidate::Remote(Remote::new(url, limits)?))
         }
-        CandidateConfig::File(file) => {
-            Candidate::Embedded(Arc::new(load(Some(file), config.candidate_limits.clone(), Some(&cache))?))
-        }
-        CandidateConfig::Built => {
-            Candidate::Embedded(Arc::new(load(None, config.candidate_limits.clone(), Some(&cache))?))
-        }
-    })
+        CandidateConfig::File(file) => embedded(Some(file.as_path())),
+        CandidateConfig::Built => embedded(None),
+    }
 }
 
 fn load(file: Option<&Path>, limits: Limits, cache: Option<&Path>) -> anyhow::Result<Embedded> {
@@ -258,53 +268,17 @@ fn load(file: Option<&Path>, limits: Limits, cache: Option<&Path>) -> anyhow::Re
     };
     let bytes = std::fs::read(file)
         .with_context(|| format!("--component {} cannot be read; check the path", file.display()))?;
+    ensure!(
+        bytes.starts_with(b"\0asm"),
+        "--component {} is not WebAssembly; give a component built for wasi:http/proxy 0.2",
+        file.display()
+    );
     Embedded::load(&bytes, limits, cache).map_err(said).with_context(|| format!("--component {}", file.display()))
 }
 
 /// wasmtime's errors are a type of their own.
 fn said(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow::anyhow!("{error:#}")
-}
-
-fn thread(
-    name: &str,
-    work: impl Future<Output = anyhow::Result<()>> + Send + 'static,
-) -> anyhow::Result<JoinHandle<()>> {
-    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        if let Err(error) = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(work)) {
-            tracing::error!(%error, "a thread ended early");
-        }
-    })?;
-    Ok(thread)
-}
-
-/// A socket for all threads, so that whichever is free accepts. Not `SO_REUSEPORT`: a second proxy on the same port
-/// has to be an error.
-fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
-    // Connections of the process before this one may still be closing.
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into()).with_context(|| {
-        format!("{address} cannot be listened on; choose another address, or port 0 for a free one")
-    })?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
-}
-
-/// The directory for this process alone.
-fn open_data(data: &Path) -> anyhow::Result<File> {
-    DirBuilder::new().recursive(true).mode(0o700).create(data).with_context(|| unusable(data))?;
-    let lock = File::create(data.join("lock")).with_context(|| unusable(data))?;
-    if lock.try_lock().is_err() {
-        bail!("another shadow-proxy uses {}; give each its own directory with --data", data.display());
-    }
-    Ok(lock)
-}
-
-fn unusable(data: &Path) -> String {
-    format!("{} cannot be used for data; check its permissions, or give another directory with --data", data.display())
 }
 
 fn token_digest(file: &Path) -> anyhow::Result<[u8; 32]> {
@@ -322,71 +296,4 @@ fn hash_key(text: &str) -> [u8; 16] {
     use sha2::Digest as _;
     let digest = sha2::Sha256::digest(text);
     std::array::from_fn(|index| digest[index])
-}
-
-/// As many connections as asked for, or as the system has descriptors: each needs one for its client, one for legacy.
-fn connection_limits(connections_max: usize, idle: Duration, drain: Duration) -> ConnectionLimits {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let wanted = connections_max as u64 * 2 + OTHER_DESCRIPTORS;
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let reachable = maximum.map_or(wanted, |maximum| maximum.min(wanted));
-    if current.is_some_and(|current| current < reachable) {
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(reachable), maximum });
-    }
-    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(wanted);
-    // An idle client needs no connection to legacy, so only a few of them count double.
-    let possible = (descriptors.saturating_sub(OTHER_DESCRIPTORS.min(descriptors / 4)) as usize).max(1);
-    if possible < connections_max {
-        tracing::warn!(possible, connections_max, "too few file descriptors for connections_max; raise `ulimit -n`");
-    }
-    ConnectionLimits { connections: Arc::new(Semaphore::new(possible.min(connections_max))), idle, drain }
-}
-
-/// SIGTERM and SIGINT, heard from before the ready line on: whoever reads it may send one at once.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> anyhow::Result<Signals> {
-        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn any(mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-/// Where `serve` keeps compiled components: it has no data directory.
-fn cache_home() -> Option<std::path::PathBuf> {
-    let home = std::env::var_os("XDG_CACHE_HOME").map(std::path::PathBuf::from);
-    let home = home.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cache")))?;
-    home.is_absolute().then(|| home.join("shadow-proxy"))
-}
-
-fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
-}
-
-fn log_to_stderr() {
-    use tracing_subscriber::layer::SubscriberExt as _;
-    use tracing_subscriber::util::SubscriberInitExt as _;
-    let filter =
-        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "shadow_proxy=info,warn".into());
-    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let log = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(colours)
-        .with_env_filter(filter)
-        .with_target(false);
-    // Whatever RUST_LOG says: wasmtime traces what a component is given, path and query among it.
-    let is_without_content = |about: &tracing::Metadata| {
-        *about.level() <= tracing::Level::INFO || about.target().starts_with("shadow_proxy")
-    };
-    // A second call in one process keeps the first.
-    let _ = log.finish().with(tracing_subscriber::filter::filter_fn(is_without_content)).try_init();
 }

@@ -3,7 +3,7 @@
 mod stub;
 mod summary;
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -81,6 +81,7 @@ pub(crate) fn lane(workspace: &Workspace) -> Result<()> {
 
 impl Demo<'_> {
     fn play(&self) -> Result<Summary> {
+        let _only = self.only()?;
         self.clear()?;
         let start = Instant::now();
         println!(
@@ -116,13 +117,25 @@ impl Demo<'_> {
         Ok(summary)
     }
 
+    /// Another demo would write into the same files.
+    fn only(&self) -> Result<File> {
+        fs::create_dir_all(&self.folder).with_context(|| format!("cannot create {}", self.folder.display()))?;
+        let lock = File::create(self.folder.join("lock"))?;
+        if lock.try_lock().is_err() {
+            bail!(
+                "another demo runs here, perhaps with --keep; end it first, or give this one its own CARGO_TARGET_DIR"
+            );
+        }
+        Ok(lock)
+    }
+
     /// What an earlier demo left would be read as this one's.
     fn clear(&self) -> Result<()> {
         let data = self.folder.join("data");
         if data.exists() {
             fs::remove_dir_all(&data).with_context(|| format!("cannot remove {}", data.display()))?;
         }
-        fs::create_dir_all(&self.folder).with_context(|| format!("cannot create {}", self.folder.display()))
+        Ok(())
     }
 
     fn start_proxy(&self, stub: &Stub) -> Result<Proxy> {

@@ -40,9 +40,9 @@ impl Summary {
     pub(super) fn text(&self) -> String {
         let tables: Vec<String> = self.tables().iter().map(Table::text).collect();
         let mut text = format!("{}\n{}\n", tables.join("\n"), self.findings_title());
-        for (index, finding) in self.findings.iter().enumerate() {
-            let Finding { endpoint, path, sentence, curl, .. } = finding;
-            text += &format!("  {}. {endpoint}  {path}  {}\n", index + 1, frequency(finding));
+        for finding in &self.findings {
+            let Finding { id, endpoint, path, sentence, curl, .. } = finding;
+            text += &format!("  #{id} {endpoint}  {path}  {}\n", frequency(finding));
             text += &format!("     {sentence}\n");
             text += &curl.iter().map(|curl| format!("     {}\n", on_terminal(curl))).collect::<String>();
         }
@@ -55,9 +55,9 @@ impl Summary {
             text += &format!("{}\n", table.markdown());
         }
         text += &format!("## {}\n\n", self.findings_title());
-        for (index, finding) in self.findings.iter().enumerate() {
-            let Finding { endpoint, path, sentence, curl, .. } = finding;
-            text += &format!("{}. **{endpoint}** `{path}`, {}. {sentence}\n", index + 1, frequency(finding));
+        for finding in &self.findings {
+            let Finding { id, endpoint, path, sentence, curl, .. } = finding;
+            text += &format!("- #{id} **{endpoint}** `{path}`, {}. {sentence}\n", frequency(finding));
             text += &curl.iter().map(|curl| format!("\n   ```sh\n   {curl}\n   ```\n")).collect::<String>();
         }
         text
@@ -70,12 +70,11 @@ impl Summary {
         }
         let (decisions, requests) = (&self.status.decisions, &self.status.requests);
         format!(
-            "ok, {} requests, {} compared, {}, {}, {:.0} s",
-            grouped(requests.received),
+            "ok: the accounts add up; of {} compared pairs {} differ in a way no rule knows, {}, {}",
             grouped(requests.compared),
+            grouped(self.status.verdicts.mismatch),
             counted(decisions.deny_allow, "breach", "breaches"),
             counted(decisions.allow_deny, "lockout", "lockouts"),
-            self.seconds,
         )
     }
 
@@ -198,6 +197,7 @@ mod tests {
 
     fn finding(path: &str, status: &str, count: u64) -> Finding {
         Finding {
+            id: 7,
             endpoint: "POST /auth/validate".into(),
             path: path.into(),
             status: status.into(),
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_finding_without_a_kept_exchange_has_no_curl_line() {
-        let explained = r#"[{"endpoint":"GET /healthz","path":"header.etag","status":"explained","severity":"low","count":9,
+        let explained = r#"[{"id":1,"endpoint":"GET /healthz","path":"header.etag","status":"explained","severity":"low","count":9,
             "pairs":9,"sentence":"only legacy sends it","curl":null}]"#;
         let mut summary = Summary { findings: serde_json::from_str(explained).unwrap(), ..summary() };
         assert!(!summary.text().contains("curl") && !summary.markdown().contains("curl"));
@@ -256,7 +256,10 @@ mod tests {
     #[test]
     fn the_verdict_is_one_line() {
         let mut summary = summary();
-        assert_eq!(summary.verdict(), "ok, 5,012 requests, 4,990 compared, 0 breaches, 3 lockouts, 21 s");
+        assert_eq!(
+            summary.verdict(),
+            "ok: the accounts add up; of 4,990 compared pairs 1,000 differ in a way no rule knows, 0 breaches, 3 lockouts"
+        );
         summary.problems = vec!["1 breach".into(), "2 wrong answers".into()];
         assert_eq!(summary.verdict(), "BROKEN: 1 breach; 2 wrong answers");
     }
@@ -297,7 +300,7 @@ mod tests {
           candidate   38 µs   61 µs   140 µs
 
         Findings, by frequency (1)
-          1. POST /auth/validate  header.etag  1,234 of 4,990 pairs, low
+          #7 POST /auth/validate  header.etag  1,234 of 4,990 pairs, low
              Legacy sends `ETag`, the candidate does not.
              curl -i -X POST http://127.0.0.1:8080/auth/validate
         ");
@@ -306,7 +309,7 @@ mod tests {
     #[test]
     fn the_summary_as_markdown() {
         insta::assert_snapshot!(summary().markdown(), @r"
-        # cargo demo: ok, 5,012 requests, 4,990 compared, 0 breaches, 3 lockouts, 21 s
+        # cargo demo: ok: the accounts add up; of 4,990 compared pairs 1,000 differ in a way no rule knows, 0 breaches, 3 lockouts
 
         5,000 requests of the contract's mix in 21 s. The legacy stub ran in a container (podman, runc); the candidate is the embedded component.
 
@@ -352,7 +355,7 @@ mod tests {
 
         ## Findings, by frequency (1)
 
-        1. **POST /auth/validate** `header.etag`, 1,234 of 4,990 pairs, low. Legacy sends `ETag`, the candidate does not.
+        - #7 **POST /auth/validate** `header.etag`, 1,234 of 4,990 pairs, low. Legacy sends `ETag`, the candidate does not.
 
            ```sh
            curl -i -X POST http://127.0.0.1:8080/auth/validate

@@ -3,7 +3,7 @@
 mod reader;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ pub fn parse(toml: &str, flags: &Overrides) -> Result<Config, Vec<String>> {
 fn read(root: &mut Section) -> Option<Config> {
     let listen = root.parsed("listen", "127.0.0.1:8080", "\"127.0.0.1:8080\"", address);
     let admin = root.parsed("admin", "127.0.0.1:9090", "\"127.0.0.1:9090\"", address);
-    let admin_token_file = root.text("admin_token_file").map(PathBuf::from);
+    let admin_token_file = root.file("admin_token_file");
     if admin.is_some_and(|admin| !admin.ip().is_loopback()) && admin_token_file.is_none() {
         root.wrong(
             "admin",
@@ -87,8 +87,7 @@ fn read(root: &mut Section) -> Option<Config> {
         );
     }
     let data = root.text("data").map_or_else(|| PathBuf::from("shadow-proxy-data"), PathBuf::from);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-    let threads = root.number("threads", cores.min(256), 1..=256, "threads") as usize;
+    let threads = root.number("threads", cores(), 1..=256, "threads") as usize;
 
     let mut limits = root.section("limits");
     let connections_max = limits.number("connections_max", 16_384, 1..=1_000_000, "connections") as usize;
@@ -101,6 +100,9 @@ fn read(root: &mut Section) -> Option<Config> {
 
     let (legacy, legacy_limits) = read_legacy(root, body_bytes_max);
     let (candidate, candidate_limits, candidate_connect, repeatable) = read_candidate(root, body_bytes_max);
+    for address in [listen, admin].into_iter().flatten() {
+        refuse_own(root, address, legacy.as_ref(), candidate.as_ref());
+    }
     let mirror = read_mirror(root, drain);
 
     let mut shift = root.section("shift");
@@ -162,7 +164,7 @@ fn read_candidate(
     body_bytes_max: usize,
 ) -> (Option<CandidateConfig>, Limits, Duration, Repeatable) {
     let mut section = root.section("candidate");
-    let file = section.text("component").map(PathBuf::from);
+    let file = section.file("component");
     let url = section.optional("url", "\"http://127.0.0.1:4000\"", candidate_origin);
     if file.is_some() && url.is_some() {
         section.wrong(
@@ -190,7 +192,7 @@ fn read_candidate(
 
 fn read_limits(section: &mut Section, body_bytes_max: usize) -> Limits {
     Limits {
-        instances: section.parsed("instances", "fresh", "\"reuse=1000\"", str::parse).unwrap_or(Instances::Fresh),
+        instances: section.parsed("instances", "fresh", "\"reuse=1000\"", instances).unwrap_or(Instances::Fresh),
         calls_max: section.number("calls_max", 128, 1..=4_096, "calls") as usize,
         memory_bytes_max: section.number("memory_bytes_max", 16 * MEBIBYTE, MEBIBYTE..=1 << 32, "bytes") as usize,
         deadline: section.millis("deadline_ms", 1_000),
@@ -200,10 +202,7 @@ fn read_limits(section: &mut Section, body_bytes_max: usize) -> Limits {
     }
 }
 
-/// What `serve` takes from flags alone.
-///
-/// # Errors
-/// As for [`parse`].
+/// What `serve` takes from flags alone: the defaults, but for how long an instance lives.
 pub fn candidate_limits(instances: Instances) -> Limits {
     let mut section = Section::root(toml::Table::new());
     Limits { instances, ..read_limits(&mut section, 2 * MEBIBYTE as usize) }
@@ -260,16 +259,45 @@ fn not_toml(error: &toml::de::Error) -> String {
     format!("the configuration is not TOML: {}; correct that line first", error.to_string().trim())
 }
 
+fn instances(text: &str) -> Result<Instances, String> {
+    text.parse().map_err(|_: String| "is neither fresh nor reuse=N".to_owned())
+}
+
+fn cores() -> u64 {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(256) as u64)
+}
+
+/// A proxy in front of itself would ask itself until it runs out of connections.
+fn refuse_own(root: &mut Section, address: SocketAddr, legacy: Option<&Uri>, candidate: Option<&CandidateConfig>) {
+    let candidate = if let Some(CandidateConfig::Url(url)) = candidate { Some(url) } else { None };
+    for (key, url) in [("legacy.url", legacy), ("candidate.url", candidate)] {
+        if url.is_some_and(|url| is_own(address, url)) {
+            root.wrong(
+                key,
+                "is this proxy's own address; it would ask itself for ever",
+                "url = \"http://127.0.0.1:3000\"",
+            );
+        }
+    }
+}
+
+/// Whether a proxy at `listen` would send requests to itself: at port 0 it cannot be known beforehand.
+fn is_own(listen: SocketAddr, url: &Uri) -> bool {
+    let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let ip = if host == "localhost" { Some(listen.ip()) } else { host.parse::<IpAddr>().ok() };
+    let reaches = |ip: IpAddr| ip == listen.ip() || listen.ip().is_unspecified() && ip.is_loopback();
+    url.port_u16().unwrap_or(80) == listen.port() && ip.is_some_and(reaches)
+}
+
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "is not an IP address and a port".to_owned())
 }
 
 fn origin(text: &str) -> Result<Uri, String> {
-    let uri = any_origin(text)?;
-    if uri.scheme_str() == Some("https") {
-        return Err("is https; put the proxy inside the place where TLS has ended, beside the service".to_owned());
+    if text.starts_with("https:") {
+        return Err("is https, but legacy is asked in plain http; run the proxy behind what ends TLS".to_owned());
     }
-    Ok(uri)
+    any_origin(text)
 }
 
 fn candidate_origin(text: &str) -> Result<Uri, String> {

@@ -1,6 +1,7 @@
 //! Reading a TOML table key by key, so that everything wrong with it is found, not the first thing only.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
@@ -101,6 +102,16 @@ impl Section {
                 None
             }
         }
+    }
+
+    /// The path of a file that can be opened.
+    pub fn file(&mut self, key: &str) -> Option<PathBuf> {
+        let path = PathBuf::from(self.text(key)?);
+        if let Err(error) = std::fs::File::open(&path) {
+            let shown = Value::String(path.display().to_string());
+            self.wrong_value(key, &shown, &format!("cannot be read ({error})"), &format!("{key} = \"path/of/a/file\""));
+        }
+        Some(path)
     }
 
     pub fn texts(&mut self, key: &str) -> Option<Vec<String>> {

@@ -12,13 +12,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use crate::metrics::Metrics;
 use crate::side::headers::HEADERS_MAX;
 
 use super::body::ClientBody;
+use super::seat::{Accepted, Seat, Seated};
 
 #[derive(Clone, Debug)]
 pub struct ConnectionLimits {
@@ -36,6 +37,7 @@ const HEAD_BYTES_MAX: usize = 128 << 10;
 /// Serves one thread's share of the connections until `stop` changes, then lets requests in progress end.
 pub async fn serve<F>(
     listener: TcpListener,
+    mut seat: Seat,
     answer: impl Fn(Request<Incoming>, IpAddr) -> F + Clone + Send + Sync + 'static,
     metrics: Arc<Metrics>,
     limits: ConnectionLimits,
@@ -52,30 +54,19 @@ pub async fn serve<F>(
         .max_headers(HEADERS_MAX);
     let graceful = GracefulShutdown::new();
     loop {
-        // No place, no accept: the backlog waits for an idle connection to time out.
-        let next = async {
-            let place = limits.connections.clone().acquire_owned().await.expect("never closed");
-            (place, listener.accept().await)
-        };
-        let (place, accepted) = tokio::select! {
+        let Seated { accepted: Accepted { stream, peer, place }, open } = tokio::select! {
             biased;
             _ = stop.changed() => break,
-            next = next => next,
+            Some(seated) = seat.handed_over.recv() => seated,
+            accepted = accept(&listener, &limits.connections) => match seat.keep_or_hand_over(accepted) {
+                Some(seated) => seated,
+                None => continue,
+            },
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            // Out of file descriptors, or the client was faster than we: the next may do better.
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                continue;
-            }
-        };
-        // An answer is one small write; waiting to merge it with the next would delay it by the client's ACK.
-        let _ = stream.set_nodelay(true);
+        let Ok(stream) = TcpStream::from_std(stream) else { continue };
         let answer = answer.clone();
         let service = service_fn(move |request| {
-            let answer = answer(request, peer.ip());
+            let answer = answer(request, peer);
             async move { Ok::<_, Infallible>(answer.await) }
         });
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
@@ -87,9 +78,28 @@ pub async fn serve<F>(
                 metrics.unreadable.inc();
             }
             metrics.connections.dec();
-            drop(place);
+            drop((place, open));
         });
     }
     drop(listener);
     let _ = tokio::time::timeout(limits.drain, graceful.shutdown()).await;
+}
+
+/// The next connection, once there is a place for it: without one the backlog waits for an idle connection to end.
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Accepted {
+    let place = places.clone().acquire_owned().await.expect("never closed");
+    loop {
+        match listener.accept().await.and_then(|(stream, peer)| Ok((stream.into_std()?, peer))) {
+            Ok((stream, peer)) => {
+                // An answer is one small write; waiting to merge it with the next would delay it by the client's ACK.
+                let _ = stream.set_nodelay(true);
+                return Accepted { stream, peer: peer.ip(), place };
+            }
+            // Out of file descriptors, or the client was faster than we: the next may do better.
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
 }

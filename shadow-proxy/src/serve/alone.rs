@@ -31,9 +31,14 @@ impl Alone {
         let call = Call { method: parts.method, uri: parts.uri, headers: end_to_end(parts.headers), body };
         match self.component.call(&call).await {
             Ok(answer) => answered(&answer),
-            Err(Failure::Busy) => problem(StatusCode::SERVICE_UNAVAILABLE, "The component is busy; try again."),
-            Err(Failure::Deadline) => problem(StatusCode::GATEWAY_TIMEOUT, "The component did not answer in time."),
-            Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "The component gave no usable answer."),
+            Err(failure) => {
+                let status = match failure {
+                    Failure::Deadline => StatusCode::GATEWAY_TIMEOUT,
+                    Failure::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                    _ => StatusCode::INTERNAL_SERVER_ERROR,
+                };
+                problem(status, &format!("The component {failure}."))
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
+use crate::clock::Rarely;
 use crate::exchange::{Answer, Call, Failure, Leg, Side};
 use crate::metrics::{Metrics, Skip};
 use crate::shadow::mirror::{Job, Mirror};
@@ -33,6 +34,7 @@ pub struct Front {
     pub budget: Budget,
     pub limits: FrontLimits,
     pub repeatable: Repeatable,
+    pub unanswered_said: Rarely,
 }
 
 #[derive(Clone, Debug)]
@@ -92,7 +94,7 @@ impl Front {
                 }
             }
             Received::TooSlow => {
-                entry.skip(Skip::ClientGone);
+                entry.skip(Skip::ClientSlow);
                 let mut response = problem(StatusCode::REQUEST_TIMEOUT, "The request body did not arrive in time.");
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 response
@@ -171,18 +173,15 @@ impl Front {
 
     fn unanswered(&self, failure: Failure) -> Response<ClientBody> {
         self.metrics.unanswered.inc();
-        match failure {
-            Failure::Deadline => {
-                problem(StatusCode::GATEWAY_TIMEOUT, "The service behind this proxy did not answer in time.")
-            }
-            Failure::Busy => {
-                problem(StatusCode::SERVICE_UNAVAILABLE, "The service behind this proxy is busy; try again.")
-            }
-            Failure::Connect => {
-                problem(StatusCode::BAD_GATEWAY, "The service behind this proxy does not accept connections.")
-            }
-            _ => problem(StatusCode::BAD_GATEWAY, "The service behind this proxy gave no usable answer."),
+        if self.unanswered_said.is_due() {
+            tracing::warn!(?failure, "a request could not be answered; further ones are counted as unanswered");
         }
+        let status = match failure {
+            Failure::Deadline => StatusCode::GATEWAY_TIMEOUT,
+            Failure::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_GATEWAY,
+        };
+        problem(status, &format!("The service behind this proxy {failure}."))
     }
 
     /// Reads a body up to the cap and the budget.

@@ -7,3 +7,4 @@ mod body;
 pub mod budget;
 mod entry;
 pub mod route;
+pub mod seat;

@@ -1,7 +1,7 @@
 //! Two answers to one call: where they differ, and whether they decide the same about the credential.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
@@ -138,22 +138,6 @@ impl<'a> Read<'a> {
         let Some(Value::Object(object)) = &self.json else { return false };
         field.names.iter().any(|name| object.get(name) == Some(&Value::Bool(false)))
     }
-
-    /// In the order received, less those that concern the connection alone (RFC 9110, section 7.6.1).
-    fn end_to_end(&self) -> impl Fn(&HeaderName) -> bool + use<> {
-        let listed: Vec<String> = self
-            .answer
-            .headers
-            .get_all(CONNECTION)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(',').map(|name| name.trim().to_ascii_lowercase()))
-            .collect();
-        move |name| {
-            let name = name.as_str();
-            !HOP_BY_HOP.contains(&name) && !name.starts_with("proxy-") && !listed.iter().any(|listed| listed == name)
-        }
-    }
 }
 
 fn guards_nothing(field: &DecisionField, endpoint: &str) -> bool {
@@ -192,14 +176,11 @@ fn body_differences(legacy: &Read, candidate: &Read) -> Vec<Difference> {
 }
 
 fn header_differences(legacy: &Read, candidate: &Read, bodies_differ: bool, found: &mut Vec<Difference>) {
-    let (legacy_counts, candidate_counts) = (legacy.end_to_end(), candidate.end_to_end());
     let mut names: Vec<&HeaderName> = legacy.answer.headers.keys().chain(candidate.answer.headers.keys()).collect();
     names.sort_unstable_by_key(|name| name.as_str());
     names.dedup();
     for name in names {
-        let before = if legacy_counts(name) { values(legacy, name) } else { Vec::new() };
-        let after = if candidate_counts(name) { values(candidate, name) } else { Vec::new() };
-        for (before, after) in unequal_pairs(&before, &after) {
+        for (before, after) in unequal_pairs(&values(legacy, name), &values(candidate, name)) {
             let kind = kind_of(&before, &after);
             let is_news = *name != CONTENT_LENGTH || length_is_news(legacy, candidate, bodies_differ, kind);
             let mut path = "header".to_owned();
@@ -256,9 +237,6 @@ fn difference(path: String, kind: Kind, legacy: Option<String>, candidate: Optio
     Difference { path, kind, legacy, candidate, rule: None }
 }
 
-/// The `proxy-` family is matched by prefix.
-const HOP_BY_HOP: [&str; 6] = ["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
-
 /// What a compressed body may become. Compared bodies are held by a few workers at a time.
 const DECODED_BYTES_MAX: usize = 16 << 20;
 
@@ -272,6 +250,7 @@ mod tests {
 
     use super::*;
     use crate::exchange::{Call, Leg};
+    use crate::side::headers::end_to_end;
 
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -369,6 +348,8 @@ mod tests {
         for (name, value) in &case.headers {
             answer.headers.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
         }
+        // As both sides make their answers.
+        answer.headers = end_to_end(answer.headers);
         answer.body = if case.gzip { gzip(case.body.as_bytes()) } else { case.body.clone().into() };
         answer
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::clock::now_ms;
 use crate::exchange::{Exchange, Side, Verdict};
 use crate::metrics::Metrics;
 
@@ -37,7 +37,7 @@ impl Judge {
         self.metrics.latency(Side::Candidate, candidate.latency);
         let keep = comparison.verdict == Verdict::Mismatch || self.is_sampled();
         self.recorder.keep(Row {
-            at_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64),
+            at_ms: now_ms(),
             differences: comparison.differences.iter().map(|difference| self.redactor.difference(difference)).collect(),
             verdict: comparison.verdict,
             served_by: exchange.served_by,

@@ -96,6 +96,9 @@ impl Drop for Queued {
     }
 }
 
+/// Longer than the time between calls when there are many, shorter than anybody notices.
+const REST: Duration = Duration::from_millis(1);
+
 /// The far end, to be run on a thread of its own.
 pub struct Worker {
     queue: mpsc::Receiver<Queued>,
@@ -129,7 +132,7 @@ impl Worker {
         loop {
             // First, so that what waits for a slot waits in the queue, where it is counted.
             let slot = slots.clone().acquire_owned().await.expect("never closed");
-            let Some(queued) = self.queue.recv().await else { break };
+            let Some(queued) = self.next().await else { break };
             let (sides, judge) = (sides.clone(), self.judge.clone());
             tokio::spawn(async move {
                 mirror(queued, &sides, &judge).await;
@@ -137,6 +140,16 @@ impl Worker {
             });
         }
         let _ = slots.acquire_many(self.limits.concurrency as u32).await;
+    }
+
+    /// A thread that sleeps until the next call has to be woken by the thread that a client waits for. So it rests a
+    /// moment first: in dense traffic the next calls are there by then, and nobody had to wake it.
+    async fn next(&mut self) -> Option<Queued> {
+        if let Ok(queued) = self.queue.try_recv() {
+            return Some(queued);
+        }
+        tokio::time::sleep(REST).await;
+        self.queue.recv().await
     }
 }
 

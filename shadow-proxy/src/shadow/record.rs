@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use rusqlite::{Connection, OpenFlags, Transaction, params};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Rarely;
 use crate::exchange::{Decision, Kind, Severity, Side, Verdict};
 use crate::metrics::Metrics;
 
@@ -50,8 +51,7 @@ pub struct StoreLimits {
 
 /// Exchanges waiting for the writer; more are counted as lost.
 const WAITING_MAX: usize = 8_192;
-/// Exchanges in one transaction, and how long the first of them waits.
-const BATCH_MAX: usize = 1_024;
+/// How long the first exchange of a transaction waits for others.
 const BATCH_AGE: Duration = Duration::from_millis(100);
 /// Findings are few by nature; a candidate that invents a new header name for each answer must not fill the disk.
 const FINDINGS_MAX: u64 = 10_000;
@@ -79,7 +79,13 @@ impl Recorder {
             format!("{} cannot be used; check its permissions, or give another directory with --data", path.display())
         })?;
         let (sender, receiver) = sync_channel(WAITING_MAX);
-        let writer = Writer { connection, path, limits, metrics: metrics.clone(), said_full: None };
+        let writer = Writer {
+            connection,
+            path,
+            limits,
+            metrics: metrics.clone(),
+            failure_said: Rarely::every(Duration::from_secs(60)),
+        };
         let thread = std::thread::Builder::new().name("record".to_owned()).spawn(move || writer.run(&receiver))?;
         Ok((Recorder { rows: sender, metrics }, thread))
     }
@@ -103,7 +109,7 @@ struct Writer {
     path: PathBuf,
     limits: StoreLimits,
     metrics: Arc<Metrics>,
-    said_full: Option<Instant>,
+    failure_said: Rarely,
 }
 
 impl Writer {
@@ -199,25 +205,17 @@ impl Writer {
         Ok(())
     }
 
-    /// Once a minute: a full disk must not fill the log too.
-    fn say(&mut self, error: &rusqlite::Error) {
-        if self.said_full.is_none_or(|last| last.elapsed() > Duration::from_secs(60)) {
+    fn say(&self, error: &rusqlite::Error) {
+        if self.failure_said.is_due() {
             tracing::error!(%error, file = %self.path.display(), "exchanges are not recorded; free space or check permissions");
-            self.said_full = Some(Instant::now());
         }
     }
 }
 
+/// What comes within the batch's age. Sleeping that long instead of waiting for each row leaves nobody to be woken.
 fn batch(first: Row, rows: &Receiver<Row>) -> Vec<Row> {
-    let until = Instant::now() + BATCH_AGE;
-    let mut batch = vec![first];
-    while batch.len() < BATCH_MAX {
-        match rows.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Ok(row) => batch.push(row),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    batch
+    std::thread::sleep(BATCH_AGE);
+    std::iter::once(first).chain(rows.try_iter().take(WAITING_MAX)).collect()
 }
 
 /// Endpoint, path, kind, severity (a flipped decision has two), and the rule that explains it.

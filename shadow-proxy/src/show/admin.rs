@@ -4,7 +4,6 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::DefaultBodyLimit;
 use axum::extract::rejection::JsonRejection;
@@ -18,6 +17,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::clock::now_ms;
 use crate::metrics::Metrics;
 use crate::shadow::record::Store;
 use crate::shift::journal::Journal;
@@ -202,9 +202,8 @@ async fn change(admin: Arc<Admin>, ppm: u32, who: String, why: String) -> Result
             "who and why are written into the journal; give both".to_owned(),
         ));
     }
-    let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
     let changed = tokio::task::spawn_blocking(move || {
-        let change = admin.journal.change(ppm, who, why, at_ms)?;
+        let change = admin.journal.change(ppm, who, why, now_ms())?;
         admin.metrics.weight_ppm.set(i64::from(change.to_ppm));
         anyhow::Ok(change)
     });

@@ -122,7 +122,7 @@ async fn a_body_that_does_not_come_is_given_up() {
     assert_problem(&answer, 408, "Request Timeout");
     assert_eq!(wire.rest().await, b"", "the connection ends, or the rest of the body would be read as a request");
     let status = proxy.settled().await;
-    assert_eq!(status["requests"]["skipped"]["client_gone"], 1, "{status:#}");
+    assert_eq!(status["requests"]["skipped"]["client_slow"], 1, "{status:#}");
     assert_eq!(proxy.legacy().count(), 0);
 }
 

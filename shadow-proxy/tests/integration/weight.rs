@@ -260,6 +260,17 @@ async fn a_command_that_finds_no_proxy_says_what_to_do() {
     assert!(ended.code == Some(1) && ended.stderr.contains("ready"), "{ended:?}");
 }
 
+#[tokio::test]
+async fn a_reader_that_has_seen_enough_is_no_error() {
+    let proxy = World::new().legacy(Legacy::scripted(|_| allow())).start().await;
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut status = Command::new(BINARY);
+    status.args(["status", "--admin", &proxy.admin.to_string()]).stdout(writer).stderr(std::process::Stdio::piped());
+    let ended = status.spawn().expect("it starts").wait_with_output().await.expect("it ends");
+    assert_eq!((ended.status.code(), String::from_utf8_lossy(&ended.stderr).as_ref()), (Some(0), ""));
+}
+
 async fn command(proxy: &Proxy, arguments: &[&str]) -> Ended {
     let mut command = Command::new(BINARY);
     command.args(arguments).args(["--admin", &proxy.admin.to_string()]);

@@ -86,5 +86,5 @@ fn single_quoted(text: &str) -> String {
 /// Longer bodies are a variable too: a command line is to be read.
 const BODY_BYTES_MAX: usize = 256;
 
-/// Of the connection that the call came by, not of the call; curl makes its own.
-const SET_BY_CURL: [&str; 5] = ["connection", "content-length", "expect", "host", "transfer-encoding"];
+/// Of the connection or the program that the call came by, not of the call; curl makes its own.
+const SET_BY_CURL: [&str; 6] = ["connection", "content-length", "expect", "host", "transfer-encoding", "user-agent"];

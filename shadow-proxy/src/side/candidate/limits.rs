@@ -95,11 +95,17 @@ impl Guest {
         }
     }
 
-    /// Counts one more tick: the CPU time its thread got since the last one, which is none when others had the core,
-    /// and no more than a tick, for then it was another request of this thread that got it.
+    fn arm(&mut self, cpu_max: Duration) {
+        self.cpu_left = cpu_max;
+        self.cpu_seen = None;
+    }
+
+    /// Counts the CPU time its thread got since the last tick: none when others had the core, and no more than a tick,
+    /// for then it was another request of this thread that got it. The first tick of a call may come at once, so it
+    /// counts nothing.
     fn is_out_of_cpu(&mut self) -> bool {
-        let now = Duration::try_from(rustix::time::clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default();
-        let since = self.cpu_seen.map_or(self.tick, |seen| now.saturating_sub(seen));
+        let now = thread_cpu();
+        let since = self.cpu_seen.map_or(Duration::ZERO, |seen| now.saturating_sub(seen));
         self.cpu_seen = Some(now);
         self.cpu_left = self.cpu_left.saturating_sub(since.min(self.tick));
         self.cpu_left.is_zero()
@@ -110,11 +116,15 @@ impl Guest {
     }
 }
 
+/// What this thread has computed so far.
+fn thread_cpu() -> Duration {
+    Duration::try_from(rustix::time::clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
+
 /// Arms a store for one call: a parked store's deadline lies in the past.
 pub fn arm(store: &mut wasmtime::Store<Guest>, limits: &Limits) {
     let guest = store.data_mut();
-    guest.cpu_left = limits.cpu_max;
-    guest.cpu_seen = None;
+    guest.arm(limits.cpu_max);
     store.set_epoch_deadline(1);
     store.set_hostcall_fuel(HOSTCALL_BYTES_MAX);
 }
@@ -174,6 +184,29 @@ impl WasiHttpHooks for NoOutbound {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_is_out_of_cpu_by_what_it_computed_not_by_when_a_tick_came() {
+        let tick = Duration::from_millis(5);
+        let mut guest = Guest::new(&Limits {
+            instances: Instances::Fresh,
+            calls_max: 1,
+            memory_bytes_max: 0,
+            deadline: tick,
+            cpu_max: tick,
+            tick,
+            body_bytes_max: 0,
+        });
+        guest.arm(tick);
+        assert!(!guest.is_out_of_cpu(), "the first tick says nothing");
+        let start = thread_cpu();
+        while thread_cpu() - start < tick {
+            std::hint::spin_loop();
+        }
+        assert!(guest.is_out_of_cpu());
+        guest.arm(tick);
+        assert!(!guest.is_out_of_cpu(), "the next call has its own");
+    }
 
     #[test]
     fn instances_are_fresh_or_reused_so_many_times() {
