@@ -91,7 +91,7 @@ impl Bed<'_> {
         if child::on_path("wasmtime").is_none() {
             return Ok(None);
         }
-        let component = self.workspace.component();
+        let component = self.workspace.component("auth-component-keys");
         let ours = || {
             let mut command = Command::new(&self.proxy);
             command.args(["serve", "--listen", "127.0.0.1:0", "--instances", instances, "--component"]).arg(&component);
