@@ -83,8 +83,12 @@ mod tests {
         for good in ["wasi:http/types@0.2.4", "wasi:io/poll@0.2.0", "wasi:clocks/wall-clock@0.2.10"] {
             assert!(keys.may_import(good), "{good}");
         }
-        let bad =
-            ["wasi:http/types@0.3.0", "wasi:http/types", "wasi:filesystem/types@0.2.4", "wasi:cli/environment@0.2.4",
+        let bad = [
+            "wasi:http/types@0.3.0",
+            "wasi:http/types",
+            "wasi:keyvalue/store@0.2.0-draft",
+            "wasi:filesystem/types@0.2.4",
+            "wasi:cli/environment@0.2.4",
         ];
         for bad in bad {
             assert!(!keys.may_import(bad), "{bad}");
