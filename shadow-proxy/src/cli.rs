@@ -1,13 +1,15 @@
 //! The command line: parse and dispatch.
 
+mod keys;
+
 use std::io::{ErrorKind, Write as _};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{self, Overrides};
+use crate::config::{self, CandidateConfig, Overrides};
 use crate::operator::{self, AdminPort, DiffsView};
 use crate::run;
 use crate::side::candidate::Instances;
@@ -26,6 +28,9 @@ enum Verb {
     Run(Run),
     /// Serve the component alone, without legacy: after cutover
     Serve(Serve),
+    /// Manage the API keys in a key file
+    #[command(subcommand)]
+    Keys(keys::Verb),
     /// Say everything that is wrong with a configuration, without opening a socket
     Check(Run),
     /// Show what a running proxy has counted
@@ -105,17 +110,22 @@ struct Run {
     data: Option<String>,
 }
 
+/// Flags override the file; what neither names has a default.
 #[derive(Args)]
 struct Serve {
-    /// Where clients connect
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
+    /// The configuration, TOML: that of `run` will do, what it says about legacy does not matter
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where clients connect [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "IP:PORT")]
+    listen: Option<SocketAddr>,
     /// The component [default: the auth component in this binary]
     #[arg(long, value_name = "FILE")]
     component: Option<PathBuf>,
     /// `fresh`: an instance for each request; `reuse=N`: up to N requests each, faster and without isolation between them
-    #[arg(long, value_name = "MODE", default_value = "fresh")]
-    instances: Instances,
+    /// [default: fresh]
+    #[arg(long, value_name = "MODE")]
+    instances: Option<Instances>,
     /// Threads that serve [default: one for each core]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
@@ -140,10 +150,8 @@ pub fn main() -> ExitCode {
                 finished(run::check(&config).and_then(|()| print("the configuration is good\n".to_owned())))
             });
         }
-        Verb::Serve(Serve { listen, component, instances, threads }) => {
-            let limits = config::candidate_limits(instances);
-            return finished(run::serve(listen, component.as_deref(), limits, threads.map(usize::from)));
-        }
+        Verb::Serve(flags) => return serve(flags),
+        Verb::Keys(verb) => return keys::main(verb),
         Verb::Status { port, json } => operator::status(&port.into(), json),
         Verb::Weight { port, ppm, who, why } => operator::weight(&port.into(), ppm, &who, &why),
         Verb::Rollback { port, who, why } => operator::rollback(&port.into(), &who, &why),
@@ -161,14 +169,6 @@ pub fn main() -> ExitCode {
 }
 
 fn with_config(flags: &Run, then: impl FnOnce(config::Config) -> ExitCode) -> ExitCode {
-    let wrong = |errors: Vec<String>| {
-        for error in &errors {
-            eprintln!("error: {error}");
-        }
-        let (number, s) = (errors.len(), if errors.len() == 1 { "" } else { "s" });
-        eprintln!("{number} error{s} in the configuration; nothing was started");
-        ExitCode::from(2)
-    };
     let Run { config, listen, admin, legacy, component, candidate_url, data } = flags;
     let flags: [(&'static str, &Option<String>); 6] = [
         ("listen", listen),
@@ -179,17 +179,39 @@ fn with_config(flags: &Run, then: impl FnOnce(config::Config) -> ExitCode) -> Ex
         ("data", data),
     ];
     let overrides: Overrides = flags.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
-    let toml = match config.as_ref().map(|file| (file, std::fs::read_to_string(file))) {
-        None => String::new(),
-        Some((_, Ok(toml))) => toml,
-        Some((file, Err(error))) => {
-            return wrong(vec![format!("--config {}: {error}; give the path of a TOML file", file.display())]);
-        }
-    };
-    match config::parse(&toml, &overrides) {
+    match toml(config.as_deref()).and_then(|toml| config::parse(&toml, &overrides)) {
         Ok(config) => then(config),
-        Err(errors) => wrong(errors),
+        Err(errors) => wrong(&errors),
     }
+}
+
+fn serve(flags: Serve) -> ExitCode {
+    let Serve { config, listen, component, instances, threads } = flags;
+    let mut config = match toml(config.as_deref()).and_then(|toml| config::parse_alone(&toml)) {
+        Ok(config) => config,
+        Err(errors) => return wrong(&errors),
+    };
+    config.listen = listen.unwrap_or(config.listen);
+    config.threads = threads.map_or(config.threads, usize::from);
+    config.candidate = component.map_or(config.candidate, CandidateConfig::File);
+    config.candidate_limits.instances = instances.unwrap_or(config.candidate_limits.instances);
+    finished(run::serve(&config))
+}
+
+/// Empty without a file.
+fn toml(file: Option<&Path>) -> Result<String, Vec<String>> {
+    let Some(file) = file else { return Ok(String::new()) };
+    std::fs::read_to_string(file)
+        .map_err(|error| vec![format!("--config {}: {error}; give the path of a TOML file", file.display())])
+}
+
+fn wrong(errors: &[String]) -> ExitCode {
+    for error in errors {
+        eprintln!("error: {error}");
+    }
+    let (number, s) = (errors.len(), if errors.len() == 1 { "" } else { "s" });
+    eprintln!("{number} error{s} in the configuration; nothing was started");
+    ExitCode::from(2)
 }
 
 /// A reader that has seen enough (`| head`) is no error.

@@ -6,6 +6,7 @@ mod cli;
 mod clock;
 mod config;
 mod exchange;
+mod keys;
 mod metrics;
 mod operator;
 mod run;

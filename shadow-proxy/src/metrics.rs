@@ -105,6 +105,11 @@ pub struct Metrics {
     pub buffered_bytes: Level,
     pub queue_bytes: Level,
     pub weight_ppm: Level,
+    pub keys: Level,
+    pub keys_weak: Level,
+    pub keys_stale: Level,
+    pub key_sets_loaded: Count,
+    pub key_sets_refused: Count,
     latency: [Latency; 2],
 }
 
@@ -168,6 +173,11 @@ impl Default for Metrics {
             buffered_bytes: new(&mut r, "buffered_bytes", "Bodies held in memory for clients being served"),
             queue_bytes: new(&mut r, "queue_bytes", "Calls and answers held for the mirror"),
             weight_ppm: new(&mut r, "weight_ppm", "The candidate's share of the traffic in parts per million"),
+            keys: new(&mut r, "keys", "API keys that a component can look up"),
+            keys_weak: new(&mut r, "keys_weak", "Of these, keys that could be found by trying"),
+            keys_stale: new(&mut r, "keys_stale", "1 while the key files as they are now are refused, else 0"),
+            key_sets_loaded: new(&mut r, "key_sets_loaded", "Times that changed key files came into force"),
+            key_sets_refused: new(&mut r, "key_sets_refused", "Times that changed key files were refused"),
             latency,
             registry: r,
         }

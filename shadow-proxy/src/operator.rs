@@ -30,6 +30,12 @@ pub fn status(port: &AdminPort, as_json: bool) -> anyhow::Result<String> {
     if status["unreadable"].as_u64() != Some(0) {
         text += &format!("besides   unreadable {}\n", status["unreadable"]);
     }
+    if let Some(records) = status["keys"]["records"].as_u64() {
+        text += &format!("keys      {records} in force, {} of them weak\n", status["keys"]["weak"]);
+    }
+    if let Some(reason) = status["keys"]["refused"].as_str() {
+        text += &format!("          NEWER ONES ARE REFUSED: {reason}\n");
+    }
     for side in ["legacy", "candidate"] {
         let latency = &status["latency"][side];
         let at = |name: &str| latency[name].as_u64().unwrap_or(0);

@@ -2,22 +2,23 @@
 
 mod machine;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use tokio::sync::{oneshot, watch};
 
 use crate::clock::{Rarely, now_ms};
 use crate::config::{CandidateConfig, Config};
+use crate::keys::live::Live;
 use crate::metrics::Metrics;
 use crate::serve::accept;
 use crate::serve::alone::Alone;
-use crate::serve::answer::Front;
+use crate::serve::answer::{Front, FrontLimits};
 use crate::serve::budget::Budget;
 use crate::serve::seat;
 use crate::shadow::judge::Judge;
@@ -26,14 +27,17 @@ use crate::shadow::record::Recorder;
 use crate::shadow::redact::Redactor;
 use crate::shift::journal::Journal;
 use crate::show::admin::{self, Admin};
-use crate::side::candidate::{Embedded, Limits};
+use crate::side::candidate::Embedded;
 use crate::side::legacy::{Legacy, LegacyLimits};
 use crate::side::remote::Remote;
 use crate::side::{Candidate, Sides};
 
 use self::machine::{Signals, bind, cache_home, connection_limits, log_to_stderr, open_data, thread, unusable};
 
+/// Knows the keys for development, which are public.
 static BUILT_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/auth-component.wasm"));
+/// Asks the store.
+static BUILT_STORE_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/auth-component-store.wasm"));
 
 /// `shadow-proxy run`: returns after a drained SIGTERM or SIGINT.
 pub fn run(config: Config) -> anyhow::Result<()> {
@@ -48,7 +52,9 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     if weight_ppm > 0 {
         tracing::info!(weight_ppm, "the weight that the journal has is in force");
     }
-    let candidate = candidate(&config, Some(&config.data.join("compiled")))?;
+    warn_of_development_keys(&config);
+    let keys = keys(&config, &metrics)?;
+    let candidate = candidate(&config, keys.clone(), Some(&config.data.join("compiled")))?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), metrics.clone())?;
     let listener = bind(config.listen)?;
@@ -58,6 +64,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         metrics: metrics.clone(),
         journal,
         data: config.data.clone(),
+        keys,
         ready: AtomicBool::new(true),
         token_digest,
         base: format!("http://{listen}"),
@@ -100,27 +107,29 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 /// `shadow-proxy check`: what only shows when it is loaded, still without a socket.
 pub fn check(config: &Config) -> anyhow::Result<()> {
     config.admin_token_file.as_deref().map(token_digest).transpose()?;
-    candidate(config, None).map(drop)
+    let keys = keys(config, &Arc::new(Metrics::default()))?;
+    candidate(config, keys, None).map(drop)
 }
 
 /// `shadow-proxy serve`: the component alone.
-pub fn serve(
-    listen: SocketAddr,
-    component: Option<&Path>,
-    limits: Limits,
-    threads: Option<usize>,
-) -> anyhow::Result<()> {
+pub fn serve(config: &Config) -> anyhow::Result<()> {
     log_to_stderr();
-    let body_bytes_max = limits.body_bytes_max;
-    let component = Arc::new(load(component, limits, cache_home().as_deref())?);
-    let listener = bind(listen)?;
-    let listen = listener.local_addr()?;
+    let file = match &config.candidate {
+        CandidateConfig::Built => None,
+        CandidateConfig::File(file) => Some(file.as_path()),
+        CandidateConfig::Url(_) => bail!("`serve` runs a component, and candidate.url names a service; leave it out"),
+    };
+    warn_of_development_keys(config);
     let metrics = Arc::new(Metrics::default());
-    let limits = connection_limits(16_384, Duration::from_secs(60), Duration::from_secs(10));
-    let alone = Arc::new(Alone { component, body_bytes_max, body_deadline: Duration::from_secs(30) });
+    let keys = keys(config, &metrics)?;
+    let component = Arc::new(load(file, config, keys, cache_home().as_deref())?);
+    let listener = bind(config.listen)?;
+    let listen = listener.local_addr()?;
+    let limits = connection_limits(config.connections_max, config.idle, config.drain);
+    let FrontLimits { body_bytes_max, body_deadline } = config.front;
+    let alone = Arc::new(Alone { component, body_bytes_max, body_deadline });
     let (stop, stopped) = watch::channel(false);
-    let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let workers = seat::seats(threads)
+    let workers = seat::seats(config.threads)
         .into_iter()
         .map(|seat| {
             let (listener, alone, metrics) = (listener.try_clone()?, alone.clone(), metrics.clone());
@@ -240,9 +249,31 @@ fn start_mirror(
     Ok((mirror, Some(shadow)))
 }
 
-fn candidate(config: &Config, cache: Option<&Path>) -> anyhow::Result<Candidate> {
+fn keys(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Arc<Live>>> {
+    config.auth.as_ref().map(|sources| Live::start(sources.clone(), metrics.clone())).transpose()
+}
+
+/// Also where RUST_LOG asks for errors alone: whoever made it so may not know whom the service lets in.
+fn warn_of_development_keys(config: &Config) {
+    let is_built = matches!(config.candidate, CandidateConfig::Built);
+    if !is_built || config.auth.is_some() || config.listen.ip().is_loopback() {
+        return;
+    }
+    let warning = format!(
+        "{} can be reached from other machines, and the component has the keys for development, which are public: anybody \
+         gets in with them; name your own under [auth] (`shadow-proxy keys import` makes the files), or listen on 127.0.0.1",
+        config.listen
+    );
+    if tracing::enabled!(tracing::Level::WARN) {
+        tracing::warn!("{warning}");
+    } else {
+        eprintln!("warning: {warning}");
+    }
+}
+
+fn candidate(config: &Config, keys: Option<Arc<Live>>, cache: Option<&Path>) -> anyhow::Result<Candidate> {
     let limits = &config.candidate_limits;
-    let embedded = |file| Ok(Candidate::Embedded(Arc::new(load(file, limits.clone(), cache)?)));
+    let embedded = |file| Ok(Candidate::Embedded(Arc::new(load(file, config, keys, cache)?)));
     match &config.candidate {
         CandidateConfig::Url(url) => {
             let limits = LegacyLimits {
@@ -258,13 +289,20 @@ fn candidate(config: &Config, cache: Option<&Path>) -> anyhow::Result<Candidate>
     }
 }
 
-fn load(file: Option<&Path>, limits: Limits, cache: Option<&Path>) -> anyhow::Result<Embedded> {
+fn load(
+    file: Option<&Path>,
+    config: &Config,
+    keys: Option<Arc<Live>>,
+    cache: Option<&Path>,
+) -> anyhow::Result<Embedded> {
+    let limits = config.candidate_limits.clone();
     let Some(file) = file else {
+        let built = if keys.is_some() { BUILT_STORE_COMPONENT } else { BUILT_COMPONENT };
         ensure!(
-            !BUILT_COMPONENT.is_empty(),
+            !built.is_empty(),
             "this shadow-proxy was built without the auth component: run `cargo ci component` and build again, or pass --component FILE"
         );
-        return Embedded::load(BUILT_COMPONENT, limits, cache).map_err(said);
+        return Embedded::load(built, limits, keys, cache).map_err(said);
     };
     let bytes = std::fs::read(file)
         .with_context(|| format!("--component {} cannot be read; check the path", file.display()))?;
@@ -273,7 +311,8 @@ fn load(file: Option<&Path>, limits: Limits, cache: Option<&Path>) -> anyhow::Re
         "--component {} is not WebAssembly; give a component built for wasi:http/proxy 0.2",
         file.display()
     );
-    Embedded::load(&bytes, limits, cache).map_err(said).with_context(|| format!("--component {}", file.display()))
+    let embedded = Embedded::load(&bytes, limits, keys, cache).map_err(said);
+    embedded.with_context(|| format!("--component {}", file.display()))
 }
 
 /// wasmtime's errors are a type of their own.

@@ -1,5 +1,6 @@
 //! From TOML and flags to one typed value, before the first socket opens. All that is wrong is said at once.
 
+mod auth;
 mod reader;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use http::Uri;
 
+use crate::keys::{Files, Sources};
 use crate::serve::answer::{FrontLimits, Repeatable};
 use crate::shadow::compare::DecisionField;
 use crate::shadow::endpoint::Endpoints;
@@ -32,6 +34,8 @@ pub struct Config {
     pub candidate: CandidateConfig,
     pub candidate_limits: Limits,
     pub candidate_connect: Duration,
+    /// Where the component's keys come from; none: it knows those for development, if any.
+    pub auth: Option<Sources>,
     pub repeatable: Repeatable,
     pub connections_max: usize,
     pub idle: Duration,
@@ -60,6 +64,9 @@ pub type Overrides = BTreeMap<&'static str, String>;
 
 const MEBIBYTE: u64 = 1 << 20;
 
+/// Where `serve` would ask, did it ask anybody: the name resolves nowhere (RFC 6761 §6.4).
+const NO_LEGACY: &str = "http://legacy.invalid";
+
 /// Reads a configuration; flags override the file.
 ///
 /// # Errors
@@ -73,6 +80,25 @@ pub fn parse(toml: &str, flags: &Overrides) -> Result<Config, Vec<String>> {
     let config = read(&mut root);
     root.finish()?;
     Ok(config.expect("a required key that is missing is an error"))
+}
+
+/// The same for the component alone: whatever the file says about a legacy service does not matter.
+pub fn parse_alone(toml: &str) -> Result<Config, Vec<String>> {
+    parse(toml, &Overrides::from([("legacy.url", NO_LEGACY.to_owned())]))
+}
+
+/// Only which files the commands about keys work on; they need not be there yet.
+pub fn parse_key_files(toml: &str) -> Result<Files, Vec<String>> {
+    let mut table: toml::Table = toml::from_str(toml).map_err(|error| vec![not_toml(&error)])?;
+    let auth = table.remove("auth").into_iter().map(|auth| ("auth".to_owned(), auth));
+    let mut root = Section::root(auth.collect());
+    let mut section = root.section("auth");
+    let [keys, peppers] = [("keys", "keys.db.json"), ("peppers", "peppers.json")]
+        .map(|(key, example)| section.required(key, &format!("\"{example}\""), |text| Ok(PathBuf::from(text))));
+    match (keys, peppers) {
+        (Some(keys), Some(peppers)) => Ok(Files { keys, peppers }),
+        _ => Err(section.errors()),
+    }
 }
 
 fn read(root: &mut Section) -> Option<Config> {
@@ -100,6 +126,10 @@ fn read(root: &mut Section) -> Option<Config> {
 
     let (legacy, legacy_limits) = read_legacy(root, body_bytes_max);
     let (candidate, candidate_limits, candidate_connect, repeatable) = read_candidate(root, body_bytes_max);
+    let auth = auth::read(root);
+    if auth.is_some() && matches!(candidate, Some(CandidateConfig::Url(_))) {
+        root.wrong("auth", "stands beside candidate.url, whose keys are its own", "[candidate] without url");
+    }
     for address in [listen, admin].into_iter().flatten() {
         refuse_own(root, address, legacy.as_ref(), candidate.as_ref());
     }
@@ -109,14 +139,7 @@ fn read(root: &mut Section) -> Option<Config> {
     let hash_key = shift.text("hash_key").unwrap_or_else(|| "shadow-proxy".to_owned());
     shift.close(root);
 
-    let mut record = root.section("record");
-    let store = StoreLimits {
-        bytes_max: record.number("bytes_max", 256 * MEBIBYTE, MEBIBYTE..=1 << 40, "bytes"),
-        age_max: Duration::from_secs(3_600 * record.number("age_hours", 168, 1..=87_600, "hours")),
-    };
-    let keep_match_every = record.number("keep_match_every", 100, 0..=u64::from(u32::MAX), "exchanges");
-    record.close(root);
-
+    let (store, keep_match_every) = read_record(root);
     let compared = read_compare(root);
     Some(Config {
         listen: listen?,
@@ -129,6 +152,7 @@ fn read(root: &mut Section) -> Option<Config> {
         candidate: candidate?,
         candidate_limits,
         candidate_connect,
+        auth,
         repeatable,
         connections_max,
         idle,
@@ -202,12 +226,6 @@ fn read_limits(section: &mut Section, body_bytes_max: usize) -> Limits {
     }
 }
 
-/// What `serve` takes from flags alone: the defaults, but for how long an instance lives.
-pub fn candidate_limits(instances: Instances) -> Limits {
-    let mut section = Section::root(toml::Table::new());
-    Limits { instances, ..read_limits(&mut section, 2 * MEBIBYTE as usize) }
-}
-
 fn read_mirror(root: &mut Section, drain: Duration) -> Option<MirrorLimits> {
     let mut mirror = root.section("mirror");
     let enabled = mirror.flag("enabled", true);
@@ -219,6 +237,17 @@ fn read_mirror(root: &mut Section, drain: Duration) -> Option<MirrorLimits> {
     };
     mirror.close(root);
     enabled.then_some(limits)
+}
+
+fn read_record(root: &mut Section) -> (StoreLimits, u64) {
+    let mut record = root.section("record");
+    let store = StoreLimits {
+        bytes_max: record.number("bytes_max", 256 * MEBIBYTE, MEBIBYTE..=1 << 40, "bytes"),
+        age_max: Duration::from_secs(3_600 * record.number("age_hours", 168, 1..=87_600, "hours")),
+    };
+    let keep_match_every = record.number("keep_match_every", 100, 0..=u64::from(u32::MAX), "exchanges");
+    record.close(root);
+    (store, keep_match_every)
 }
 
 struct Compared {

@@ -70,6 +70,11 @@ impl Section {
         if self.errors.is_empty() { Ok(()) } else { Err(self.errors) }
     }
 
+    /// Those so far, of a section of which not everything is read.
+    pub fn errors(self) -> Vec<String> {
+        self.errors
+    }
+
     pub fn number(&mut self, key: &str, default: u64, range: RangeInclusive<u64>, unit: &str) -> u64 {
         let Some(value) = self.take(key) else { return default };
         match value.as_integer().and_then(|number| u64::try_from(number).ok()).filter(|number| range.contains(number)) {
@@ -112,6 +117,37 @@ impl Section {
             self.wrong_value(key, &shown, &format!("cannot be read ({error})"), &format!("{key} = \"path/of/a/file\""));
         }
         Some(path)
+    }
+
+    /// The same where one has to be named.
+    pub fn needed_file(&mut self, key: &str) -> Option<PathBuf> {
+        if !self.has(key) {
+            self.wrong(key, "is missing", &format!("{key} = \"path/of/a/file\""));
+        }
+        self.file(key)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// A list of texts of which each has to be good; not an empty one.
+    pub fn list<T>(&mut self, key: &str, example: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
+        const ITEMS_MAX: usize = 32;
+        let value = self.take(key)?;
+        let texts = value.as_array().filter(|array| (1..=ITEMS_MAX).contains(&array.len()));
+        let texts: Option<Vec<&str>> = texts.and_then(|array| array.iter().map(Value::as_str).collect());
+        let parsed = match texts {
+            None => Err(format!("is not a list of 1 to {ITEMS_MAX} texts")),
+            Some(texts) => {
+                texts.into_iter().map(|text| parse(text).map_err(|reason| format!("\"{text}\" {reason}"))).collect()
+            }
+        };
+        parsed.map_err(|reason| self.wrong_value(key, &value, &reason, &format!("{key} = {example}"))).ok()
     }
 
     pub fn texts(&mut self, key: &str) -> Option<Vec<String>> {

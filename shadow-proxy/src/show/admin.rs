@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::clock::now_ms;
+use crate::keys::live::Live;
 use crate::metrics::Metrics;
 use crate::shadow::record::Store;
 use crate::shift::journal::Journal;
@@ -34,6 +35,8 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     pub journal: Journal,
     pub data: PathBuf,
+    /// Where the component's keys come from files.
+    pub keys: Option<Arc<Live>>,
     /// Off once the proxy drains.
     pub ready: AtomicBool,
     /// SHA-256 of the token that everything but the probes asks for.
@@ -99,9 +102,14 @@ fn is_named_locally(headers: &HeaderMap) -> bool {
     name == "localhost" || name.parse::<std::net::IpAddr>().is_ok()
 }
 
+/// Old keys are no reason to be given no more requests: there is nobody who has newer ones.
 async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     if admin.ready.load(Ordering::Relaxed) {
-        Json(json!({"status": "ready"})).into_response()
+        let mut status = json!({"status": "ready"});
+        if let Some(keys) = &admin.keys {
+            status["keys"] = json!(keys.state().standing());
+        }
+        Json(status).into_response()
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"status": "draining"}))).into_response()
     }
@@ -118,6 +126,7 @@ async fn status(State(admin): State<Arc<Admin>>) -> Result<Json<serde_json::Valu
         serde_json::to_value(admin.metrics.snapshot()).map_err(|error| Problem::internal(&error.into()))?;
     status["phase"] = json!(phase(weight_ppm));
     status["weight_ppm"] = json!(weight_ppm);
+    status["keys"] = json!(admin.keys.as_ref().map(|keys| keys.state()));
     Ok(Json(status))
 }
 

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use tokio::process::Command;
 
 use crate::contract::encoded;
+use crate::keys::KeyFolder;
 use crate::process::finished;
 use crate::scripted::Reply;
 use crate::wire::{get, latin1, within};
@@ -50,6 +51,55 @@ async fn no_secret_reaches_any_sink_by_way_of_a_component() {
         proxy.settled().await;
         search(proxy, &canaries).await;
     }
+}
+
+/// What stands in the files of keys, and the keys themselves: also while a file is refused.
+#[tokio::test]
+async fn no_secret_of_the_key_store_reaches_any_sink() {
+    let folder = KeyFolder::new();
+    let good = folder.new_key(&["add", "--user", "u", "--scope", "read"]).await;
+    let revoked = folder.new_key(&["add", "--user", "u"]).await;
+    let id = revoked.split('_').nth(1).expect("a key has four parts");
+    assert_eq!(folder.keys(&["revoke", id]).await.code, Some(0));
+    let mut canaries = Canaries::default();
+    for key in [&good, &revoked] {
+        canaries.know("a key", key);
+        canaries.know("the secret of a key", key.split('_').nth(2).expect("a key has four parts"));
+    }
+    let peppers: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.pepper_file()).expect("a file")).expect("JSON");
+    canaries.know("a pepper", peppers["peppers"][0]["secret"].as_str().expect("text"));
+    let whole = std::fs::read_to_string(folder.key_file()).expect("a file");
+    for line in whole.lines().skip(1) {
+        let record: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        canaries.know("a hash", record["hash"].as_str().expect("text"));
+    }
+    let legacy = answers(&mut canaries, "legacy");
+    let world = World::new().legacy(Legacy::scripted(legacy)).candidate(Candidate::hostile()).weight(500_000);
+    let config = format!("record.keep_match_every = 1\n{}", folder.config());
+    let proxy = world.log(TRACE).config(&config).start().await;
+    let ask = async |proxy: &Proxy| {
+        for (key, path) in [(&good, "/echo"), (&revoked, "/echo"), (&good, "/else"), (&revoked, "/trap")] {
+            let request =
+                format!("POST {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\nContent-Length: 0\r\n\r\n");
+            let _ = proxy.ask(request).await;
+        }
+    };
+    ask(&proxy).await;
+    let is_refused = |status: &serde_json::Value| status["keys"]["refused"].is_string();
+    for (file, bad) in [
+        (folder.key_file(), whole.replace("\"v\":1", "\"v\":2")),
+        (folder.key_file(), whole.replacen("\"sha256\"", "\"sha1\"", 1)),
+        (folder.pepper_file(), peppers.to_string().replace("\"name\"", "\"nam\"")),
+    ] {
+        let kept = std::fs::read(&file).expect("a file");
+        std::fs::write(&file, bad).expect("a file");
+        proxy.until("the refusal", is_refused).await;
+        ask(&proxy).await;
+        std::fs::write(&file, kept).expect("a file");
+        proxy.until("the files to be good again", |status| !is_refused(status)).await;
+    }
+    search(proxy, &canaries).await;
 }
 
 #[test]
@@ -253,7 +303,7 @@ fn stored(data: &Path) -> String {
     text
 }
 
-/// What all secrets begin with, so that a sink without it needs no further search.
+/// What all planted secrets begin with, so that a sink without it needs no further search.
 const BEGINNING: &str = "Zq7Xk";
 
 /// Secrets with where they are put.
@@ -268,8 +318,13 @@ impl Canaries {
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty()).expect("randomness");
         let random = random.iter().map(|&byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()]));
         let secret: String = BEGINNING.chars().chain(random).collect();
-        self.0.push((place.to_owned(), secret.clone()));
+        self.know(place, &secret);
         secret
+    }
+
+    /// A secret that was made elsewhere.
+    fn know(&mut self, place: &str, secret: &str) {
+        self.0.push((place.to_owned(), secret.to_owned()));
     }
 
     /// All files of a folder.
@@ -289,7 +344,8 @@ impl Canaries {
     /// In whatever case: header names lose theirs, and base64 has no two texts that differ only in it by chance.
     fn assert_absent(&self, sink: &str, content: &[u8]) {
         let content = String::from_utf8_lossy(content).to_ascii_lowercase();
-        if forms(BEGINNING).iter().all(|form| !content.contains(&form.to_ascii_lowercase())) {
+        let begin_alike = self.0.iter().all(|(_, secret)| secret.starts_with(BEGINNING));
+        if begin_alike && forms(BEGINNING).iter().all(|form| !content.contains(&form.to_ascii_lowercase())) {
             return;
         }
         for (place, secret) in &self.0 {

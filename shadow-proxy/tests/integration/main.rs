@@ -13,6 +13,7 @@ mod answer;
 mod crowd;
 mod failure;
 mod isolation;
+mod keys;
 mod parity;
 mod queue;
 mod request;

@@ -27,6 +27,7 @@ pub async fn answer(
     match outcome.unwrap_or(Err(Failure::Deadline)) {
         Ok(answer) => {
             instance.calls += 1;
+            instance.store.data_mut().rest();
             let clean = !instance.store.data().live_resources();
             (Ok(answer), clean.then_some(instance))
         }

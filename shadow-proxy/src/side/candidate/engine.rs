@@ -9,6 +9,7 @@ use wasmtime::{
 };
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
+use super::keyvalue;
 use super::limits::{Guest, Limits};
 
 /// Memory kept mapped and zeroed in place between two instances of a slot, instead of being given back to the kernel.
@@ -49,11 +50,13 @@ pub fn engine(limits: &Limits) -> Result<Engine> {
 }
 
 /// Links the whole of WASI 0.2 over a context that grants nothing: a component built with the standard library
-/// imports files and sockets without using them, and finds none if it does.
+/// imports files and sockets without using them, and finds none if it does. Buckets are there for whom they are
+/// configured.
 pub fn link(engine: &Engine, component: &Component) -> Result<ProxyPre<Guest>> {
     let mut linker = Linker::<Guest>::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    keyvalue::add_to_linker(&mut linker)?;
     let pre = linker.instantiate_pre(component).context("the component imports something this host does not offer")?;
     ProxyPre::new(pre).context("the component does not export wasi:http/incoming-handler 0.2; build it for that world")
 }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::time::ClockId;
@@ -11,6 +12,11 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{
     Error, RequestOptions, Result, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
+
+use crate::keys::Set;
+use crate::keys::live::Live;
+
+use super::keyvalue::KeyValue;
 
 /// How long an instance lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +75,9 @@ pub struct Guest {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     outbound: NoOutbound,
+    keys: Option<Arc<Live>>,
+    /// In force when this call began.
+    set: Option<Arc<Set>>,
     memory_bytes_max: usize,
     /// The guest asked for more than its cap, which is how a trap that follows is explained.
     pub memory_refused: bool,
@@ -79,7 +88,7 @@ pub struct Guest {
 }
 
 impl Guest {
-    pub fn new(limits: &Limits) -> Guest {
+    pub fn new(limits: &Limits, keys: Option<Arc<Live>>) -> Guest {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
         Guest {
@@ -87,6 +96,8 @@ impl Guest {
             wasi: WasiCtx::builder().build(),
             http: WasiHttpCtx::new(),
             outbound: NoOutbound,
+            keys,
+            set: None,
             memory_bytes_max: limits.memory_bytes_max,
             memory_refused: false,
             tick: limits.tick,
@@ -98,6 +109,12 @@ impl Guest {
     fn arm(&mut self, cpu_max: Duration) {
         self.cpu_left = cpu_max;
         self.cpu_seen = None;
+        self.set = self.keys.as_ref().map(|keys| keys.set());
+    }
+
+    /// Until the next call: keys that are no longer in force are not kept for it.
+    pub fn rest(&mut self) {
+        self.set = None;
     }
 
     /// Counts the CPU time its thread got since the last tick: none when others had the core, and no more than a tick,
@@ -109,6 +126,10 @@ impl Guest {
         self.cpu_seen = Some(now);
         self.cpu_left = self.cpu_left.saturating_sub(since.min(self.tick));
         self.cpu_left.is_zero()
+    }
+
+    pub fn key_value(&mut self) -> KeyValue<'_> {
+        KeyValue { table: &mut self.table, set: self.set.as_deref() }
     }
 
     pub fn live_resources(&self) -> bool {
@@ -188,7 +209,7 @@ mod tests {
     #[test]
     fn a_call_is_out_of_cpu_by_what_it_computed_not_by_when_a_tick_came() {
         let tick = Duration::from_millis(5);
-        let mut guest = Guest::new(&Limits {
+        let limits = Limits {
             instances: Instances::Fresh,
             calls_max: 1,
             memory_bytes_max: 0,
@@ -196,7 +217,8 @@ mod tests {
             cpu_max: tick,
             tick,
             body_bytes_max: 0,
-        });
+        };
+        let mut guest = Guest::new(&limits, None);
         guest.arm(tick);
         assert!(!guest.is_out_of_cpu(), "the first tick says nothing");
         let start = thread_cpu();

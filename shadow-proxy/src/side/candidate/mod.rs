@@ -3,6 +3,7 @@
 mod cache;
 mod call;
 mod engine;
+mod keyvalue;
 mod limits;
 mod stock;
 
@@ -16,6 +17,7 @@ use wasmtime::error::Context as _;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use crate::exchange::{Answer, Call, Failure};
+use crate::keys::live::Live;
 
 use self::limits::Guest;
 pub use self::limits::{Instances, Limits};
@@ -25,6 +27,8 @@ use self::stock::Stock;
 pub struct Embedded {
     pre: ProxyPre<Guest>,
     limits: Limits,
+    /// What it may look up; none: every bucket is unknown.
+    keys: Option<Arc<Live>>,
     stock: Arc<Stock>,
     /// One permit for each call in progress: what is beyond the pool is refused at once instead of waiting for it.
     slots: Semaphore,
@@ -35,12 +39,12 @@ impl Embedded {
     ///
     /// # Errors
     /// The bytes are no component, it imports what this host does not offer, or it does not start.
-    pub fn load(bytes: &[u8], limits: Limits, cache: Option<&Path>) -> Result<Embedded> {
+    pub fn load(bytes: &[u8], limits: Limits, keys: Option<Arc<Live>>, cache: Option<&Path>) -> Result<Embedded> {
         let engine = engine::engine(&limits)?;
         let component = cache::compiled(&engine, bytes, cache)?;
         let pre = engine::link(&engine, &component)?;
-        let embedded =
-            Embedded { pre, stock: Arc::new(Stock::new(&limits)), slots: Semaphore::new(limits.calls_max), limits };
+        let (stock, slots) = (Arc::new(Stock::new(&limits)), Semaphore::new(limits.calls_max));
+        let embedded = Embedded { pre, stock, slots, keys, limits };
         engine::start_ticker(&engine, embedded.limits.tick);
         embedded.prove_it_starts()?;
         Ok(embedded)
@@ -64,11 +68,11 @@ impl Embedded {
             Some(instance) if self.limits.instances.may_serve_again(instance.calls) => return self.stock.put(instance),
             used => used,
         };
-        let (pre, limits, stock) = (self.pre.clone(), self.limits.clone(), self.stock.clone());
+        let (pre, limits, keys, stock) = (self.pre.clone(), self.limits.clone(), self.keys.clone(), self.stock.clone());
         tokio::spawn(async move {
             drop(used);
             if !stock.is_full()
-                && let Ok(instance) = stock::Instance::new(&pre, &limits).await
+                && let Ok(instance) = stock::Instance::new(&pre, &limits, keys).await
             {
                 stock.put(instance);
             }
@@ -76,7 +80,7 @@ impl Embedded {
     }
 
     async fn instantiate(&self) -> std::result::Result<stock::Instance, Failure> {
-        stock::Instance::new(&self.pre, &self.limits).await.map_err(|error| {
+        stock::Instance::new(&self.pre, &self.limits, self.keys.clone()).await.map_err(|error| {
             if error.is::<wasmtime::PoolConcurrencyLimitError>() {
                 Failure::Busy
             } else {
@@ -92,7 +96,7 @@ impl Embedded {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         runtime.block_on(async {
             for _ in 0..self.stock.capacity() {
-                let instance = stock::Instance::new(&self.pre, &self.limits).await.context(
+                let instance = stock::Instance::new(&self.pre, &self.limits, self.keys.clone()).await.context(
                     "the component cannot be instantiated; does it need more than candidate.memory_bytes_max?",
                 )?;
                 self.stock.put(instance);

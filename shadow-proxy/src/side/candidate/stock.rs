@@ -1,9 +1,11 @@
 //! Instances waiting for a call.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use wasmtime::Store;
 use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
+
+use crate::keys::live::Live;
 
 use super::limits::{self, Guest, Instances, Limits};
 
@@ -17,11 +19,12 @@ pub struct Instance {
 }
 
 impl Instance {
-    pub async fn new(pre: &ProxyPre<Guest>, limits: &Limits) -> wasmtime::Result<Instance> {
-        let mut store = Store::new(pre.engine(), Guest::new(limits));
+    pub async fn new(pre: &ProxyPre<Guest>, limits: &Limits, keys: Option<Arc<Live>>) -> wasmtime::Result<Instance> {
+        let mut store = Store::new(pre.engine(), Guest::new(limits, keys));
         limits::confine(&mut store);
         limits::arm(&mut store, limits);
         let proxy = pre.instantiate_async(&mut store).await?;
+        store.data_mut().rest();
         Ok(Instance { store, proxy, calls: 0 })
     }
 }

@@ -1,0 +1,259 @@
+//! wasi:keyvalue/store over the keys in force: everything is in memory, and nothing can be written.
+//!
+//! Two drafts are in use; they differ in the cursor of `list-keys`.
+
+use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTableError};
+
+use crate::keys;
+
+use super::limits::Guest;
+
+mod draft {
+    wasmtime::component::bindgen!({
+        path: "src/side/candidate/keyvalue/draft.wit",
+        world: "host",
+        imports: { default: trappable },
+        with: { "wasi:keyvalue/store.bucket": super::Bucket },
+        trappable_error_type: { "wasi:keyvalue/store.error" => super::Error },
+    });
+}
+
+mod draft2 {
+    wasmtime::component::bindgen!({
+        path: "src/side/candidate/keyvalue/draft2.wit",
+        world: "host",
+        imports: { default: trappable },
+        with: { "wasi:keyvalue/store.bucket": super::Bucket },
+        trappable_error_type: { "wasi:keyvalue/store.error" => super::Error },
+    });
+}
+
+/// Names that `list-keys` gives at once.
+const PAGE: usize = 1_000;
+
+pub fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    draft::wasi::keyvalue::store::add_to_linker::<_, HasKeyValue>(linker, Guest::key_value)?;
+    draft2::wasi::keyvalue::store::add_to_linker::<_, HasKeyValue>(linker, Guest::key_value)
+}
+
+struct HasKeyValue;
+
+impl HasData for HasKeyValue {
+    type Data<'a> = KeyValue<'a>;
+}
+
+/// What a guest sees of the store.
+pub struct KeyValue<'a> {
+    pub table: &'a mut ResourceTable,
+    /// In force when the call began, so that what is read during one call fits together.
+    pub set: Option<&'a keys::Set>,
+}
+
+/// An open bucket is a name: what is behind it is for each call to say.
+pub struct Bucket(String);
+
+pub enum Error {
+    NoSuchStore,
+    AccessDenied,
+    Other(String),
+}
+
+impl From<ResourceTableError> for Error {
+    fn from(error: ResourceTableError) -> Error {
+        Error::Other(error.to_string())
+    }
+}
+
+impl KeyValue<'_> {
+    fn open_bucket(&mut self, name: String) -> Result<Resource<Bucket>, Error> {
+        self.named(&name)?;
+        Ok(self.table.push(Bucket(name))?)
+    }
+
+    fn bucket(&self, bucket: &Resource<Bucket>) -> Result<&keys::Bucket, Error> {
+        self.named(&self.table.get(bucket)?.0)
+    }
+
+    fn named(&self, name: &str) -> Result<&keys::Bucket, Error> {
+        self.set.and_then(|set| set.bucket(name)).ok_or(Error::NoSuchStore)
+    }
+
+    fn value(&self, bucket: &Resource<Bucket>, key: &str) -> Result<Option<&[u8]>, Error> {
+        Ok(self.bucket(bucket)?.get(key))
+    }
+
+    /// The names from this place on, and whether there are more.
+    fn page(&self, bucket: &Resource<Bucket>, at: usize) -> Result<(Vec<String>, bool), Error> {
+        let bucket = self.bucket(bucket)?;
+        let page: Vec<String> = bucket.keys_from(at).take(PAGE).map(str::to_owned).collect();
+        let has_more = bucket.len() > at.saturating_add(page.len());
+        Ok((page, has_more))
+    }
+}
+
+/// What is the same in both drafts.
+macro_rules! store {
+    ($draft:ident, $cursor:ty, $list_keys:expr) => {
+        impl $draft::wasi::keyvalue::store::Host for KeyValue<'_> {
+            fn open(&mut self, name: String) -> Result<Resource<Bucket>, Error> {
+                self.open_bucket(name)
+            }
+
+            fn convert_error(&mut self, error: Error) -> wasmtime::Result<$draft::wasi::keyvalue::store::Error> {
+                use $draft::wasi::keyvalue::store::Error as Said;
+                Ok(match error {
+                    Error::NoSuchStore => Said::NoSuchStore,
+                    Error::AccessDenied => Said::AccessDenied,
+                    Error::Other(why) => Said::Other(why),
+                })
+            }
+        }
+
+        impl $draft::wasi::keyvalue::store::HostBucket for KeyValue<'_> {
+            fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Option<Vec<u8>>, Error> {
+                Ok(self.value(&bucket, &key)?.map(<[u8]>::to_vec))
+            }
+
+            fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Result<bool, Error> {
+                Ok(self.value(&bucket, &key)?.is_some())
+            }
+
+            fn set(&mut self, _: Resource<Bucket>, _: String, _: Vec<u8>) -> Result<(), Error> {
+                Err(Error::AccessDenied)
+            }
+
+            fn delete(&mut self, _: Resource<Bucket>, _: String) -> Result<(), Error> {
+                Err(Error::AccessDenied)
+            }
+
+            fn list_keys(
+                &mut self,
+                bucket: Resource<Bucket>,
+                cursor: Option<$cursor>,
+            ) -> Result<$draft::wasi::keyvalue::store::KeyResponse, Error> {
+                let (keys, cursor) = $list_keys(self, &bucket, cursor)?;
+                Ok($draft::wasi::keyvalue::store::KeyResponse { keys, cursor })
+            }
+
+            fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
+                self.table.delete(bucket)?;
+                Ok(())
+            }
+        }
+    };
+}
+
+store!(draft, u64, |store: &KeyValue, bucket: &Resource<Bucket>, cursor: Option<u64>| {
+    let at = usize::try_from(cursor.unwrap_or(0)).unwrap_or(usize::MAX);
+    let (keys, has_more) = store.page(bucket, at)?;
+    let next = has_more.then_some((at + keys.len()) as u64);
+    Ok::<_, Error>((keys, next))
+});
+
+store!(draft2, String, |store: &KeyValue, bucket: &Resource<Bucket>, cursor: Option<String>| {
+    let at = cursor.map_or(Ok(0), |last| Ok::<_, Error>(store.bucket(bucket)?.behind(&last)))?;
+    let (keys, has_more) = store.page(bucket, at)?;
+    let next = keys.last().filter(|_| has_more).cloned();
+    Ok::<_, Error>((keys, next))
+});
+
+#[cfg(test)]
+mod tests {
+    use super::draft::wasi::keyvalue::store::{Host as _, HostBucket as _};
+    use super::draft2::wasi::keyvalue::store as store2;
+    use super::*;
+    use crate::keys::issue::{self, Rights};
+    use crate::keys::{Files, Set, Sources};
+
+    const KEYS: usize = 2_500;
+
+    fn set() -> Set {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [keys, peppers] = ["keys", "peppers"].map(|name| folder.path().join(name));
+        let files = Files { keys: keys.clone(), peppers: peppers.clone() };
+        let add_all = |records: &mut _, peppers: &_| {
+            (0..KEYS).try_for_each(|number| {
+                let none = Vec::new;
+                let user_id = format!("user_{number}");
+                let (scopes, aud, groups) = (none(), none(), none());
+                let rights = Rights { user_id, scopes, aud, groups, email: None, begins: None, ends: None };
+                issue::add(records, peppers, "key", rights, 1).map(drop)
+            })
+        };
+        files.change(add_all).expect("they can be made");
+        Set::read(&Sources { keys, peppers, tokens: None, parity: Vec::new() }).expect("they were written")
+    }
+
+    fn refused<T>(_: Error) -> T {
+        panic!("the bucket is open and can be read")
+    }
+
+    fn open(store: &mut KeyValue, name: &str) -> Option<Resource<Bucket>> {
+        store.open(name.to_owned()).ok()
+    }
+
+    #[test]
+    fn what_is_configured_can_be_read_and_nothing_can_be_written() {
+        let set = set();
+        let mut table = ResourceTable::new();
+        let mut store = KeyValue { table: &mut table, set: Some(&set) };
+        for unknown in ["", "default", "auth-key", "auth-keys/", "AUTH-KEYS"] {
+            assert!(matches!(store.open(unknown.to_owned()), Err(Error::NoSuchStore)), "{unknown}");
+        }
+        for name in ["auth-keys", "auth-settings"] {
+            let rep = open(&mut store, name).expect("it is configured").rep();
+            let again = || Resource::new_borrow(rep);
+            assert!(matches!(store.set(again(), "a".to_owned(), Vec::new()), Err(Error::AccessDenied)));
+            assert!(matches!(store.delete(again(), "a".to_owned()), Err(Error::AccessDenied)));
+            assert!(matches!(store.get(again(), "a".to_owned()), Ok(None)));
+            assert!(matches!(store.exists(again(), "a".to_owned()), Ok(false)));
+        }
+        let settings = open(&mut store, "auth-settings").expect("it is configured");
+        let settings = store.get(settings, "settings".to_owned()).ok().flatten().expect("it is always there");
+        let settings: serde_json::Value = serde_json::from_slice(&settings).expect("it is JSON");
+        assert_eq!((&settings["v"], &settings["tokens"]), (&1.into(), &serde_json::Value::Null));
+        assert_eq!(settings["peppers"][0]["name"], "p1");
+        let mut without = KeyValue { table: &mut table, set: None };
+        assert!(matches!(without.open("auth-keys".to_owned()), Err(Error::NoSuchStore)));
+    }
+
+    #[test]
+    fn all_names_are_listed_once_page_by_page_in_both_drafts() {
+        let set = set();
+        let mut table = ResourceTable::new();
+        let mut store = KeyValue { table: &mut table, set: Some(&set) };
+        let rep = open(&mut store, "auth-keys").expect("it is configured").rep();
+        let bucket = || Resource::new_borrow(rep);
+        let (mut names, mut cursor, mut pages) = (Vec::new(), None, 0);
+        loop {
+            let page = store.list_keys(bucket(), cursor).unwrap_or_else(refused);
+            names.extend(page.keys);
+            pages += 1;
+            cursor = page.cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let (mut names2, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = store2::HostBucket::list_keys(&mut store, bucket(), cursor).unwrap_or_else(refused);
+            names2.extend(page.keys);
+            cursor = page.cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!((names.len(), pages), (KEYS, 3));
+        assert!(names.is_sorted_by(|a, b| a < b), "each once");
+        assert_eq!(names, names2);
+        for beyond in [KEYS as u64, u64::MAX] {
+            let page = store.list_keys(bucket(), Some(beyond)).unwrap_or_else(refused);
+            assert!(page.keys.is_empty() && page.cursor.is_none());
+        }
+        let last = store2::HostBucket::list_keys(&mut store, bucket(), Some("~".to_owned())).unwrap_or_else(refused);
+        assert!(last.keys.is_empty() && last.cursor.is_none());
+        let first = names.first().cloned().expect("there are some");
+        let record = store.get(bucket(), first.clone()).ok().flatten().expect("it is there");
+        assert!(String::from_utf8_lossy(&record).contains(&first));
+    }
+}
