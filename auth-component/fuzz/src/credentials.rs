@@ -88,6 +88,7 @@ impl Signed {
         let subject = claims["sub"].as_str().unwrap_or_default();
         let end = claims["exp"].as_f64().unwrap_or(0.0);
         let begin = claims["nbf"].as_f64().unwrap_or(0.0);
+        let issued = claims["iat"].as_f64().unwrap_or(0.0);
         header["alg"] == "HS256"
             && (header.get("kid").is_none() || header["kid"] == "hs256")
             && !unreadable
@@ -98,5 +99,6 @@ impl Signed {
             && (now as f64) < end
             && end <= DATE_MAX
             && begin <= now as f64
+            && issued <= now as f64 + 60.0
     }
 }

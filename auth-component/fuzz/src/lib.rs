@@ -13,6 +13,7 @@ pub mod request;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hmac::digest::KeyInit;
 use hmac::{Hmac, Mac};
+use serde_json::Value;
 use sha2::Sha256;
 
 /// The middle of 2026, between the dates at which development keys begin and end.
@@ -48,6 +49,19 @@ impl Input {
         }
         input.text.extend_from_slice(rest);
         input
+    }
+
+    /// The same at its own time and at those around what the members `names` of `object` name: something begins or ends
+    /// there, and an error by one second shows nowhere else.
+    pub fn at_its_moments(mut self, object: &Value, names: &[&str], mut look: impl FnMut(&Input)) {
+        look(&self);
+        let seconds = |name: &&str| object[*name].as_u64().or(object[*name].as_f64().map(|seconds| seconds as u64));
+        for at in names.iter().filter_map(seconds) {
+            for now in [at.saturating_sub(1), at, at.saturating_add(1)] {
+                self.now = now;
+                look(&self);
+            }
+        }
     }
 }
 
