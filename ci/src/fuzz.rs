@@ -23,7 +23,7 @@ struct Target {
     bytes_max: usize,
 }
 
-/// Each has its file in auth-component/fuzz/fuzz_targets.
+/// Each has its file in auth-component/fuzz/fuzz_targets and its `[[bin]]` in the Cargo.toml there.
 const TARGETS: [Target; 5] = [
     Target { name: "request", bytes_max: 20_000 },
     Target { name: "token", bytes_max: 12_000 },
@@ -51,8 +51,7 @@ pub(crate) fn run(workspace: &Workspace, seconds: u64) -> Result<()> {
     let host = child::output(Command::new("rustc").args(["--print", "host-tuple"]))?;
     let folder = workspace.target.join("fuzz");
     let programs = folder.join(host.trim()).join("release");
-    let sources = workspace.root.join("auth-component/fuzz");
-    let bed = Bed { workspace, sources, folder, programs, seconds };
+    let bed = Bed { workspace, sources: sources(workspace), folder, programs, seconds };
     bed.build()?;
     seeds::write(&workspace.legacy_stub().join("contract"), &bed.folder.join("seeds"))?;
     let broken = run_all(&bed)?;
@@ -60,6 +59,11 @@ pub(crate) fn run(workspace: &Workspace, seconds: u64) -> Result<()> {
         0 => Ok(()),
         several => bail!("{}\n{several} of {} fuzz targets broke", broken.join("\n"), TARGETS.len()),
     }
+}
+
+/// A workspace of its own.
+pub(crate) fn sources(workspace: &Workspace) -> PathBuf {
+    workspace.root.join("auth-component/fuzz")
 }
 
 /// What broke, as text.

@@ -115,13 +115,17 @@ impl Lane {
 }
 
 fn fmt(workspace: &Workspace) -> Result<()> {
-    let mut fmt = Command::new("cargo");
-    fmt.args(["fmt", "--all", "--check", "--", "--files-with-diff"]).current_dir(&workspace.root);
     let root = format!("{}/", workspace.root.display());
-    child::quiet(&mut fmt).map_err(|error| {
-        let listed = error.to_string().replace(&root, "");
-        anyhow!("{listed}\nthese files are not formatted; run `cargo fmt --all`")
-    })
+    let check = |folder| {
+        let mut fmt = Command::new("cargo");
+        fmt.args(["fmt", "--all", "--check", "--", "--files-with-diff"]).current_dir(folder);
+        child::quiet(&mut fmt).map_err(|error| {
+            let listed = error.to_string().replace(&root, "");
+            anyhow!("{listed}\nthese files are not formatted; run `cargo fmt --all` in their workspace")
+        })
+    };
+    check(workspace.root.clone())?;
+    check(fuzz::sources(workspace))
 }
 
 fn clippy(workspace: &Workspace) -> Result<()> {

@@ -5,6 +5,9 @@
 //! - `@1782000000` on a first line of its own is the time, in seconds since the Unix epoch; without it: [`NOW`];
 //! - `<<header||payload>>` stands for the token of these two, signed with the public development secret `hs256`. So
 //!   the fuzzer gets behind the signature, which it could never guess.
+//!
+//! `cargo ci fuzz` runs all targets, `cargo run --release --bin token` in this folder one of them. A new one needs a file in
+//! fuzz_targets, a `[[bin]]` in Cargo.toml and a row in ci/src/fuzz.rs.
 
 pub mod answer;
 pub mod credentials;
@@ -40,12 +43,12 @@ impl Input {
     pub fn read(data: &[u8]) -> Input {
         let (now, mut rest) = time(data).unwrap_or((NOW, data));
         let mut input = Input { now, text: Vec::with_capacity(rest.len()), signed: Vec::new() };
-        while let Some((before, header, payload, after)) = next_token(rest) {
-            let signed = Signed::new(header, payload);
-            input.text.extend_from_slice(before);
+        while let Some(found) = next_token(rest) {
+            let signed = Signed::new(found.header, found.payload);
+            input.text.extend_from_slice(found.before);
             input.text.extend_from_slice(signed.token.as_bytes());
             input.signed.push(signed);
-            rest = after;
+            rest = found.after;
         }
         input.text.extend_from_slice(rest);
         input
@@ -81,12 +84,19 @@ fn time(data: &[u8]) -> Option<(u64, &[u8])> {
     Some((str::from_utf8(digits).ok()?.parse().ok()?, rest))
 }
 
-/// What stands before a written token, its header, its payload, and what follows.
-fn next_token(text: &[u8]) -> Option<(&[u8], &[u8], &[u8], &[u8])> {
+/// A token as it is written, and the text around it.
+struct Found<'a> {
+    before: &'a [u8],
+    header: &'a [u8],
+    payload: &'a [u8],
+    after: &'a [u8],
+}
+
+fn next_token(text: &[u8]) -> Option<Found<'_>> {
     let (before, rest) = split(text, b"<<")?;
     let (header, rest) = split(rest, b"||")?;
     let (payload, after) = split(rest, b">>")?;
-    Some((before, header, payload, after))
+    Some(Found { before, header, payload, after })
 }
 
 pub(crate) fn split<'a>(text: &'a [u8], mark: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
