@@ -4,12 +4,22 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 
 use crate::child;
 use crate::table::Table;
 use crate::workspace::Workspace;
-use crate::{component, demo, guide, setup, tidy};
+use crate::{component, demo, fuzz, guide, setup, tidy};
+
+#[derive(Args)]
+pub(crate) struct Wanted {
+    /// The lanes to pass; without any: all but `timing`
+    #[arg(value_name = "LANE")]
+    lanes: Vec<Lane>,
+    /// How long lane `fuzz` runs each of its targets
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
+}
 
 /// In the order they are passed: what is quick to tell comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -30,6 +40,10 @@ pub(crate) enum Lane {
     Guide,
     /// Runs the demo with 1,500 requests and checks its summary
     Demo,
+    /// Feeds the component's core with made-up input, looking for one that breaks it
+    Fuzz,
+    /// Measures whether the time of a refusal tells a secret (manual: it wants a quiet machine)
+    Timing,
 }
 
 struct Pass {
@@ -47,10 +61,10 @@ enum Outcome {
 }
 
 /// Passes the lanes, each also when an earlier one failed, unless it needs that one.
-pub(crate) fn run(workspace: &Workspace, wanted: &[Lane]) -> Result<ExitCode> {
+pub(crate) fn run(workspace: &Workspace, wanted: &Wanted) -> Result<ExitCode> {
     let mut passes: Vec<Pass> = Vec::new();
-    for lane in with_needed(wanted) {
-        passes.push(pass(lane, workspace, &passes));
+    for lane in with_needed(&wanted.lanes) {
+        passes.push(pass(lane, workspace, wanted, &passes));
     }
     println!();
     print!("{}", ending(&passes));
@@ -73,13 +87,18 @@ impl Lane {
     /// shadow-proxy embeds the component, so whatever compiles it comes after the component.
     fn needs(self) -> &'static [Lane] {
         match self {
-            Lane::Setup | Lane::Fmt | Lane::Tidy => &[],
+            Lane::Setup | Lane::Fmt | Lane::Tidy | Lane::Fuzz | Lane::Timing => &[],
             Lane::Component => &[Lane::Setup],
             Lane::Clippy | Lane::Test | Lane::Guide | Lane::Demo => &[Lane::Setup, Lane::Component],
         }
     }
 
-    fn run(self, workspace: &Workspace) -> Result<()> {
+    /// Only passed when it is named.
+    fn is_manual(self) -> bool {
+        self == Lane::Timing
+    }
+
+    fn run(self, workspace: &Workspace, wanted: &Wanted) -> Result<()> {
         match self {
             Lane::Setup => setup::run(workspace),
             Lane::Fmt => fmt(workspace),
@@ -89,18 +108,24 @@ impl Lane {
             Lane::Test => test(workspace),
             Lane::Guide => guide::run(workspace),
             Lane::Demo => demo::lane(workspace),
+            Lane::Fuzz => fuzz::run(workspace, wanted.seconds),
+            Lane::Timing => timing(workspace),
         }
     }
 }
 
 fn fmt(workspace: &Workspace) -> Result<()> {
-    let mut fmt = Command::new("cargo");
-    fmt.args(["fmt", "--all", "--check", "--", "--files-with-diff"]).current_dir(&workspace.root);
     let root = format!("{}/", workspace.root.display());
-    child::quiet(&mut fmt).map_err(|error| {
-        let listed = error.to_string().replace(&root, "");
-        anyhow!("{listed}\nthese files are not formatted; run `cargo fmt --all`")
-    })
+    let check = |folder| {
+        let mut fmt = Command::new("cargo");
+        fmt.args(["fmt", "--all", "--check", "--", "--files-with-diff"]).current_dir(folder);
+        child::quiet(&mut fmt).map_err(|error| {
+            let listed = error.to_string().replace(&root, "");
+            anyhow!("{listed}\nthese files are not formatted; run `cargo fmt --all` in their workspace")
+        })
+    };
+    check(workspace.root.clone())?;
+    check(fuzz::sources(workspace))
 }
 
 fn clippy(workspace: &Workspace) -> Result<()> {
@@ -117,6 +142,13 @@ fn test(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
+/// Ignored by plain `cargo test`, because it depends on the clock of the wall.
+fn timing(workspace: &Workspace) -> Result<()> {
+    let mut test = workspace.cargo("test");
+    test.args(["--workspace", "--test", "jose", "--", "timing", "--ignored", "--nocapture", "--test-threads=1"]);
+    child::live(&mut test)
+}
+
 /// The figure in the line `ℹ pass 274` of what node's test runner prints.
 fn node_passed(printed: &str) -> Option<&str> {
     let pass = |line: &'_ str| line.split_whitespace().nth(1) == Some("pass");
@@ -126,7 +158,7 @@ fn node_passed(printed: &str) -> Option<&str> {
 /// The lanes wanted and those they need, in the order of passing.
 fn with_needed(wanted: &[Lane]) -> Vec<Lane> {
     let mut lanes: Vec<Lane> = match wanted {
-        [] => Lane::value_variants().to_vec(),
+        [] => Lane::value_variants().iter().copied().filter(|lane| !lane.is_manual()).collect(),
         _ => wanted.iter().flat_map(|lane| lane.needs().iter().chain([lane])).copied().collect(),
     };
     lanes.sort();
@@ -134,7 +166,7 @@ fn with_needed(wanted: &[Lane]) -> Vec<Lane> {
     lanes
 }
 
-fn pass(lane: Lane, workspace: &Workspace, earlier: &[Pass]) -> Pass {
+fn pass(lane: Lane, workspace: &Workspace, wanted: &Wanted, earlier: &[Pass]) -> Pass {
     let not_ok = |needed: &&Lane| earlier.iter().any(|pass| pass.lane == **needed && pass.result != Outcome::Ok);
     if let Some(missing) = lane.needs().iter().find(not_ok) {
         println!("{:<10} skipped: it needs lane {}", lane.name(), missing.name());
@@ -142,7 +174,7 @@ fn pass(lane: Lane, workspace: &Workspace, earlier: &[Pass]) -> Pass {
     }
     println!("{:<10} {}", lane.name(), lane.sentence());
     let start = Instant::now();
-    let done = lane.run(workspace);
+    let done = lane.run(workspace, wanted);
     let took = start.elapsed();
     let (result, word) = match &done {
         Ok(()) => (Outcome::Ok, "ok"),
@@ -196,7 +228,8 @@ mod tests {
             [Lane::Setup, Lane::Fmt, Lane::Component, Lane::Test, Lane::Demo]
         );
         assert_eq!(with_needed(&[Lane::Tidy]), [Lane::Tidy]);
-        assert_eq!(with_needed(&[]).len(), 8);
+        assert_eq!(with_needed(&[]).len(), 9);
+        assert_eq!(with_needed(&[Lane::Timing]), [Lane::Timing]);
     }
 
     #[test]

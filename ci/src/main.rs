@@ -6,6 +6,7 @@ mod bench;
 mod child;
 mod component;
 mod demo;
+mod fuzz;
 mod guide;
 mod interrupt;
 mod lanes;
@@ -20,16 +21,16 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use lanes::Lane;
+use lanes::Wanted;
 use workspace::Workspace;
 
-/// Sets up what is missing and passes the lanes, all of them in order or those named (with the lanes they need).
+/// Sets up what is missing and passes the lanes, all but the manual ones in order or those named (with the lanes they
+/// need).
 #[derive(Parser)]
 #[command(name = "cargo ci", bin_name = "cargo ci", args_conflicts_with_subcommands = true)]
 struct Cli {
-    /// The lanes to pass; without any: all
-    #[arg(value_name = "LANE")]
-    lanes: Vec<Lane>,
+    #[command(flatten)]
+    wanted: Wanted,
     #[command(subcommand)]
     task: Option<Task>,
 }
@@ -50,7 +51,7 @@ enum Task {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = Workspace::find().and_then(|workspace| match cli.task {
-        None => lanes::run(&workspace, &cli.lanes),
+        None => lanes::run(&workspace, &cli.wanted),
         Some(Task::Demo(options)) => demo::run(&workspace, &options),
         Some(Task::Load { arguments }) => load(&workspace, &arguments),
         Some(Task::Bench(options)) => bench::run(&workspace, &options),

@@ -138,6 +138,12 @@ pub(crate) fn bring_bench_tools() -> Result<()> {
     if missing.is_empty() { Ok(()) } else { apt_install("bench tools", &missing) }
 }
 
+/// What lane `fuzz` compiles libFuzzer with.
+pub(crate) fn bring_cxx_compiler() -> Result<()> {
+    let is_there = std::env::var_os("CXX").is_some() || child::on_path("c++").is_some();
+    if is_there { Ok(()) } else { apt_install("C++ compiler", &["g++"]) }
+}
+
 fn apt_install(purpose: &str, packages: &[&str]) -> Result<()> {
     let command = format!("apt-get install {}", packages.join(" "));
     if child::on_path("apt-get").is_none() {

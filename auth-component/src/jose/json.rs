@@ -60,7 +60,8 @@ impl Serialize for Json {
     }
 }
 
-pub(crate) fn parse_object(text: &[u8]) -> Result<Object, Refusal> {
+/// The object that `text` is, or what the strict profile has against it.
+pub fn parse_object(text: &[u8]) -> Result<Object, Refusal> {
     let defect = Cell::new(Refusal::NotJson);
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let parsed = Value { depth: 0, defect: &defect }

@@ -23,7 +23,7 @@ mod signature;
 
 pub use algorithm::Algorithm;
 pub use claims::Claims;
-pub use json::{Json, Number, Object};
+pub use json::{Json, Number, Object, parse_object};
 pub use jwk::KeyDefect;
 pub use jwks::{Jwks, Origin, SetDefect};
 pub use policy::Policy;
