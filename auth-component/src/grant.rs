@@ -9,8 +9,9 @@ pub struct Grant {
     pub scopes: Vec<String>,
     /// Whom the credential is for; a key may have none.
     pub audiences: Vec<String>,
-    /// Since the Unix epoch, at most the end of the year 9999; the grant is over at this instant.
-    pub expires_at_ms: u64,
+    /// Since the Unix epoch, at most the end of the year 9999; the grant is over at this instant. Only a token without an
+    /// end has none, where [`Expiry::Optional`] lets it through.
+    pub expires_at_ms: Option<u64>,
     pub origin: Origin,
 }
 
@@ -38,7 +39,7 @@ pub struct StoreUnavailable;
 /// Who checks tokens.
 pub trait Tokens {
     /// The grant of a token that is good at `now`, in seconds since the Unix epoch; `None` for any cause.
-    fn check(&self, token: &[u8], now: u64) -> Option<Grant>;
+    fn check(&self, token: &[u8], now: u64, expiry: Expiry) -> Option<Grant>;
 
     /// The JWK set (RFC 7517) of the public keys in use.
     fn public_keys(&self) -> String;
@@ -46,11 +47,18 @@ pub trait Tokens {
     fn are_ready(&self) -> bool;
 }
 
+/// Whether a token must say when it ends. What it says is kept to either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    Required,
+    Optional,
+}
+
 /// No token is good.
 pub struct NoTokens;
 
 impl Tokens for NoTokens {
-    fn check(&self, _token: &[u8], _now: u64) -> Option<Grant> {
+    fn check(&self, _token: &[u8], _now: u64, _expiry: Expiry) -> Option<Grant> {
         None
     }
 

@@ -1,5 +1,7 @@
 //! The shell around [`crate::handle`] for `wasi:http/proxy` 0.2; the only file that names WASI.
 
+use std::ops::ControlFlow;
+
 use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::types::{Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam};
 use wasi::io::streams::StreamError;
@@ -34,18 +36,31 @@ impl Headers for Fields {
 
 impl Body for IncomingRequest {
     fn read(&self, bytes_max: usize) -> Result<Vec<u8>, BodyDefect> {
-        let body = self.consume().map_err(|()| BodyDefect::Broken)?;
-        let stream = body.stream().map_err(|()| BodyDefect::Broken)?;
         // Room for all of it at once: what the heap has handed out for a smaller vector does not come back.
         let mut bytes = Vec::with_capacity(bytes_max + READ_BYTES_MAX);
+        self.feed(bytes_max, &mut |chunk| {
+            bytes.extend_from_slice(chunk);
+            ControlFlow::Continue(())
+        })?;
+        Ok(bytes)
+    }
+
+    fn feed(&self, bytes_max: usize, take: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -> Result<(), BodyDefect> {
+        let body = self.consume().map_err(|()| BodyDefect::Broken)?;
+        let stream = body.stream().map_err(|()| BodyDefect::Broken)?;
+        let mut sent = 0;
         loop {
-            match stream.blocking_read(READ_BYTES_MAX as u64) {
-                Ok(chunk) => bytes.extend_from_slice(&chunk),
-                Err(StreamError::Closed) => return Ok(bytes),
+            let chunk = match stream.blocking_read(READ_BYTES_MAX as u64) {
+                Ok(chunk) => chunk,
+                Err(StreamError::Closed) => return Ok(()),
                 Err(StreamError::LastOperationFailed(_)) => return Err(BodyDefect::Broken),
-            }
-            if bytes.len() > bytes_max {
+            };
+            sent += chunk.len();
+            if sent > bytes_max {
                 return Err(BodyDefect::TooLong);
+            }
+            if take(&chunk).is_break() {
+                return Ok(());
             }
         }
     }

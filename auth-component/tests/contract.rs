@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use auth_component::{
-    Body, BodyDefect, DevelopmentKeys, Grant, Headers, Keys, NoTokens, Request, Response, Service, StoreUnavailable,
-    handle,
+    Body, BodyDefect, DevelopmentKeys, Grant, Headers, Keys, NoTokens, Parity, Request, Response, Service,
+    StoreUnavailable, handle,
 };
 use base64ct::{Base64, Encoding};
 use serde::Deserialize;
@@ -32,7 +32,7 @@ fn every_case_is_answered_as_the_api_demands() {
 /// The base artifact has no way to check a token; for it, a token is like any other credential that is not good.
 #[test]
 fn without_tokens_every_token_is_refused_and_nothing_else_changes() {
-    let service = Service { keys: &DevelopmentKeys, tokens: &NoTokens };
+    let service = Service { keys: &DevelopmentKeys, tokens: &NoTokens, parity: Parity::STRICT };
     let mut unmet = Vec::new();
     let mut refused = 0;
     for case in cases() {
@@ -72,7 +72,7 @@ fn every_answer_has_the_length_of_its_body() {
 
 #[test]
 fn a_store_that_cannot_be_asked_is_neither_a_yes_nor_a_no() {
-    let service = Service { keys: &Broken, tokens: &NoTokens };
+    let service = Service { keys: &Broken, tokens: &NoTokens, parity: Parity::STRICT };
     let headers = [("authorization", "Bearer key_123"), ("x-forwarded-method", "GET")];
     for path in ["/auth/validate", "/auth/forward", "/auth/nginx", "/auth/envoy/x", "/oauth2/introspect"] {
         let response = ask("POST", path, &headers, &[], service);

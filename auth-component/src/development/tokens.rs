@@ -1,6 +1,6 @@
 //! The keys that check the contract's tokens: those of legacy-stub/contract/keys/verification.json that are used.
 
-use crate::grant::{Grant, Origin, Tokens};
+use crate::grant::{Expiry, Grant, Origin, Tokens};
 use crate::jose::{self, Algorithm, Claims, Json, Jwks, Number, Policy};
 
 pub struct DevelopmentTokens;
@@ -11,9 +11,10 @@ const AUDIENCE: &str = "https://api.example";
 const ISSUED_AHEAD_S: u64 = 60;
 
 impl Tokens for DevelopmentTokens {
-    fn check(&self, token: &[u8], now: u64) -> Option<Grant> {
+    fn check(&self, token: &[u8], now: u64, expiry: Expiry) -> Option<Grant> {
         let policy = Policy {
             type_required: false,
+            expiry_required: expiry == Expiry::Required,
             issued_ahead_s: ISSUED_AHEAD_S,
             lifetime_s_max: u64::MAX,
             ..Policy::strict(ISSUER, AUDIENCE, &Algorithm::ALL)
@@ -58,10 +59,10 @@ fn grant(claims: Claims) -> Grant {
 }
 
 /// With the fraction that [`Claims::expires_at`] has rounded up.
-fn end_ms(claims: &Claims) -> u64 {
+fn end_ms(claims: &Claims) -> Option<u64> {
     match claims.members.get("exp") {
-        Some(Json::Number(Number::Fraction(seconds))) => (seconds * 1_000.0) as u64,
-        _ => claims.expires_at.expect("the policy asks for an end") * 1_000,
+        Some(Json::Number(Number::Fraction(seconds))) => Some((seconds * 1_000.0) as u64),
+        _ => claims.expires_at.map(|seconds| seconds * 1_000),
     }
 }
 
