@@ -36,7 +36,8 @@ pub(super) fn read(request: &Request) -> Result<Option<Read>, u16> {
         return Ok(None);
     }
     let (text, coding) = match (Text::of(&content_type), Coding::of(request)) {
-        (Some(text), Some(coding)) => (text, coding),
+        (Some(Text::Unknown), Some(Coding::Identity)) if is_announced_too_large(request) => return Err(TOO_LARGE),
+        (Some(text @ (Text::Utf8 | Text::Unread)), Some(coding)) => (text, coding),
         _ if is_there(request) => return Err(UNSUPPORTED),
         _ => return Ok(Some(Read(0))),
     };
@@ -65,6 +66,12 @@ fn is_announced(request: &Request) -> bool {
     ["content-length", "transfer-encoding"].iter().any(|name| !request.headers.values(name).is_empty())
 }
 
+/// The one thing that comes before the name of the charset.
+fn is_announced_too_large(request: &Request) -> bool {
+    let length = request.header("content-length").into_iter().next().unwrap_or_default();
+    str::from_utf8(&length).is_ok_and(|length| length.parse().is_ok_and(|length: u64| length > BYTES_MAX as u64))
+}
+
 fn is_there(request: &Request) -> bool {
     let mut came = false;
     let mut look = |bytes: &[u8]| {
@@ -80,6 +87,8 @@ enum Text {
     Utf8,
     /// Another that iconv-lite knows.
     Unread,
+    /// A name like one of Unicode's.
+    Unknown,
 }
 
 impl Text {
@@ -102,7 +111,7 @@ impl Text {
             b"utf7" | b"utf7imap" | b"utf16" | b"utf16le" | b"utf16be" | b"utf32" | b"utf32le" | b"utf32be" => {
                 Some(Text::Unread)
             }
-            _ => None,
+            _ => Some(Text::Unknown),
         }
     }
 }

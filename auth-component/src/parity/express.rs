@@ -146,6 +146,8 @@ fn is_fresh(request: &Request, etag: &str) -> bool {
     let matches = |tag: &[u8]| {
         let tag = tag.trim_ascii_start();
         let tag = &tag[..tag.iter().rposition(|&byte| byte != b' ').map_or(0, |last| last + 1)];
+        // `fresh` also takes the tag with another `W/` in front.
+        let tag = tag.strip_prefix(b"W/W/").map_or(tag, |_| &tag[2..]);
         tag == etag.as_bytes() || etag.strip_prefix("W/").is_some_and(|strong| tag == strong.as_bytes())
     };
     wanted == b"*" || wanted.split(|&byte| byte == b',').any(matches)
