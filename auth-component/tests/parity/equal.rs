@@ -150,7 +150,7 @@ fn differences(asked: &Asked, parity: Parity) -> Vec<String> {
 }
 
 /// Requests that no case of the contract sends, in its form.
-fn more() -> Vec<Case> {
+pub(crate) fn more() -> Vec<Case> {
     read("more-requests.json")
 }
 
