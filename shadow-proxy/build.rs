@@ -5,7 +5,7 @@ use std::{env, fs};
 
 fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let component = target(&out).join("component/auth-component.wasm");
+    let component = target(&out).join("component/embedded/auth-component.wasm");
     println!("cargo::rerun-if-changed={}", component.display());
     let bytes = fs::read(&component).unwrap_or_else(|_| {
         println!("cargo::warning=no auth component yet: run `cargo ci component`, then build again to have it inside");

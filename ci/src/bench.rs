@@ -2,6 +2,7 @@
 //!
 //! Printed, not asserted: absolute figures are of this machine and this minute, ratios hold better.
 
+mod credentials;
 mod nginx;
 mod pairs;
 mod server;
@@ -45,7 +46,11 @@ enum Bench {
     RunNginx,
     /// `shadow-proxy run`, mirror on, against nginx with `mirror` to the component's host
     RunNginxMirror,
+    /// Each kind of credential: in the component, natively, in Node, in Python
+    Credentials,
 }
+
+const API_KEY: &str = "key_123";
 
 /// What every bench needs: the programs, a folder for logs and configurations, how long.
 struct Bed<'a> {
@@ -61,6 +66,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     component::build(workspace)?;
     // What users run: the release profile.
     child::live(workspace.cargo("build").args(["--release", "--package", "shadow-proxy"]))?;
+    child::live(workspace.cargo("build").args(["--release", "--package", "auth-component", "--example", "native"]))?;
     let folder = workspace.target.join("bench");
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
@@ -70,6 +76,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     let all = Bench::value_variants().to_vec();
     for bench in if options.which.is_empty() { &all } else { &options.which } {
         let pairs = match bench {
+            Bench::Credentials => {
+                println!("\n{}", bed.credentials()?.text());
+                continue;
+            }
             Bench::ServeReuse => bed.serve("reuse=1000000", &["--max-instance-reuse-count", "1000000"])?,
             Bench::ServeFresh => bed.serve("fresh", &[])?,
             Bench::RunDirect => Some(bed.run_direct()?),
@@ -91,7 +101,7 @@ impl Bed<'_> {
         if child::on_path("wasmtime").is_none() {
             return Ok(None);
         }
-        let component = self.workspace.component();
+        let component = self.workspace.component("auth-component-keys");
         let ours = || {
             let mut command = Command::new(&self.proxy);
             command.args(["serve", "--listen", "127.0.0.1:0", "--instances", instances, "--component"]).arg(&component);
@@ -110,19 +120,20 @@ impl Bed<'_> {
     }
 
     fn run_direct(&self) -> Result<Pairs> {
-        let legacy = || {
-            let mut command = Command::new("node");
-            command.arg("src/server.js").current_dir(self.workspace.legacy_stub());
-            command.envs([("NODE_ENV", "production"), ("HOST", "127.0.0.1"), ("PORT", "0")]);
-            Server::with_ready_line("legacy", &mut command, &self.folder)
-        };
         let through = || {
-            let legacy = legacy()?;
+            let legacy = self.legacy()?;
             Ok(vec![self.proxy_run(&legacy, &self.agreed()?)?, legacy])
         };
         let figures = [Figure::P50, Figure::P99, Figure::CpuPerRequest, Figure::RequestsPerSecond];
         let title = "through shadow-proxy run, mirror on  /  the legacy service directly (4 connections)".to_owned();
-        self.alternate(title, &figures, 4, through, || Ok(vec![legacy()?]))
+        self.alternate(title, &figures, 4, through, || Ok(vec![self.legacy()?]))
+    }
+
+    fn legacy(&self) -> Result<Server> {
+        let mut command = Command::new("node");
+        command.arg("src/server.js").current_dir(self.workspace.legacy_stub());
+        command.envs([("NODE_ENV", "production"), ("HOST", "127.0.0.1"), ("PORT", "0")]);
+        Server::with_ready_line("legacy", &mut command, &self.folder)
     }
 
     fn run_nginx(&self) -> Result<Pairs> {
@@ -155,6 +166,13 @@ impl Bed<'_> {
         self.alternate(title, &[Figure::RequestsPerSecond, Figure::P99], 50, ours, theirs)
     }
 
+    fn python(&self) -> Command {
+        let mut command = Command::new(self.workspace.target.join("python/bin/python"));
+        command.args(["-m", "auth_service"]).current_dir(self.workspace.legacy_stub().join("fastapi"));
+        command.envs([("HOST", "127.0.0.1"), ("PORT", "0")]);
+        command
+    }
+
     /// With the rules of the demo: what is agreed is counted, and only what is not is kept whole.
     fn agreed(&self) -> Result<String> {
         Ok(fs::read_to_string(self.workspace.root.join("migration-guide/samples/demo.toml"))?)
@@ -183,7 +201,7 @@ impl Bed<'_> {
         b: impl Fn() -> Result<Vec<Server>>,
     ) -> Result<Pairs> {
         let mut pairs = Pairs::new(title, figures);
-        let measure = |servers: Vec<Server>| self.measure(servers, connections);
+        let measure = |servers: Vec<Server>| self.measure(servers, API_KEY, connections);
         for pair in 0..self.options.pairs {
             interrupt::check()?;
             eprint!("\r{}: pair {} of {} ", pairs.title(), pair + 1, self.options.pairs);
@@ -201,11 +219,14 @@ impl Bed<'_> {
         Ok(pairs)
     }
 
-    fn measure(&self, servers: Vec<Server>, connections: u32) -> Result<pairs::Run> {
+    fn measure(&self, servers: Vec<Server>, credential: &str, connections: u32) -> Result<pairs::Run> {
         let first = servers.first().context("a bench puts a server under load")?;
-        wrk::run(&first.address, connections, Duration::from_secs(1), &self.folder)?;
+        let load = |seconds| {
+            wrk::run(&first.address, credential, connections, Duration::from_secs(seconds), &self.folder)
+        };
+        load(1)?;
         let cpu_before = first.cpu()?;
-        let load = wrk::run(&first.address, connections, Duration::from_secs(self.options.seconds), &self.folder)?;
+        let load = load(self.options.seconds)?;
         let cpu = first.cpu()?.saturating_sub(cpu_before);
         let per_request = cpu.as_secs_f64() * 1e6 / load.requests as f64;
         let compared_share = first.compared_share()?;

@@ -1,4 +1,6 @@
-//! Lane `component`: the guest as a WebAssembly component that imports what it is allowed to, and nothing else.
+//! Lane `component`: the guest as WebAssembly components that import what they are allowed to, and nothing else.
+
+mod artifact;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,69 +10,68 @@ use anyhow::{Context, Result, bail};
 use wit_component::{ComponentEncoder, DecodedWasm};
 
 use crate::child;
+use crate::component::artifact::{ARTIFACTS, Artifact};
 use crate::setup::WasmStd;
 use crate::table::grouped;
 use crate::workspace::{Workspace, write_atomically};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Interfaces every host of wasi:http 0.2 has. Any 0.2.x will do: they are compatible.
-const ALLOWED_IMPORTS: [&str; 7] = [
-    "wasi:http/types",
-    "wasi:io/error",
-    "wasi:io/streams",
-    "wasi:io/poll",
-    "wasi:clocks/wall-clock",
-    "wasi:clocks/monotonic-clock",
-    "wasi:random/random",
-];
-
-const COMPONENT_BYTES_MAX: usize = 150_000;
-
-/// The smallest stack and the memory the guest starts with: a fresh instance pays for each page, and one that never
-/// grows its memory is reset without `mprotect`.
-const RUSTC_FLAGS: [&str; 3] =
-    ["-Clink-arg=-zstack-size=32768", "-Clink-arg=--initial-memory=131072", "-Ctarget-feature=+bulk-memory,+simd128"];
-
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    let built = build(workspace)?;
-    println!("  {} bytes, imports:", grouped(built.bytes as u64));
-    for import in &built.imports {
-        println!("    {import}");
+    for built in build(workspace)? {
+        println!("  {}  {} bytes, imports {}", built.file, grouped(built.bytes as u64), built.imports.join(", "));
     }
     Ok(())
 }
 
 pub(crate) struct Built {
+    file: String,
     bytes: usize,
     imports: Vec<String>,
 }
 
-/// Builds the component, checks it, and puts it where shadow-proxy embeds it from.
-pub(crate) fn build(workspace: &Workspace) -> Result<Built> {
-    let core_modules = build_core_modules(workspace)?;
-    let component = encode(&core_modules.join("auth_component.wasm"))?;
-    let built = Built { bytes: component.len(), imports: imports(&component)? };
-    check(built.bytes, &built.imports)?;
-    write_if_changed(&workspace.component(), &component)?;
+/// Builds each artifact for any host, and what shadow-proxy embeds once more for its own engine.
+pub(crate) fn build(workspace: &Workspace) -> Result<Vec<Built>> {
     // For the tests of shadow-proxy alone: it may import and weigh what it likes.
-    let hostile = encode(&core_modules.join("hostile_guest.wasm"))?;
-    write_if_changed(&workspace.component().with_file_name("hostile-guest.wasm"), &hostile)?;
+    let [any_artifact, ..] = &ARTIFACTS;
+    let hostile = build_core_module(workspace, "hostile-guest", any_artifact, false)?;
+    write_if_changed(&workspace.component("hostile-guest"), &encode(&hostile)?)?;
+    let mut built = Vec::new();
+    for artifact in &ARTIFACTS {
+        built.push(build_one(workspace, artifact, false)?);
+        if artifact.is_embedded {
+            built.push(build_one(workspace, artifact, true)?);
+        }
+    }
     Ok(built)
 }
 
-/// Where the modules are: `auth_component.wasm` and `hostile_guest.wasm`.
-fn build_core_modules(workspace: &Workspace) -> Result<PathBuf> {
+fn build_one(workspace: &Workspace, artifact: &Artifact, wide: bool) -> Result<Built> {
+    let component = encode(&build_core_module(workspace, "auth-component", artifact, wide)?)?;
+    let imports = imports(&component)?;
+    check(artifact, component.len(), &imports)?;
+    let name = artifact.name;
+    let file = if wide { workspace.embedded_component(name) } else { workspace.component(name) };
+    write_if_changed(&file, &component)?;
+    Ok(Built { file: workspace.shown(&file), bytes: component.len(), imports })
+}
+
+fn build_core_module(workspace: &Workspace, package: &str, artifact: &Artifact, wide: bool) -> Result<PathBuf> {
     let mut cargo = match WasmStd::present()? {
         WasmStd::Toolchain => workspace.cargo("build"),
         WasmStd::Debian => debian_cargo(workspace)?,
     };
-    cargo.args(["--package", "auth-component", "--package", "hostile-guest", "--lib"]);
-    cargo.args(["--profile", "component", "--target", TARGET]);
+    cargo.args(["--package", package, "--lib", "--no-default-features"]);
+    if package == "auth-component" {
+        cargo.args(["--features", artifact.features]);
+    }
+    // A folder of its own: in a shared one the artifacts' modules have the same name, and each would replace the others.
+    let folder = workspace.target.join("guest").join(if wide { "wide" } else { "any" }).join(artifact.name);
+    cargo.args(["--profile", "component", "--target", TARGET]).arg("--target-dir").arg(&folder);
     // With `--target` they are for the guest alone, and nothing of the host is compiled again.
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", rustc_flags(workspace)?.join("\x1f"));
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", rustc_flags(workspace, artifact.rustc_flags(wide))?.join("\x1f"));
     child::live(&mut cargo)?;
-    Ok(workspace.target.join(TARGET).join("component"))
+    Ok(folder.join(TARGET).join("component").join(format!("{}.wasm", package.replace('-', "_"))))
 }
 
 /// Debian's compiler builds the std from its source; it has no linker for wasm, so the toolchain's own serves.
@@ -80,20 +81,19 @@ fn debian_cargo(workspace: &Workspace) -> Result<Command> {
     let mut cargo = workspace.with_verb(Command::new("/usr/bin/cargo"), "build");
     cargo.args(["-Z", "build-std=std,panic_abort"]);
     cargo.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1").env_remove("CARGO");
-    cargo.env("CARGO_TARGET_DIR", &workspace.target);
     cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
     Ok(cargo)
 }
 
 /// The flags, and how the paths in panic messages read: the same on every machine, so that the same source gives the
 /// same bytes.
-fn rustc_flags(workspace: &Workspace) -> Result<Vec<String>> {
+fn rustc_flags(workspace: &Workspace, mut flags: Vec<String>) -> Result<Vec<String>> {
     let cargo_home =
         std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(std::env::home_dir()?.join(".cargo")));
     let cargo_home = cargo_home.context("neither CARGO_HOME nor HOME is set; set one")?;
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
-    let flags = RUSTC_FLAGS.iter().map(ToString::to_string);
-    Ok(flags.chain([remap(&cargo_home, "cargo"), remap(&workspace.root, ".")]).collect())
+    flags.extend([remap(&cargo_home, "cargo"), remap(&workspace.root, ".")]);
+    Ok(flags)
 }
 
 fn encode(core_module: &Path) -> Result<Vec<u8>> {
@@ -112,23 +112,19 @@ fn imports(component: &[u8]) -> Result<Vec<String>> {
     Ok(resolve.worlds[world].imports.keys().map(|key| resolve.name_world_key(key)).collect())
 }
 
-fn check(component_bytes: usize, imports: &[String]) -> Result<()> {
-    if let Some(import) = imports.iter().find(|import| !is_allowed(import)) {
+fn check(artifact: &Artifact, component_bytes: usize, imports: &[String]) -> Result<()> {
+    let Artifact { name, bytes_max, .. } = artifact;
+    if let Some(import) = imports.iter().find(|import| !artifact.may_import(import)) {
         bail!(
-            "the component imports {import}, which not every host has; leave out what needs it, or add it to \
-             ALLOWED_IMPORTS in ci/src/component.rs and say why in migration-guide/decisions/"
+            "{name} imports {import}, which not every host has; leave out what needs it, or grant it in \
+             ci/src/component/artifact.rs and say why in migration-guide/decisions/"
         );
     }
-    if component_bytes > COMPONENT_BYTES_MAX {
-        let (bytes, most) = (grouped(component_bytes as u64), grouped(COMPONENT_BYTES_MAX as u64));
-        bail!("the component has {bytes} bytes, more than {most}; find what grew it with `twiggy top` or `cargo tree`");
+    if component_bytes > *bytes_max {
+        let (bytes, most) = (grouped(component_bytes as u64), grouped(*bytes_max as u64));
+        bail!("{name} has {bytes} bytes, more than {most}; find what grew it with `twiggy top` or `cargo tree`");
     }
     Ok(())
-}
-
-fn is_allowed(import: &str) -> bool {
-    let Some((interface, version)) = import.split_once('@') else { return false };
-    version.starts_with("0.2.") && ALLOWED_IMPORTS.contains(&interface)
 }
 
 /// The proxy embeds the file: a new time stamp alone would compile the proxy again.
@@ -147,23 +143,12 @@ mod tests {
     const EMPTY_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
     #[test]
-    fn only_the_listed_interfaces_of_wasi_0_2_may_be_imported() {
-        for good in ["wasi:http/types@0.2.4", "wasi:io/poll@0.2.0", "wasi:clocks/wall-clock@0.2.10"] {
-            assert!(is_allowed(good), "{good}");
-        }
-        for bad in
-            ["wasi:http/types@0.3.0", "wasi:http/types", "wasi:filesystem/types@0.2.4", "wasi:cli/environment@0.2.4"]
-        {
-            assert!(!is_allowed(bad), "{bad}");
-            let error = check(1, &[bad.to_owned()]).unwrap_err().to_string();
-            assert!(error.contains(bad) && error.contains("ALLOWED_IMPORTS"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_component_over_150_kb_is_refused() {
-        check(150_000, &[]).unwrap();
-        assert!(check(150_001, &[]).unwrap_err().to_string().contains("150,001 bytes, more than 150,000"));
+    fn what_weighs_or_imports_too_much_is_refused() {
+        let [keys, ..] = &ARTIFACTS;
+        check(keys, 150_000, &[]).unwrap();
+        assert!(check(keys, 150_001, &[]).unwrap_err().to_string().contains("150,001 bytes, more than 150,000"));
+        let error = check(keys, 1, &["wasi:sockets/tcp@0.2.4".to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("wasi:sockets/tcp@0.2.4") && error.contains("artifact.rs"), "{error}");
     }
 
     #[test]

@@ -51,8 +51,14 @@ impl Workspace {
         self.target.join("debug").join(name)
     }
 
-    pub(crate) fn component(&self) -> PathBuf {
-        self.target.join("component").join("auth-component.wasm")
+    /// An artifact for any host.
+    pub(crate) fn component(&self, name: &str) -> PathBuf {
+        self.target.join("component").join(name).with_extension("wasm")
+    }
+
+    /// The same as shadow-proxy has it inside, for an engine with wide arithmetic.
+    pub(crate) fn embedded_component(&self, name: &str) -> PathBuf {
+        self.target.join("component/embedded").join(name).with_extension("wasm")
     }
 
     pub(crate) fn legacy_stub(&self) -> PathBuf {

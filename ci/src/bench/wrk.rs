@@ -17,10 +17,16 @@ pub(super) struct Load {
     pub(super) p99_us: f64,
 }
 
-/// Valid keys only, over so many kept connections, from one thread.
-pub(super) fn run(address: &str, connections: u32, duration: Duration, folder: &Path) -> Result<Load> {
+/// `POST /auth/validate` with the same valid credential, over so many kept connections, from one thread.
+pub(super) fn run(
+    address: &str,
+    credential: &str,
+    connections: u32,
+    duration: Duration,
+    folder: &Path,
+) -> Result<Load> {
     let script = folder.join("post.lua");
-    fs::write(&script, "wrk.method = 'POST'\nwrk.headers['Authorization'] = 'Bearer key_123'\n")?;
+    fs::write(&script, format!("wrk.method = 'POST'\nwrk.headers['Authorization'] = 'Bearer {credential}'\n"))?;
     let mut wrk = Command::new("wrk");
     wrk.args(["--threads", "1", "--connections", &connections.to_string(), "--latency"]);
     wrk.args(["--duration", &format!("{}s", duration.as_secs()), "--script"]).arg(&script);

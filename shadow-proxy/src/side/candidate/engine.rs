@@ -38,6 +38,8 @@ pub fn engine(limits: &Limits) -> Result<Engine> {
         .concurrency_support(false)
         .cranelift_opt_level(OptLevel::Speed)
         .compiler_inlining(Inlining::Yes)
+        // The embedded component multiplies 128 bits at a time: RSA in a quarter of the time.
+        .wasm_wide_arithmetic(true)
         .epoch_interruption(true)
         .async_stack_size(512 << 10)
         .max_wasm_stack(256 << 10)
