@@ -1,4 +1,7 @@
-//! The shell around [`crate::handle`] for `wasi:http/proxy` 0.2; the only file that names WASI.
+//! The shell around [`crate::handle`] for `wasi:http/proxy` 0.2; here alone WASI is named.
+
+#[cfg(feature = "store")]
+mod store;
 
 use std::ops::ControlFlow;
 
@@ -6,7 +9,11 @@ use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::types::{Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam};
 use wasi::io::streams::StreamError;
 
-use crate::{Body, BodyDefect, Headers, Request, Response, Service, handle};
+#[cfg(feature = "store")]
+use self::store::answer;
+use crate::{Body, BodyDefect, Headers, Request, Response};
+#[cfg(not(feature = "store"))]
+use crate::{Service, handle};
 
 /// `output-stream.blocking-write-and-flush` takes at most this much at a time.
 const WRITE_BYTES_MAX: usize = 4096;
@@ -23,9 +30,14 @@ impl Guest for Component {
         let headers = request.headers();
         let now = wasi::clocks::wall_clock::now().seconds;
         let asked = Request { method: name(&method), target: &target, headers: &headers, body: &request };
-        let response = handle(&asked, Service::development(), now);
+        let response = answer(&asked, now);
         ResponseOutparam::set(outparam, Ok(outgoing(response)));
     }
+}
+
+#[cfg(not(feature = "store"))]
+fn answer(request: &Request, now: u64) -> Response {
+    handle(request, Service::development(), now)
 }
 
 impl Headers for Fields {

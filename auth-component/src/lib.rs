@@ -25,6 +25,8 @@ mod service;
 
 pub mod api_key;
 mod crc32;
+#[cfg(feature = "store")]
+pub mod store;
 mod development;
 #[cfg(feature = "jwt")]
 pub mod jose;

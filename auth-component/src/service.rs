@@ -37,7 +37,7 @@ impl<'a> Service<'a> {
     /// The grant of a credential that is good at `now`; `None` for any cause.
     pub(crate) fn grant(&self, credential: &[u8], now: u64) -> Result<Option<Grant>, StoreUnavailable> {
         match Credential::of(credential) {
-            Credential::Token(token) => Ok(self.tokens.check(token, now, self.expiry())),
+            Credential::Token(token) => self.tokens.check(token, now, self.expiry()),
             Credential::Key(key) => self.grant_of_key(key, now),
             Credential::Malformed => Ok(None),
         }
