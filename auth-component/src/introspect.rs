@@ -10,6 +10,7 @@ use crate::bearer::Authorization;
 use crate::form::Form;
 use crate::grant::{Grant, Origin, StoreUnavailable};
 use crate::http::{BodyDefect, Request, Response};
+#[cfg(feature = "parity")]
 use crate::parity::{JsNumbers, Switch};
 use crate::refusal::Refusal;
 use crate::service::Service;
@@ -36,10 +37,11 @@ fn describe(request: &Request, service: Service, now: u64) -> Result<Response, R
     }
     let grant = service.grant(token.as_bytes(), now).map_err(unavailable)?;
     let told = Introspection(grant);
-    Ok(match service.parity.has(Switch::JsNumbers) {
-        true => Response::json_formatted(200, &told, JsNumbers),
-        false => Response::json_formatted(200, &told, WholeNumbers),
-    })
+    #[cfg(feature = "parity")]
+    if service.parity.has(Switch::JsNumbers) {
+        return Ok(Response::json_formatted(200, &told, JsNumbers));
+    }
+    Ok(Response::json_formatted(200, &told, WholeNumbers))
 }
 
 /// Who asks: the holder of an API key, never of a token.

@@ -14,12 +14,14 @@ mod inflate;
 #[cfg(feature = "parity")]
 mod json;
 #[cfg(feature = "parity")]
+mod numbers;
+#[cfg(feature = "parity")]
 mod proxies;
 
-mod numbers;
 mod switches;
 
 #[cfg(feature = "parity")]
 pub(crate) use answer::answer;
+#[cfg(feature = "parity")]
 pub(crate) use numbers::JsNumbers;
 pub use switches::{Parity, Switch, UnknownSwitch};

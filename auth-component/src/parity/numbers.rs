@@ -21,32 +21,35 @@ impl Formatter for JsNumbers {
     }
 }
 
-/// `Number::toString` (ECMA-262 §6.1.6.1.20) of a finite number.
+/// `Number::toString` (ECMA-262 §6.1.6.1.20) of a finite number: the shortest digits that lead back to it, laid out as
+/// JavaScript does.
 fn printed(value: f64) -> String {
-    if value == 0.0 {
-        return "0".to_owned();
-    }
-    // The shortest digits that lead back to the number: the same for both languages, only laid out in another way.
-    let shortest = format!("{value:e}");
-    let (mantissa, exponent) = shortest.split_once('e').expect("this format has an exponent");
-    let exponent: i32 = exponent.parse().expect("it is a number");
-    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |positive| ("-", positive));
-    let digits = mantissa.replace('.', "");
-    let count = i32::try_from(digits.len()).expect("a double has at most 17 digits");
-    match exponent {
-        0..=20 if count <= exponent + 1 => {
-            let zeros = "0".repeat(usize::try_from(exponent + 1 - count).expect("the arm says so"));
-            format!("{sign}{digits}{zeros}")
-        }
-        0..=20 => {
-            let (whole, fraction) = digits.split_at(usize::try_from(exponent + 1).expect("the arm says so"));
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format_finite(value);
+    let (sign, text) = text.strip_prefix('-').map_or(("", text), |text| ("-", text));
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    let exponent: isize = exponent.parse().expect("a number is printed with a number behind the `e`");
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = [whole, fraction].concat();
+    let digits = all.trim_start_matches('0');
+    // How many digits stand before the point; less than none where zeros stand behind it.
+    let point = whole.len() as isize + exponent - (all.len() - digits.len()) as isize;
+    let digits = digits.trim_end_matches('0');
+    let zeros = |count: isize| "0".repeat(count.unsigned_abs());
+    let count = digits.len() as isize;
+    match point {
+        _ if digits.is_empty() => "0".to_owned(),
+        1..=21 if count <= point => format!("{sign}{digits}{}", zeros(point - count)),
+        1..=21 => {
+            let (whole, fraction) = digits.split_at(point.unsigned_abs());
             format!("{sign}{whole}.{fraction}")
         }
-        -6..=-1 => {
-            let zeros = "0".repeat(usize::try_from(-exponent - 1).expect("the arm says so"));
-            format!("{sign}0.{zeros}{digits}")
+        -5..=0 => format!("{sign}0.{}{digits}", zeros(point)),
+        _ => {
+            let (first, rest) = digits.split_at(1);
+            let dot = if rest.is_empty() { "" } else { "." };
+            format!("{sign}{first}{dot}{rest}e{:+}", point - 1)
         }
-        _ => format!("{sign}{mantissa}e{exponent:+}"),
     }
 }
 

@@ -124,13 +124,10 @@ fn no_switch_lets_in_what_strict_mode_refuses() {
 /// Express leaves the header away, and the application would get what the client wrote (T78).
 #[test]
 fn an_identity_that_the_client_sent_is_overwritten_in_parity_mode_too() {
-    for case in cases().into_iter().filter(|case| case.name == "forward-spoofed-email") {
-        let response = answer(&case.request, Service::development().with_parity(Parity::ALL));
-        let email = crate::case::header(&response, "x-auth-request-email");
-        assert_eq!((response.status, email.as_deref()), (200, Some("")));
-        return;
-    }
-    panic!("forward-spoofed-email is no case of the contract");
+    let case = cases().into_iter().find(|case| case.name == "forward-spoofed-email").expect("it is in the contract");
+    let response = answer(&case.request, Service::development().with_parity(Parity::ALL));
+    let email = crate::case::header(&response, "x-auth-request-email");
+    assert_eq!((response.status, email.as_deref()), (200, Some("")));
 }
 
 /// With the path that the router of Express would see.

@@ -74,6 +74,8 @@ impl Artifact {
             format!("-Clink-arg=-zstack-size={stack_bytes}"),
             format!("-Clink-arg=--initial-memory={initial_bytes}"),
             format!("-Ctarget-feature={features}"),
+            // The profile's own `strip` is lost on a package that has settings of its own.
+            "-Cstrip=symbols".to_owned(),
         ]
     }
 
