@@ -12,6 +12,8 @@ use hmac::digest::KeyInit;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
+use crate::crc32::Crc32;
+
 pub use record::{Accepted, Notice, Peppers, Record, RecordDefect, Refusal, Unavailable, check};
 
 /// A key that is written as ours are; nothing says yet that anybody holds it.
@@ -117,16 +119,11 @@ fn is_label(label: &str) -> bool {
     LABEL_CHARS.contains(&label.len()) && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
-/// CRC-32 (IEEE 802.3) of all that stands before the last `_`. Bit by bit: the tables of a crate are bigger than all of this module.
+/// Of all that stands before the last `_`.
 fn checksum(body: &str) -> String {
-    let mut crc = u32::MAX;
-    for byte in body.bytes() {
-        crc ^= u32::from(byte);
-        for _ in 0..8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 };
-        }
-    }
-    base62(&(!crc).to_be_bytes(), CHECKSUM_CHARS)
+    let mut crc = Crc32::new();
+    crc.update(body.as_bytes());
+    base62(&crc.value().to_be_bytes(), CHECKSUM_CHARS)
 }
 
 /// The big-endian number in `chars` digits, zeros first; the callers' numbers fit.

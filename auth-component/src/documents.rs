@@ -2,13 +2,23 @@
 
 use serde::Serialize;
 
+use crate::grant::StoreUnavailable;
 use crate::http::Response;
+use crate::refusal::Refusal;
 use crate::service::Service;
+use crate::validate::ErrorBody;
 
 /// `GET /.well-known/jwks.json`, the one answer that may be kept.
 pub(crate) fn jwks(service: Service) -> Response {
-    Response::of(200, "application/json", service.tokens.public_keys().into_bytes())
-        .with("cache-control", "public, max-age=600")
+    match service.tokens.public_keys() {
+        Ok(keys) => {
+            Response::of(200, "application/json", keys.into_bytes()).with("cache-control", "public, max-age=600")
+        }
+        Err(StoreUnavailable) => {
+            let refusal = Refusal::Unavailable;
+            refusal.mark(Response::json(refusal.status(), &ErrorBody { error: "temporarily_unavailable" }))
+        }
+    }
 }
 
 /// `GET /healthz`: asks nobody.

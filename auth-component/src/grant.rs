@@ -1,5 +1,8 @@
 //! What a good credential stands for, and who knows which credentials are good.
 
+#[cfg(feature = "jwt")]
+use crate::jose::{Claims, Json, Number};
+
 /// What the holder of a good credential is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grant {
@@ -9,8 +12,9 @@ pub struct Grant {
     pub scopes: Vec<String>,
     /// Whom the credential is for; a key may have none.
     pub audiences: Vec<String>,
-    /// Since the Unix epoch, at most the end of the year 9999; the grant is over at this instant.
-    pub expires_at_ms: u64,
+    /// Since the Unix epoch, at most the end of the year 9999; the grant is over at this instant. A key may have no end, a
+    /// token only where [`Expiry::Optional`] lets it through.
+    pub expires_at_ms: Option<u64>,
     pub origin: Origin,
 }
 
@@ -20,6 +24,35 @@ pub enum Origin {
     /// With everything that the token says.
     #[cfg(feature = "jwt")]
     Token(crate::jose::Object),
+}
+
+#[cfg(feature = "jwt")]
+impl Grant {
+    /// Of a token that was found good, by a policy that asks for a subject.
+    pub(crate) fn of_token(claims: Claims) -> Grant {
+        let texts = |value: &Json| match value {
+            Json::Array(elements) => elements.iter().map(|element| element.as_str().map(str::to_owned)).collect(),
+            _ => None,
+        };
+        Grant {
+            email: claims.members.get("email").and_then(Json::as_str).map(str::to_owned),
+            groups: claims.members.get("groups").and_then(texts).unwrap_or_default(),
+            expires_at_ms: end_ms(&claims),
+            user_id: claims.subject.expect("the policy asks for a subject"),
+            scopes: claims.scopes,
+            audiences: claims.audiences,
+            origin: Origin::Token(claims.members),
+        }
+    }
+}
+
+/// With the fraction that [`Claims::expires_at`] has rounded up.
+#[cfg(feature = "jwt")]
+fn end_ms(claims: &Claims) -> Option<u64> {
+    match claims.members.get("exp") {
+        Some(Json::Number(Number::Fraction(seconds))) => Some((seconds * 1_000.0) as u64),
+        _ => claims.expires_at.map(|seconds| seconds * 1_000),
+    }
 }
 
 /// A store of API keys.
@@ -38,27 +71,61 @@ pub struct StoreUnavailable;
 /// Who checks tokens.
 pub trait Tokens {
     /// The grant of a token that is good at `now`, in seconds since the Unix epoch; `None` for any cause.
-    fn check(&self, token: &[u8], now: u64) -> Option<Grant>;
+    fn check(&self, token: &[u8], now: u64, expiry: Expiry) -> Result<Option<Grant>, StoreUnavailable>;
 
     /// The JWK set (RFC 7517) of the public keys in use.
-    fn public_keys(&self) -> String;
+    fn public_keys(&self) -> Result<String, StoreUnavailable>;
 
     fn are_ready(&self) -> bool;
+}
+
+/// Whether a token must say when it ends. What it says is kept to either way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    Required,
+    Optional,
 }
 
 /// No token is good.
 pub struct NoTokens;
 
 impl Tokens for NoTokens {
-    fn check(&self, _token: &[u8], _now: u64) -> Option<Grant> {
-        None
+    fn check(&self, _token: &[u8], _now: u64, _expiry: Expiry) -> Result<Option<Grant>, StoreUnavailable> {
+        Ok(None)
     }
 
-    fn public_keys(&self) -> String {
-        "{\"keys\":[]}".to_owned()
+    fn public_keys(&self) -> Result<String, StoreUnavailable> {
+        Ok("{\"keys\":[]}".to_owned())
     }
 
     fn are_ready(&self) -> bool {
         true
+    }
+}
+
+/// Settings that cannot be read: no key and no token can be told good or bad.
+#[cfg(feature = "store")]
+impl Keys for StoreUnavailable {
+    fn find(&self, _key: &[u8], _now: u64) -> Result<Option<Grant>, StoreUnavailable> {
+        Err(StoreUnavailable)
+    }
+
+    fn are_ready(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(feature = "store")]
+impl Tokens for StoreUnavailable {
+    fn check(&self, _token: &[u8], _now: u64, _expiry: Expiry) -> Result<Option<Grant>, StoreUnavailable> {
+        Err(StoreUnavailable)
+    }
+
+    fn public_keys(&self) -> Result<String, StoreUnavailable> {
+        Err(StoreUnavailable)
+    }
+
+    fn are_ready(&self) -> bool {
+        false
     }
 }

@@ -1,10 +1,19 @@
-//! The shell around [`crate::handle`] for `wasi:http/proxy` 0.2; the only file that names WASI.
+//! The shell around [`crate::handle`] for `wasi:http/proxy` 0.2; here alone WASI is named.
+
+#[cfg(feature = "store")]
+mod store;
+
+use std::ops::ControlFlow;
 
 use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::types::{Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam};
 use wasi::io::streams::StreamError;
 
-use crate::{Body, BodyDefect, Headers, Request, Response, Service, handle};
+#[cfg(feature = "store")]
+use self::store::answer;
+use crate::{Body, BodyDefect, Headers, Request, Response};
+#[cfg(not(feature = "store"))]
+use crate::{Service, handle};
 
 /// `output-stream.blocking-write-and-flush` takes at most this much at a time.
 const WRITE_BYTES_MAX: usize = 4096;
@@ -21,9 +30,14 @@ impl Guest for Component {
         let headers = request.headers();
         let now = wasi::clocks::wall_clock::now().seconds;
         let asked = Request { method: name(&method), target: &target, headers: &headers, body: &request };
-        let response = handle(&asked, Service::development(), now);
+        let response = answer(&asked, now);
         ResponseOutparam::set(outparam, Ok(outgoing(response)));
     }
+}
+
+#[cfg(not(feature = "store"))]
+fn answer(request: &Request, now: u64) -> Response {
+    handle(request, Service::development(), now)
 }
 
 impl Headers for Fields {
@@ -34,18 +48,31 @@ impl Headers for Fields {
 
 impl Body for IncomingRequest {
     fn read(&self, bytes_max: usize) -> Result<Vec<u8>, BodyDefect> {
-        let body = self.consume().map_err(|()| BodyDefect::Broken)?;
-        let stream = body.stream().map_err(|()| BodyDefect::Broken)?;
         // Room for all of it at once: what the heap has handed out for a smaller vector does not come back.
         let mut bytes = Vec::with_capacity(bytes_max + READ_BYTES_MAX);
+        self.feed(bytes_max, &mut |chunk| {
+            bytes.extend_from_slice(chunk);
+            ControlFlow::Continue(())
+        })?;
+        Ok(bytes)
+    }
+
+    fn feed(&self, bytes_max: usize, take: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -> Result<(), BodyDefect> {
+        let body = self.consume().map_err(|()| BodyDefect::Broken)?;
+        let stream = body.stream().map_err(|()| BodyDefect::Broken)?;
+        let mut sent = 0;
         loop {
-            match stream.blocking_read(READ_BYTES_MAX as u64) {
-                Ok(chunk) => bytes.extend_from_slice(&chunk),
-                Err(StreamError::Closed) => return Ok(bytes),
+            let chunk = match stream.blocking_read(READ_BYTES_MAX as u64) {
+                Ok(chunk) => chunk,
+                Err(StreamError::Closed) => return Ok(()),
                 Err(StreamError::LastOperationFailed(_)) => return Err(BodyDefect::Broken),
-            }
-            if bytes.len() > bytes_max {
+            };
+            sent += chunk.len();
+            if sent > bytes_max {
                 return Err(BodyDefect::TooLong);
+            }
+            if take(&chunk).is_break() {
+                return Ok(());
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Routes.
 
 use crate::http::{Request, Response};
+#[cfg(feature = "parity")]
+use crate::parity;
 use crate::proxies::{self, Proxy};
 use crate::service::Service;
 use crate::validate::ErrorBody;
@@ -9,9 +11,18 @@ use crate::{documents, introspect, validate};
 /// The answer to one request. `now` is in seconds since the Unix epoch.
 ///
 /// The paths and their answers are specified in legacy-stub/README.md, section "The API"; the checks run in the order
-/// given there.
+/// given there. With switches of parity on, the answer is dressed like that of the Express service.
 pub fn handle(request: &Request, service: Service, now: u64) -> Response {
-    let response = match request.path() {
+    #[cfg(feature = "parity")]
+    if service.parity != parity::Parity::STRICT {
+        return parity::answer(request, service.parity, |request| route(request, service, now));
+    }
+    let response = route(request, service, now).uncached();
+    if request.method == "HEAD" { response.without_body() } else { response }
+}
+
+fn route(request: &Request, service: Service, now: u64) -> Response {
+    match request.path() {
         "/auth/validate" => only_post(request, || validate::answer(request, service, now)),
         "/auth/forward" => proxies::answer(Proxy::Forward, request, service, now),
         "/auth/nginx" => proxies::answer(Proxy::Nginx, request, service, now),
@@ -23,9 +34,7 @@ pub fn handle(request: &Request, service: Service, now: u64) -> Response {
         "/readyz" => only_get(request, || documents::readyz(service)),
         "/version" => only_get(request, documents::version),
         _ => Response::json(404, &ErrorBody { error: "not_found" }),
-    };
-    let response = response.uncached();
-    if request.method == "HEAD" { response.without_body() } else { response }
+    }
 }
 
 fn only_post(request: &Request, answer: impl FnOnce() -> Response) -> Response {

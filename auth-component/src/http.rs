@@ -1,5 +1,7 @@
 //! A request and a response as data, free of any HTTP library.
 
+use std::ops::ControlFlow;
+
 /// The request headers, asked for by name: a guest pays per header it copies out of its host.
 pub trait Headers {
     /// Every value sent under `name` (lower case), in order; one value per header line, never joined.
@@ -10,6 +12,14 @@ pub trait Headers {
 pub trait Body {
     /// All of it, once, if it has at most `bytes_max`.
     fn read(&self, bytes_max: usize) -> Result<Vec<u8>, BodyDefect>;
+
+    /// The same piece by piece, until `take` has enough. A shell that can should not keep the whole in memory.
+    fn feed(&self, bytes_max: usize, take: &mut dyn FnMut(&[u8]) -> ControlFlow<()>) -> Result<(), BodyDefect> {
+        let whole = self.read(bytes_max)?;
+        // Whether it has had enough no longer matters.
+        let _ = take(&whole);
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +65,8 @@ impl<'a> Request<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Response {
     pub status: u16,
-    /// Lower-case names; always `content-length`, equal to the body a GET would get also where HEAD leaves it out.
+    /// Lower-case names; always `content-length`, equal to the body a GET would get also where HEAD leaves it out. Parity
+    /// mode leaves it away on 304, and on HEAD where there is none for GET.
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
 }
@@ -63,6 +74,18 @@ pub struct Response {
 impl Response {
     pub(crate) fn json(status: u16, body: &impl serde::Serialize) -> Response {
         Response::of(status, "application/json", encode(body))
+    }
+
+    /// The same with numbers as `formatter` prints them.
+    pub(crate) fn json_formatted(
+        status: u16,
+        body: &impl serde::Serialize,
+        formatter: impl serde_json::ser::Formatter,
+    ) -> Response {
+        let mut bytes = Vec::new();
+        let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, formatter);
+        body.serialize(&mut serializer).expect("our own answer types have string keys and no failing serializer");
+        Response::of(status, "application/json", bytes)
     }
 
     /// RFC 9457.
@@ -84,10 +107,20 @@ impl Response {
         self
     }
 
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Its value, where it was there.
+    #[cfg(feature = "parity")]
+    pub(crate) fn remove(&mut self, name: &str) -> Option<String> {
+        let at = self.headers.iter().position(|(known, _)| *known == name)?;
+        Some(self.headers.remove(at).1)
+    }
+
     /// `no-store`, where nothing else was said.
     pub(crate) fn uncached(self) -> Response {
-        let said = self.headers.iter().any(|(name, _)| *name == "cache-control");
-        if said { self } else { self.with("cache-control", "no-store") }
+        if self.header("cache-control").is_some() { self } else { self.with("cache-control", "no-store") }
     }
 
     pub(crate) fn without_body(mut self) -> Response {

@@ -1,12 +1,17 @@
 //! `POST /oauth2/introspect` (RFC 7662), for services that were given a credential.
 
+use std::io;
+
 use base64ct::{Base64, Encoding};
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::ser::Formatter;
 
 use crate::bearer::Authorization;
 use crate::form::Form;
 use crate::grant::{Grant, Origin, StoreUnavailable};
 use crate::http::{BodyDefect, Request, Response};
+#[cfg(feature = "parity")]
+use crate::parity::{JsNumbers, Switch};
 use crate::refusal::Refusal;
 use crate::service::Service;
 use crate::validate::ErrorBody;
@@ -31,7 +36,12 @@ fn describe(request: &Request, service: Service, now: u64) -> Result<Response, R
         return Err(refuse(&Refusal::ScopeMissing(SCOPE.to_owned())));
     }
     let grant = service.grant(token.as_bytes(), now).map_err(unavailable)?;
-    Ok(Response::json(200, &Introspection(grant)))
+    let told = Introspection(grant);
+    #[cfg(feature = "parity")]
+    if service.parity.has(Switch::JsNumbers) {
+        return Ok(Response::json_formatted(200, &told, JsNumbers));
+    }
+    Ok(Response::json_formatted(200, &told, WholeNumbers))
 }
 
 /// Who asks: the holder of an API key, never of a token.
@@ -97,6 +107,16 @@ fn refuse(refusal: &Refusal) -> Response {
     refusal.mark(Response::json(refusal.status(), &ErrorBody { error }))
 }
 
+/// A fraction is cut off.
+struct WholeNumbers;
+
+impl Formatter for WholeNumbers {
+    fn write_f64<W: io::Write + ?Sized>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        // Saturates where nothing whole has as many digits.
+        self.write_i64(writer, value as i64)
+    }
+}
+
 /// What is not active is not told apart (RFC 7662 §2.2).
 struct Introspection(Option<Grant>);
 
@@ -118,7 +138,9 @@ impl Serialize for Introspection {
         map.serialize_entry("token_type", "Bearer")?;
         match &grant.origin {
             Origin::Key => {
-                map.serialize_entry("exp", &(grant.expires_at_ms / 1_000))?;
+                if let Some(ms) = grant.expires_at_ms {
+                    map.serialize_entry("exp", &(ms / 1_000))?;
+                }
                 map.serialize_entry("sub", &grant.user_id)?;
                 match grant.audiences.as_slice() {
                     [] => {}

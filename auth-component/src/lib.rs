@@ -18,10 +18,15 @@ mod form;
 mod http;
 mod refusal;
 
+mod parity;
+
 mod grant;
 mod service;
 
 pub mod api_key;
+mod crc32;
+#[cfg(feature = "store")]
+pub mod store;
 mod development;
 #[cfg(feature = "jwt")]
 pub mod jose;
@@ -34,7 +39,8 @@ mod heap;
 pub use development::DevelopmentKeys;
 #[cfg(feature = "jwt")]
 pub use development::DevelopmentTokens;
-pub use grant::{Grant, Keys, NoTokens, Origin, StoreUnavailable, Tokens};
+pub use grant::{Expiry, Grant, Keys, NoTokens, Origin, StoreUnavailable, Tokens};
 pub use handle::handle;
 pub use http::{Body, BodyDefect, Headers, Request, Response};
+pub use parity::{Parity, Switch, UnknownSwitch};
 pub use service::Service;

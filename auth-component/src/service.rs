@@ -7,29 +7,37 @@ use crate::development::DevelopmentKeys;
 use crate::development::DevelopmentTokens;
 #[cfg(not(feature = "jwt"))]
 use crate::grant::NoTokens;
-use crate::grant::{Grant, Keys, StoreUnavailable, Tokens};
+use crate::grant::{Expiry, Grant, Keys, StoreUnavailable, Tokens};
+use crate::parity::{Parity, Switch};
 
 #[derive(Clone, Copy)]
 pub struct Service<'a> {
     pub keys: &'a dyn Keys,
     pub tokens: &'a dyn Tokens,
+    /// What is copied of the Express service.
+    pub parity: Parity,
 }
 
 impl Service<'static> {
     /// With the built-in credentials, which are public: nothing real may be guarded by it.
     pub const fn development() -> Service<'static> {
         #[cfg(feature = "jwt")]
-        return Service { keys: &DevelopmentKeys, tokens: &DevelopmentTokens };
+        let tokens = &DevelopmentTokens;
         #[cfg(not(feature = "jwt"))]
-        return Service { keys: &DevelopmentKeys, tokens: &NoTokens };
+        let tokens = &NoTokens;
+        Service { keys: &DevelopmentKeys, tokens, parity: Parity::STRICT }
     }
 }
 
-impl Service<'_> {
+impl<'a> Service<'a> {
+    pub const fn with_parity(self, parity: Parity) -> Service<'a> {
+        Service { parity, ..self }
+    }
+
     /// The grant of a credential that is good at `now`; `None` for any cause.
     pub(crate) fn grant(&self, credential: &[u8], now: u64) -> Result<Option<Grant>, StoreUnavailable> {
         match Credential::of(credential) {
-            Credential::Token(token) => Ok(self.tokens.check(token, now)),
+            Credential::Token(token) => self.tokens.check(token, now, self.expiry()),
             Credential::Key(key) => self.grant_of_key(key, now),
             Credential::Malformed => Ok(None),
         }
@@ -41,6 +49,10 @@ impl Service<'_> {
             Credential::Key(key) => self.grant_of_key(key, now),
             Credential::Token(_) | Credential::Malformed => Ok(None),
         }
+    }
+
+    fn expiry(&self) -> Expiry {
+        if self.parity.has(Switch::JwtExpOptional) { Expiry::Optional } else { Expiry::Required }
     }
 
     fn grant_of_key(&self, key: &[u8], now: u64) -> Result<Option<Grant>, StoreUnavailable> {

@@ -34,12 +34,8 @@ struct Validation<'a> {
 
 impl<'a> Validation<'a> {
     fn of(grant: &'a Grant) -> Self {
-        let expires_at = UNIX_EPOCH + Duration::from_millis(grant.expires_at_ms);
-        Validation {
-            valid: true,
-            user_id: Some(&grant.user_id),
-            expires_at: Some(humantime::format_rfc3339_millis(expires_at).to_string()),
-        }
+        let text = |ms| humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(ms)).to_string();
+        Validation { valid: true, user_id: Some(&grant.user_id), expires_at: grant.expires_at_ms.map(text) }
     }
 }
 

@@ -3,18 +3,14 @@
 //! Left out are the cases that are about bytes on a connection (`raw`), which the core never sees. What another case adds
 //! that the core does not ask for (a body, headers) changes no answer, which is part of the contract.
 
-use std::path::Path;
+mod case;
 
 use auth_component::{
-    Body, BodyDefect, DevelopmentKeys, Grant, Headers, Keys, NoTokens, Request, Response, Service, StoreUnavailable,
+    Body, BodyDefect, DevelopmentKeys, Grant, Keys, NoTokens, Parity, Request, Response, Service, StoreUnavailable,
     handle,
 };
-use base64ct::{Base64, Encoding};
-use serde::Deserialize;
+use case::{Case, NOW, answer, ask, cases, header, lines};
 use serde_json::Value;
-
-/// The middle of 2026, between the dates at which development keys begin and end.
-const NOW: u64 = 1_782_000_000;
 
 #[cfg(feature = "jwt")]
 #[test]
@@ -32,7 +28,7 @@ fn every_case_is_answered_as_the_api_demands() {
 /// The base artifact has no way to check a token; for it, a token is like any other credential that is not good.
 #[test]
 fn without_tokens_every_token_is_refused_and_nothing_else_changes() {
-    let service = Service { keys: &DevelopmentKeys, tokens: &NoTokens };
+    let service = Service { keys: &DevelopmentKeys, tokens: &NoTokens, parity: Parity::STRICT };
     let mut unmet = Vec::new();
     let mut refused = 0;
     for case in cases() {
@@ -72,7 +68,7 @@ fn every_answer_has_the_length_of_its_body() {
 
 #[test]
 fn a_store_that_cannot_be_asked_is_neither_a_yes_nor_a_no() {
-    let service = Service { keys: &Broken, tokens: &NoTokens };
+    let service = Service { keys: &Broken, tokens: &NoTokens, parity: Parity::STRICT };
     let headers = [("authorization", "Bearer key_123"), ("x-forwarded-method", "GET")];
     for path in ["/auth/validate", "/auth/forward", "/auth/nginx", "/auth/envoy/x", "/oauth2/introspect"] {
         let response = ask("POST", path, &headers, &[], service);
@@ -123,80 +119,6 @@ impl Body for BrokenOff {
     }
 }
 
-/// What else stands in a case is skipped, because answers of the other services may be no JSON that Rust reads.
-#[derive(Deserialize)]
-struct Case {
-    name: String,
-    request: Value,
-    expect: Value,
-}
-
-fn cases() -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../legacy-stub/contract");
-    let files = std::fs::read_dir(folder).expect("the contract is there").map(|file| file.expect("a file").path());
-    // The folder `keys` is what the cases were made with.
-    let cases = files.filter(|path| path.extension().is_some_and(|end| end == "json")).map(|path| {
-        let json = std::fs::read(path).expect("a readable file");
-        serde_json::from_slice::<Case>(&json).expect("a case is JSON")
-    });
-    cases.filter(|case| case.request.get("raw").is_none()).collect()
-}
-
-fn answer(request: &Value, service: Service) -> Response {
-    let headers = request["headers"].as_array().expect("a list");
-    let headers: Vec<(&str, &str)> = headers.iter().map(|line| (text(&line[0]), text(&line[1]))).collect();
-    ask(text(&request["method"]), text(&request["path"]), &headers, &body(request), service)
-}
-
-fn ask(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8], service: Service) -> Response {
-    handle(&Request { method, target, headers: &lines(headers), body: &Whole(body.to_vec()) }, service, NOW)
-}
-
-fn body(request: &Value) -> Vec<u8> {
-    let repeat = &request["body_repeat"];
-    if let Some(body) = request.get("body") {
-        text(body).as_bytes().to_vec()
-    } else if let Some(body) = request.get("body_base64") {
-        Base64::decode_vec(text(body)).expect("a case has its bytes in base64")
-    } else if repeat.is_object() {
-        let times = repeat["times"].as_u64().and_then(|times| usize::try_from(times).ok()).expect("a number");
-        text(&repeat["text"]).repeat(times).into_bytes()
-    } else {
-        Vec::new()
-    }
-}
-
-/// Header lines as they came, names in lower case.
-struct Lines(Vec<(String, Vec<u8>)>);
-
-fn lines(headers: &[(&str, &str)]) -> Lines {
-    Lines(headers.iter().map(|(name, text)| (name.to_ascii_lowercase(), value(text))).collect())
-}
-
-/// A character is one byte; the spaces and tabs around belong to HTTP.
-fn value(text: &str) -> Vec<u8> {
-    let trimmed = text.trim_matches([' ', '\t']);
-    trimmed.chars().map(|c| u8::try_from(c).expect("a character of a header is one byte")).collect()
-}
-
-impl Headers for Lines {
-    fn values(&self, name: &str) -> Vec<Vec<u8>> {
-        self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value.clone()).collect()
-    }
-}
-
-struct Whole(Vec<u8>);
-
-impl Body for Whole {
-    fn read(&self, bytes_max: usize) -> Result<Vec<u8>, BodyDefect> {
-        if self.0.len() > bytes_max { Err(BodyDefect::TooLong) } else { Ok(self.0.clone()) }
-    }
-}
-
-fn header(response: &Response, name: &str) -> Option<String> {
-    response.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
-}
-
 /// One sentence for each member of `expect` that the answer does not meet.
 fn unmet_by(response: &Response, case: &Case) -> Vec<String> {
     let mut unmet = Vec::new();
@@ -220,8 +142,4 @@ fn unmet_by(response: &Response, case: &Case) -> Vec<String> {
         }
     }
     unmet
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
 }

@@ -24,12 +24,13 @@ struct Target {
 }
 
 /// Each has its file in auth-component/fuzz/fuzz_targets and its `[[bin]]` in the Cargo.toml there.
-const TARGETS: [Target; 5] = [
+const TARGETS: [Target; 6] = [
     Target { name: "request", bytes_max: 20_000 },
     Target { name: "token", bytes_max: 12_000 },
     Target { name: "json", bytes_max: 8_192 },
     Target { name: "key_set", bytes_max: 8_192 },
     Target { name: "record", bytes_max: 20_000 },
+    Target { name: "key_file", bytes_max: 20_000 },
 ];
 
 /// No input may take longer, or the target more.

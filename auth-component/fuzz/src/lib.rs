@@ -11,6 +11,7 @@
 
 pub mod answer;
 pub mod credentials;
+pub mod keys;
 pub mod request;
 
 use base64ct::{Base64UrlUnpadded, Encoding};

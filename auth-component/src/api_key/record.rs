@@ -1,10 +1,10 @@
 //! What a store keeps of a key, and whether the key is good now.
 //!
-//! One JSON object per key, under the key's id (or, for an old key without one, under the hex of its digest):
+//! One JSON object per key, under the key's id. An old key without one has `old-<pepper>-<digest in hex>` for an id:
 //!
 //! ```json
 //! {"v":1, "id":"…16 characters…", "alg":"hs256", "pepper":"p1", "hash":"…64 hex digits…",
-//!  "user_id":"user_123", "scopes":["read"], "aud":["orders"],
+//!  "user_id":"user_123", "scopes":["read"], "aud":["orders"], "email":null, "groups":[],
 //!  "created":1700000000, "nbf":null, "exp":1900000000, "revoked":null,
 //!  "replaced_by":null, "grace_until":null, "weak":false}
 //! ```
@@ -31,6 +31,10 @@ pub struct Record {
     pub scopes: Vec<String>,
     #[serde(default)]
     pub aud: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<String>,
     pub created: u64,
     #[serde(default)]
     pub nbf: Option<u64>,
@@ -147,6 +151,8 @@ impl Record {
             user_id: user_id.to_owned(),
             scopes: Vec::new(),
             aud: Vec::new(),
+            email: None,
+            groups: Vec::new(),
             created: now,
             nbf: None,
             exp: None,

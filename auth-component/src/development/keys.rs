@@ -72,7 +72,7 @@ impl Record {
             groups: owned(self.groups),
             scopes: owned(self.scopes),
             audiences: owned(self.aud),
-            expires_at_ms: self.end() * 1_000,
+            expires_at_ms: Some(self.end() * 1_000),
             origin: Origin::Key,
         }
     }

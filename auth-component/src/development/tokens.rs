@@ -1,7 +1,7 @@
 //! The keys that check the contract's tokens: those of legacy-stub/contract/keys/verification.json that are used.
 
-use crate::grant::{Grant, Origin, Tokens};
-use crate::jose::{self, Algorithm, Claims, Json, Jwks, Number, Policy};
+use crate::grant::{Expiry, Grant, StoreUnavailable, Tokens};
+use crate::jose::{self, Algorithm, Jwks, Policy};
 
 pub struct DevelopmentTokens;
 
@@ -11,18 +11,19 @@ const AUDIENCE: &str = "https://api.example";
 const ISSUED_AHEAD_S: u64 = 60;
 
 impl Tokens for DevelopmentTokens {
-    fn check(&self, token: &[u8], now: u64) -> Option<Grant> {
+    fn check(&self, token: &[u8], now: u64, expiry: Expiry) -> Result<Option<Grant>, StoreUnavailable> {
         let policy = Policy {
             type_required: false,
+            expiry_required: expiry == Expiry::Required,
             issued_ahead_s: ISSUED_AHEAD_S,
             lifetime_s_max: u64::MAX,
             ..Policy::strict(ISSUER, AUDIENCE, &Algorithm::ALL)
         };
-        jose::verify_by(token, keys_for, &policy, now).ok().map(grant)
+        Ok(jose::verify_by(token, keys_for, &policy, now).ok().map(Grant::of_token))
     }
 
-    fn public_keys(&self) -> String {
-        set(|key| !key.is_secret())
+    fn public_keys(&self) -> Result<String, StoreUnavailable> {
+        Ok(set(|key| !key.is_secret()))
     }
 
     fn are_ready(&self) -> bool {
@@ -39,30 +40,6 @@ fn keys_for(algorithm: Algorithm) -> Jwks {
 fn set(is_wanted: impl Fn(&DevelopmentKey) -> bool) -> String {
     let keys: Vec<&str> = KEYS.iter().filter(|key| is_wanted(key)).map(|key| key.jwk).collect();
     format!("{{\"keys\":[{}]}}", keys.join(","))
-}
-
-fn grant(claims: Claims) -> Grant {
-    let texts = |value: &Json| match value {
-        Json::Array(elements) => elements.iter().map(|element| element.as_str().map(str::to_owned)).collect(),
-        _ => None,
-    };
-    Grant {
-        email: claims.members.get("email").and_then(Json::as_str).map(str::to_owned),
-        groups: claims.members.get("groups").and_then(texts).unwrap_or_default(),
-        expires_at_ms: end_ms(&claims),
-        user_id: claims.subject.expect("the policy asks for a subject"),
-        scopes: claims.scopes,
-        audiences: claims.audiences,
-        origin: Origin::Token(claims.members),
-    }
-}
-
-/// With the fraction that [`Claims::expires_at`] has rounded up.
-fn end_ms(claims: &Claims) -> u64 {
-    match claims.members.get("exp") {
-        Some(Json::Number(Number::Fraction(seconds))) => (seconds * 1_000.0) as u64,
-        _ => claims.expires_at.expect("the policy asks for an end") * 1_000,
-    }
 }
 
 struct DevelopmentKey {
@@ -140,9 +117,9 @@ mod tests {
     fn every_key_is_used_and_only_public_ones_are_published() {
         let used: usize = Algorithm::ALL.into_iter().map(|algorithm| keys_for(algorithm).len()).sum();
         assert_eq!(used, KEYS.len());
-        let published = Jwks::parse(DevelopmentTokens.public_keys().as_bytes(), jose::Origin::Fetched);
-        let published = published.expect("a good set");
+        let text = DevelopmentTokens.public_keys().expect("they are built in");
+        let published = Jwks::parse(text.as_bytes(), jose::Origin::Fetched).expect("a good set");
         assert_eq!((published.len(), published.ignored()), (KEYS.len() - 3, [].as_slice()));
-        assert_eq!(published.public_json(), DevelopmentTokens.public_keys());
+        assert_eq!(published.public_json(), text);
     }
 }

@@ -43,7 +43,7 @@ impl Json {
     }
 }
 
-/// As it was read, but for numbers, which are whole: a fraction is cut off.
+/// As it was read; how numbers are printed is the matter of the formatter.
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -51,8 +51,7 @@ impl Serialize for Json {
             Json::Bool(value) => serializer.serialize_bool(*value),
             Json::Number(Number::Unsigned(value)) => serializer.serialize_u64(*value),
             Json::Number(Number::Negative(value)) => serializer.serialize_i64(*value),
-            // Saturates where nothing whole has as many digits.
-            Json::Number(Number::Fraction(value)) => serializer.serialize_i64(*value as i64),
+            Json::Number(Number::Fraction(value)) => serializer.serialize_f64(*value),
             Json::String(text) => serializer.serialize_str(text),
             Json::Array(elements) => serializer.collect_seq(elements),
             Json::Object(members) => serializer.collect_map(members),

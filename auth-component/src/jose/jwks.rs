@@ -3,7 +3,7 @@
 use super::header::Header;
 use super::json::parse_object;
 use super::jwk::{Key, KeyDefect};
-use super::{Json, Policy, Refusal};
+use super::{Algorithm, Json, Policy, Refusal};
 
 /// The keys of one issuer.
 #[derive(Debug)]
@@ -41,6 +41,15 @@ const KEYS_MAX: usize = 100;
 
 impl Jwks {
     pub fn parse(text: &[u8], origin: Origin) -> Result<Jwks, SetDefect> {
+        Jwks::parse_some(text, origin, |_| true)
+    }
+
+    /// The same without the keys that name an algorithm which is not wanted: to make one ready costs more than to read it.
+    pub fn parse_some(
+        text: &[u8],
+        origin: Origin,
+        is_wanted: impl Fn(Algorithm) -> bool,
+    ) -> Result<Jwks, SetDefect> {
         if text.len() > SET_BYTES_MAX {
             return Err(SetDefect::TooLong);
         }
@@ -55,6 +64,9 @@ impl Jwks {
         let mut keys = Vec::new();
         let mut ignored = Vec::new();
         for (at, member) in members.iter().enumerate() {
+            if algorithm_of(member).is_some_and(|algorithm| !is_wanted(algorithm)) {
+                continue;
+            }
             let parsed = match member {
                 Json::Object(_) if has_twin(at, members) => Err(KeyDefect::DuplicateKeyId),
                 Json::Object(object) => Key::parse(object, origin),
@@ -66,6 +78,11 @@ impl Jwks {
             }
         }
         Ok(Jwks { keys, ignored })
+    }
+
+    /// In which no token finds its key.
+    pub fn empty() -> Jwks {
+        Jwks { keys: Vec::new(), ignored: Vec::new() }
     }
 
     /// Which keys are not used, by their place in the set, and why: for one log line when the set is loaded.
@@ -101,6 +118,13 @@ impl Jwks {
             (None, _) if self.keys.is_empty() => Err(Refusal::KeyUnknown),
             (None, _) => Err(Refusal::KeyForOtherAlgorithm),
         }
+    }
+}
+
+fn algorithm_of(member: &Json) -> Option<Algorithm> {
+    match member {
+        Json::Object(object) => object.get("alg").and_then(Json::as_str).and_then(Algorithm::named),
+        _ => None,
     }
 }
 

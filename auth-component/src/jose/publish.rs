@@ -35,7 +35,12 @@ struct PublicKey<'a> {
 impl Jwks {
     /// JSON with the public keys in use. Shared secrets are left out, always.
     pub fn public_json(&self) -> String {
-        let set = PublicSet { keys: self.keys.iter().filter_map(public).collect() };
+        Jwks::public_json_of(std::slice::from_ref(self))
+    }
+
+    /// The same of several sets, in their order.
+    pub fn public_json_of(sets: &[Jwks]) -> String {
+        let set = PublicSet { keys: sets.iter().flat_map(|set| &set.keys).filter_map(public).collect() };
         serde_json::to_string(&set).expect("our own type has string keys and no failing serializer")
     }
 }

@@ -35,7 +35,9 @@ const KEYS: Memory = Memory { stack_bytes: 32 << 10, initial_bytes: 128 << 10 };
 /// Public keys of up to 8192 bits and the tables of three curves.
 const TOKENS: Memory = Memory { stack_bytes: 64 << 10, initial_bytes: 640 << 10 };
 
-pub(crate) const ARTIFACTS: [Artifact; 2] = [
+const STORE: &[&str] = &["wasi:keyvalue/store"];
+
+pub(crate) const ARTIFACTS: [Artifact; 3] = [
     Artifact {
         name: "auth-component-keys",
         features: "",
@@ -52,6 +54,14 @@ pub(crate) const ARTIFACTS: [Artifact; 2] = [
         is_embedded: true,
         grants: &[],
     },
+    Artifact {
+        name: "auth-component-store",
+        features: "store",
+        bytes_max: 600_000,
+        memory: TOKENS,
+        is_embedded: true,
+        grants: STORE,
+    },
 ];
 
 impl Artifact {
@@ -64,6 +74,8 @@ impl Artifact {
             format!("-Clink-arg=-zstack-size={stack_bytes}"),
             format!("-Clink-arg=--initial-memory={initial_bytes}"),
             format!("-Ctarget-feature={features}"),
+            // The profile's own `strip` is lost on a package that has settings of its own.
+            "-Cstrip=symbols".to_owned(),
         ]
     }
 

@@ -48,6 +48,28 @@ impl Section {
         Section { prefix: format!("{}{key}.", self.prefix), table, known: Vec::new(), errors: Vec::new() }
     }
 
+    /// Those of a list of tables, each to be given back with [`Section::close`].
+    pub fn sections(&mut self, key: &str, count_max: usize) -> Vec<Section> {
+        let tables = match self.take(key) {
+            None => Some(Vec::new()),
+            Some(Value::Array(array)) if array.len() <= count_max => {
+                array.into_iter().map(|value| if let Value::Table(table) = value { Some(table) } else { None }).collect()
+            }
+            Some(_) => None,
+        };
+        if tables.is_none() {
+            let example = format!("[[{}{key}]]", self.prefix);
+            self.wrong(key, &format!("is not a list of up to {count_max} tables"), &example);
+        }
+        let section = |(at, table)| Section {
+            prefix: format!("{}{key}[{at}].", self.prefix),
+            table,
+            known: Vec::new(),
+            errors: Vec::new(),
+        };
+        tables.unwrap_or_default().into_iter().enumerate().map(section).collect()
+    }
+
     pub fn close(self, parent: &mut Section) {
         let errors = self.finish().err().unwrap_or_default();
         parent.errors.extend(errors);
@@ -148,6 +170,19 @@ impl Section {
             }
         };
         parsed.map_err(|reason| self.wrong_value(key, &value, &reason, &format!("{key} = {example}"))).ok()
+    }
+
+    /// The same where one has to be given.
+    pub fn needed_list<T>(
+        &mut self,
+        key: &str,
+        example: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        if !self.has(key) {
+            self.wrong(key, "is missing", &format!("{key} = {example}"));
+        }
+        self.list(key, example, parse)
     }
 
     pub fn texts(&mut self, key: &str) -> Option<Vec<String>> {

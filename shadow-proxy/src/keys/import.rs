@@ -111,8 +111,8 @@ impl Entry {
         let mut record = Record::new(name, self.key.as_bytes(), &pepper.name, &pepper.secret, &self.user_id, now);
         record.scopes.clone_from(&self.scopes);
         record.aud.clone_from(&self.aud);
-        //E record.email.clone_from(&self.email);
-        //E record.groups.clone_from(&self.groups);
+        record.email.clone_from(&self.email);
+        record.groups.clone_from(&self.groups);
         record.nbf = self.begins;
         record.exp = self.ends;
         record.revoked = self.revoked;

@@ -39,7 +39,7 @@ pub fn add(records: &mut Records, peppers: &Peppers, prefix: &str, rights: Right
     let pepper = peppers.newest();
     let mut record = Record::new(&id, key.as_bytes(), &pepper.name, &pepper.secret, &user_id, now);
     (record.scopes, record.aud) = (scopes, aud);
-    //E (record.email, record.groups) = (email, groups);
+    (record.email, record.groups) = (email, groups);
     (record.nbf, record.exp) = (begins, ends);
     sound(&record)?;
     records.insert(id.clone(), record);
@@ -69,8 +69,8 @@ pub fn rotate(
         user_id: old.user_id,
         scopes: old.scopes,
         aud: old.aud,
-        email: None,        //E old.email,
-        groups: Vec::new(), //E old.groups,
+        email: old.email,
+        groups: old.groups,
         begins: old.nbf,
         ends,
     };

@@ -125,8 +125,8 @@ struct Stamps(Vec<Option<[i64; 6]>>);
 
 impl Stamps {
     fn of(sources: &Sources) -> Stamps {
-        let Sources { keys, peppers, tokens, parity: _ } = sources;
-        let files = [keys, peppers].into_iter().chain(tokens.as_ref().map(|(jwks, _)| jwks));
+        let Sources { keys, peppers, issuers, parity: _ } = sources;
+        let files = [keys, peppers].into_iter().chain(issuers.iter().map(|issuer| &issuer.jwks));
         Stamps(files.map(|file| stamp(file)).collect())
     }
 }

@@ -18,7 +18,7 @@ pub mod moment;
 
 pub use file::{Records, read};
 pub use peppers::Peppers;
-pub use set::{Bucket, Set, Sources, Tokens};
+pub use set::{Bucket, Issuer, Set, Sources, Tokens};
 
 use std::path::{Path, PathBuf};
 

@@ -15,13 +15,20 @@ use super::{Peppers, disk, file};
 pub struct Sources {
     pub keys: PathBuf,
     pub peppers: PathBuf,
-    /// The keys that check tokens, and what tokens must be like; none: no token is good.
-    pub tokens: Option<(PathBuf, Tokens)>,
+    /// Whose tokens are good; none: no token is.
+    pub issuers: Vec<Issuer>,
     /// In what the component answers like the service it replaces.
     pub parity: Vec<String>,
 }
 
-/// As a component reads it.
+#[derive(Clone)]
+pub struct Issuer {
+    /// The keys that check its tokens.
+    pub jwks: PathBuf,
+    pub tokens: Tokens,
+}
+
+/// What its tokens must be like, as a component reads it.
 #[derive(Clone, Serialize)]
 pub struct Tokens {
     pub issuer: String,
@@ -51,8 +58,16 @@ pub struct Bucket(Vec<(String, Vec<u8>)>);
 struct Settings<'a> {
     v: u32,
     peppers: Vec<Written>,
-    tokens: Option<&'a Tokens>,
+    tokens: Vec<NamedTokens<'a>>,
     parity: &'a [String],
+}
+
+#[derive(Serialize)]
+struct NamedTokens<'a> {
+    /// The name of the keys in the bucket.
+    jwks: String,
+    #[serde(flatten)]
+    tokens: &'a Tokens,
 }
 
 const VERSION: u32 = 1;
@@ -62,7 +77,7 @@ impl Set {
     /// # Errors
     /// One of the files is not good, or they do not fit each other. Never with their content.
     pub fn read(sources: &Sources) -> anyhow::Result<Set> {
-        let Sources { keys, peppers, tokens, parity } = sources;
+        let Sources { keys, peppers, issuers, parity } = sources;
         let peppers = Peppers::read(peppers)?;
         let records = file::read(keys)?;
         if let Some((at, record)) =
@@ -75,12 +90,13 @@ impl Set {
             );
         }
         let weak = records.values().filter(|record| record.weak).count();
+        let name = |at: usize| format!("jwks-{at}");
         let mut settings = Vec::new();
-        if let Some((jwks, _)) = tokens {
-            settings.push(("jwks".to_owned(), read_jwks(jwks)?));
+        for (at, issuer) in (1..).zip(issuers) {
+            settings.push((name(at), read_jwks(&issuer.jwks)?));
         }
-        let tokens = tokens.as_ref().map(|(_, tokens)| tokens);
-        let value = Settings { v: VERSION, peppers: peppers.written(), tokens, parity };
+        let tokens = (1..).zip(issuers).map(|(at, issuer)| NamedTokens { jwks: name(at), tokens: &issuer.tokens });
+        let value = Settings { v: VERSION, peppers: peppers.written(), tokens: tokens.collect(), parity };
         let value = serde_json::to_vec(&value).expect("it has string keys and no failing serializer");
         settings.push(("settings".to_owned(), value));
         let keys = records.into_iter().map(|(name, record)| (name, record.to_json().into_bytes())).collect();

@@ -105,7 +105,7 @@ async fn tokens_are_checked_by_the_keys_and_the_rules_of_the_configuration() {
     fs::copy(repository("legacy-stub/contract/keys/jwks.json"), &jwks).expect("a file");
     let rules = |issuer: &str, algorithm: &str, lifetime: &str| {
         format!(
-            "jwks = {jwks:?}\nissuer = \"{issuer}\"\naudiences = [\"https://api.example\"]\nalgorithms = [\"{algorithm}\"]\n{lifetime}"
+            "[[auth.issuers]]\njwks = {jwks:?}\nissuer = \"{issuer}\"\naudiences = [\"https://api.example\"]\nalgorithms = [\"{algorithm}\"]\n{lifetime}"
         )
     };
     const LONG: &str = "lifetime_s_max = 253402300799\n";

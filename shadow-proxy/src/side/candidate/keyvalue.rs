@@ -181,7 +181,7 @@ mod tests {
             })
         };
         files.change(add_all).expect("they can be made");
-        Set::read(&Sources { keys, peppers, tokens: None, parity: Vec::new() }).expect("they were written")
+        Set::read(&Sources { keys, peppers, issuers: Vec::new(), parity: Vec::new() }).expect("they were written")
     }
 
     fn refused<T>(_: Error) -> T {
@@ -211,7 +211,7 @@ mod tests {
         let settings = open(&mut store, "auth-settings").expect("it is configured");
         let settings = store.get(settings, "settings".to_owned()).ok().flatten().expect("it is always there");
         let settings: serde_json::Value = serde_json::from_slice(&settings).expect("it is JSON");
-        assert_eq!((&settings["v"], &settings["tokens"]), (&1.into(), &serde_json::Value::Null));
+        assert_eq!((&settings["v"], &settings["tokens"]), (&1.into(), &serde_json::json!([])));
         assert_eq!(settings["peppers"][0]["name"], "p1");
         let mut without = KeyValue { table: &mut table, set: None };
         assert!(matches!(without.open("auth-keys".to_owned()), Err(Error::NoSuchStore)));
