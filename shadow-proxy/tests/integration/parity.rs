@@ -8,7 +8,7 @@ use crate::world::{Legacy, World};
 async fn every_contract_case_is_answered_as_if_the_node_service_had_been_asked_itself() {
     let proxy = World::new().legacy(Legacy::node()).start().await;
     let cases = contract::cases();
-    assert!(cases.len() >= 40);
+    assert!(cases.len() >= 500);
     for case in &cases {
         let request = &case.request;
         let direct = Wire::connect(proxy.node()).await.ask(request).await;
@@ -20,4 +20,20 @@ async fn every_contract_case_is_answered_as_if_the_node_service_had_been_asked_i
     }
     let status = proxy.settled().await;
     assert_eq!(status["requests"]["compared"], cases.len(), "{status:#}");
+}
+
+/// What the proxy's own parser refuses never reaches the service; everything else is for the service to judge.
+#[tokio::test]
+async fn bytes_that_the_node_service_refuses_are_refused_through_the_proxy() {
+    let proxy = World::new().legacy(Legacy::node()).start().await;
+    for case in contract::raw_cases() {
+        let direct = contract::ask(proxy.node(), &case).await;
+        let through = contract::ask(proxy.listen, &case).await;
+        let name = &case.name;
+        let is_own = (400..500).contains(&through.status());
+        assert!(is_own || through.status() == direct.status(), "{name}: {} for {}", through.start, direct.start);
+        if direct.status() == 200 && !is_own {
+            assert_eq!(through.text(), direct.text(), "{name}");
+        }
+    }
 }
