@@ -18,6 +18,13 @@ pub(crate) struct Case {
     is_raw: bool,
 }
 
+impl Case {
+    /// The host takes what the case wants refused.
+    pub(crate) fn is_read_otherwise(&self) -> bool {
+        !self.host.is_null()
+    }
+}
+
 /// Those that are about a request, whatever bytes it comes in.
 pub(crate) fn cases() -> Vec<Case> {
     all().filter(|case| !case.is_raw).collect()
