@@ -45,11 +45,7 @@ impl Jwks {
     }
 
     /// The same without the keys that name an algorithm which is not wanted: to make one ready costs more than to read it.
-    pub fn parse_some(
-        text: &[u8],
-        origin: Origin,
-        is_wanted: impl Fn(Algorithm) -> bool,
-    ) -> Result<Jwks, SetDefect> {
+    pub fn parse_some(text: &[u8], origin: Origin, is_wanted: impl Fn(Algorithm) -> bool) -> Result<Jwks, SetDefect> {
         if text.len() > SET_BYTES_MAX {
             return Err(SetDefect::TooLong);
         }
