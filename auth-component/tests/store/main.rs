@@ -4,6 +4,7 @@ mod calls;
 #[path = "../case/mod.rs"]
 mod case;
 mod contract;
+mod document;
 mod held;
 mod issuers;
 mod records;

@@ -88,6 +88,24 @@ fn a_credential_that_is_not_good_is_not_refused_before_the_store_has_said_so() {
     assert_eq!(store.validate(&unknown), 401, "with another prefix the checksum is wrong");
 }
 
+/// Each part is asked for itself, also by the name of nobody's key.
+#[test]
+fn readiness_says_which_part_is_not() {
+    let store = Store::development();
+    let request = json!({"method": "GET", "path": "/readyz", "headers": []});
+    let sound = Asked::of(&store);
+    sound.answer(&request);
+    let mut failed = Vec::new();
+    for at in 0..sound.calls().len() {
+        let answer = Asked::with_fault(&store, Fault::Fails, at).answer(&request);
+        let body: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        let is_failed = |part: &str| body["checks"][part] == "failed";
+        failed.push((is_failed("keys"), is_failed("jwks")));
+    }
+    let (settings, keys, sets) = ([(true, true); 2], [(true, false); 2], [(false, true); 2]);
+    assert_eq!(failed, [settings, keys, sets].concat(), "{:?}", sound.calls());
+}
+
 fn assert_unavailable(answer: &Response, request: &Value, what: &str) {
     let path = request["path"].as_str().expect("a path");
     let body: Value = serde_json::from_slice(&answer.body).expect("JSON");
