@@ -3,26 +3,39 @@
 //! A store is asked for names that are made here: ids of 16 letters and digits, digests, and fixed words. What it holds and
 //! nobody can read is neither a yes nor a no.
 
+mod bucket;
 mod keys;
 mod settings;
 mod tokens;
 
+pub use bucket::{Bucket, Opened};
 pub use keys::StoreKeys;
-pub use settings::{ISSUERS_MAX, Settings};
+pub use settings::{ISSUERS_MAX, PEPPERS_MAX, Settings, SettingsDefect};
 pub use tokens::StoreTokens;
 
 use crate::grant::StoreUnavailable;
-
-/// One bucket of a store, read only.
-pub trait Bucket {
-    /// The value under `name`, `None` when there is none.
-    ///
-    /// # Errors
-    /// The store did not say.
-    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreUnavailable>;
-}
+use crate::http::{Request, Response};
+use crate::parity::Parity;
+use crate::service::Service;
 
 /// Holds records of keys by their names.
 pub const KEYS: &str = "auth-keys";
 /// Holds [`Settings`] and the sets of keys that check tokens: a secret, for the peppers are in it.
 pub const SETTINGS: &str = "auth-settings";
+
+/// What [`handle`](crate::handle) answers with what the buckets [`SETTINGS`] and [`KEYS`] hold at this moment: nothing is
+/// kept for the next request, so that what is revoked is refused at once.
+pub fn handle(request: &Request, settings: &dyn Bucket, keys: &dyn Bucket, now: u64) -> Response {
+    match Settings::read(settings) {
+        Ok(read) => {
+            let keys = StoreKeys { bucket: keys, settings: &read };
+            let tokens = StoreTokens { bucket: settings, settings: &read };
+            crate::handle(request, Service { keys: &keys, tokens: &tokens, parity: read.parity }, now)
+        }
+        // Who needs neither keys nor tokens is answered all the same.
+        Err(unavailable @ StoreUnavailable) => {
+            let service = Service { keys: &unavailable, tokens: &unavailable, parity: Parity::STRICT };
+            crate::handle(request, service, now)
+        }
+    }
+}

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
 use auth_component::api_key::{self, digest_hex};
+use auth_component::store::PEPPERS_MAX;
 use serde::{Deserialize, Serialize};
 
 use super::disk;
@@ -42,7 +43,6 @@ const FIRST: &str = "p1";
 const NAME_CHARS_MAX: usize = 16;
 const SECRET_BYTES: usize = 32;
 const SECRET_BYTES_MAX: usize = 128;
-const PEPPERS_MAX: usize = 16;
 const BYTES_MAX: u64 = 16 << 10;
 
 impl Peppers {
