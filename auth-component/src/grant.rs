@@ -21,7 +21,7 @@ pub struct Grant {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Origin {
     Key,
-    /// With everything that the token says.
+    /// With everything that the token says, less what only the grant has: `email` and `groups`.
     #[cfg(feature = "jwt")]
     Token(crate::jose::Object),
 }
@@ -29,14 +29,18 @@ pub enum Origin {
 #[cfg(feature = "jwt")]
 impl Grant {
     /// Of a token that was found good, by a policy that asks for a subject.
-    pub(crate) fn of_token(claims: Claims) -> Grant {
-        let texts = |value: &Json| match value {
-            Json::Array(elements) => elements.iter().map(|element| element.as_str().map(str::to_owned)).collect(),
+    pub(crate) fn of_token(mut claims: Claims) -> Grant {
+        let text = |value| match value {
+            Json::String(text) => Some(text),
+            _ => None,
+        };
+        let texts = |value| match value {
+            Json::Array(elements) => elements.into_iter().map(text).collect(),
             _ => None,
         };
         Grant {
-            email: claims.members.get("email").and_then(Json::as_str).map(str::to_owned),
-            groups: claims.members.get("groups").and_then(texts).unwrap_or_default(),
+            email: claims.members.take("email").and_then(text),
+            groups: claims.members.take("groups").and_then(texts).unwrap_or_default(),
             expires_at_ms: end_ms(&claims),
             user_id: claims.subject.expect("the policy asks for a subject"),
             scopes: claims.scopes,

@@ -82,7 +82,7 @@ fn token(request: &Request) -> Result<String, Response> {
     }
     let form = Form::parse(&body).map_err(|_| invalid(400))?;
     match (form.once("token"), form.once("token_type_hint")) {
-        (Ok(Some(token)), Ok(_)) if !token.is_empty() => Ok(token.to_owned()),
+        (Ok(Some(token)), Ok(_)) if !token.is_empty() => Ok(token),
         _ => Err(invalid(400)),
     }
 }

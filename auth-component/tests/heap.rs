@@ -42,14 +42,23 @@ fn requests_made_to_cost_much() {
     let asked = hostile();
     assert!(asked.len() >= 50, "{}", asked.len());
     let modes = [("strict", Parity::STRICT), ("parity", Parity::ALL)];
-    let costs = asked.iter().flat_map(|(name, asked)| modes.map(|(mode, parity)| asked.cost(format!("{name} ({mode})"), parity)));
+    let costs = asked
+        .iter()
+        .flat_map(|(name, asked)| modes.map(|(mode, parity)| asked.cost(format!("{name} ({mode})"), parity)));
     check(costs.collect());
 }
 
 fn check(mut costs: Vec<Cost>) {
     costs.sort_by_key(|cost| std::cmp::Reverse(cost.own_bytes()));
     let line = |cost: &Cost| {
-        format!("{:>9} B, {:>9} B live, {:>7} B handed over: {} {}", cost.own_bytes(), cost.live_bytes_max, cost.given_bytes, cost.status, cost.name)
+        format!(
+            "{:>9} B, {:>9} B live, {:>7} B handed over: {} {}",
+            cost.own_bytes(),
+            cost.live_bytes_max,
+            cost.given_bytes,
+            cost.status,
+            cost.name
+        )
     };
     println!("{}", costs.iter().take(25).map(line).collect::<Vec<_>>().join("\n"));
     let above: Vec<String> = costs.iter().filter(|cost| cost.own_bytes() > HEAP_BYTES_MAX).map(line).collect();
@@ -271,12 +280,30 @@ fn places() -> Vec<(String, Asked)> {
         ("a long X-Api-Key".to_owned(), ask("POST", "/auth/validate", &[key, ("x-api-key", &long)], b"")),
         ("a long Authorization".to_owned(), ask("POST", "/auth/validate", &[("authorization", &long)], b"")),
         ("a thousand times Authorization".to_owned(), ask("POST", "/auth/validate", &many, b"")),
-        ("a long forwarded URI".to_owned(), ask("GET", "/auth/forward", &[key, proxy, ("x-forwarded-uri", &format!("/{long}"))], b"")),
-        ("a long forwarded host".to_owned(), ask("GET", "/auth/forward", &[key, proxy, ("x-forwarded-host", &long)], b"")),
-        ("a long original URL".to_owned(), ask("GET", "/auth/nginx", &[key, ("x-original-url", &format!("https://a/{long}"))], b"")),
-        ("many scopes in the query".to_owned(), ask("GET", &format!("/auth/forward?scope={scopes}"), &[key, proxy], b"")),
-        ("a long audience in the query".to_owned(), ask("GET", &format!("/auth/forward?aud={long}"), &[key, proxy], b"")),
-        ("long Basic credentials".to_owned(), ask("POST", "/oauth2/introspect", &[("authorization", &basic), form], b"token=a")),
+        (
+            "a long forwarded URI".to_owned(),
+            ask("GET", "/auth/forward", &[key, proxy, ("x-forwarded-uri", &format!("/{long}"))], b""),
+        ),
+        (
+            "a long forwarded host".to_owned(),
+            ask("GET", "/auth/forward", &[key, proxy, ("x-forwarded-host", &long)], b""),
+        ),
+        (
+            "a long original URL".to_owned(),
+            ask("GET", "/auth/nginx", &[key, ("x-original-url", &format!("https://a/{long}"))], b""),
+        ),
+        (
+            "many scopes in the query".to_owned(),
+            ask("GET", &format!("/auth/forward?scope={scopes}"), &[key, proxy], b""),
+        ),
+        (
+            "a long audience in the query".to_owned(),
+            ask("GET", &format!("/auth/forward?aud={long}"), &[key, proxy], b""),
+        ),
+        (
+            "long Basic credentials".to_owned(),
+            ask("POST", "/oauth2/introspect", &[("authorization", &basic), form], b"token=a"),
+        ),
         ("a long If-None-Match".to_owned(), ask("GET", "/healthz", &[("if-none-match", &"\"a\",".repeat(4_000))], b"")),
         ("the set of keys".to_owned(), ask("GET", "/.well-known/jwks.json", &[], b"")),
     ]
@@ -287,7 +314,8 @@ fn bodies() -> Vec<(String, Asked)> {
     let bomb = || case_named("body-json-gzip-bomb");
     let json = |body: &[u8]| {
         let length = body.len().to_string();
-        let headers = [("authorization", "Bearer key_123"), ("content-type", "application/json"), ("content-length", &length)];
+        let headers =
+            [("authorization", "Bearer key_123"), ("content-type", "application/json"), ("content-length", &length)];
         ask("POST", "/auth/validate", &headers, body)
     };
     vec![

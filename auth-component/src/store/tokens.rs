@@ -23,7 +23,8 @@ impl Tokens for StoreTokens<'_> {
     }
 
     fn public_keys(&self) -> Result<String, StoreUnavailable> {
-        let sets: Result<Vec<Jwks>, _> = self.settings.issuers.iter().map(|issuer| self.keys(issuer, |_| true)).collect();
+        let sets: Result<Vec<Jwks>, _> =
+            self.settings.issuers.iter().map(|issuer| self.keys(issuer, |_| true)).collect();
         Ok(Jwks::public_json_of(&sets?))
     }
 
