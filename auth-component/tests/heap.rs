@@ -12,13 +12,14 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 
+use auth_component::jose::{self, Algorithm, Jwks, Origin, Policy, Refusal};
 use auth_component::{Body, BodyDefect, Headers, Parity, Request, Service, handle};
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use case::{Lines, NOW, Whole, body, cases, headers, lines, text};
 use heap::Arena;
 use hmac::digest::KeyInit;
 use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 const HEAP_BYTES_MAX: usize = 65_536;
 /// More than any request may take, so that one that takes too much can be named.
@@ -46,6 +47,42 @@ fn requests_made_to_cost_much() {
         .iter()
         .flat_map(|(name, asked)| modes.map(|(mode, parity)| asked.cost(format!("{name} ({mode})"), parity)));
     check(costs.collect());
+}
+
+/// The development keys have 2048 bits; an operator's may have four times as many.
+#[test]
+fn signatures_under_rsa_keys_of_every_length() {
+    for bits in [2_048, 3_072, 4_096, 6_144, 8_192] {
+        for algorithm in ["RS256", "PS512"] {
+            let number = |seed: &str| -> Vec<u8> {
+                let digests = (0..bits / 256).map(|at| Sha256::digest(format!("{seed}{at}")));
+                digests.flatten().collect()
+            };
+            // Any odd number of the length will do: who its factors are is not asked.
+            let mut modulus = number("modulus");
+            modulus[0] |= 0x80;
+            *modulus.last_mut().expect("it has bytes") |= 1;
+            let mut signature = number("signature");
+            signature[0] = 0;
+            let encode = Base64UrlUnpadded::encode_string;
+            let set = format!(
+                "{{\"keys\":[{{\"kty\":\"RSA\",\"alg\":\"{algorithm}\",\"kid\":\"k\",\"e\":\"AQAB\",\"n\":\"{}\"}}]}}",
+                encode(&modulus)
+            );
+            let header = format!("{{\"alg\":\"{algorithm}\",\"typ\":\"JWT\",\"kid\":\"k\"}}");
+            let payload = format!("{{\"iss\":\"i\",\"aud\":\"a\",\"sub\":\"s\",\"exp\":{}}}", NOW + 60);
+            let token = format!("{}.{}.{}", encode(header.as_bytes()), encode(payload.as_bytes()), encode(&signature));
+            let policy = Policy::strict("i", "a", &[Algorithm::named(algorithm).expect("it is known")]);
+            let (refusal, meter) = measured(|| {
+                let keys = Jwks::parse(set.as_bytes(), Origin::Operator).expect("a good set");
+                assert_eq!(keys.len(), 1, "{:?}", keys.ignored());
+                jose::verify(token.as_bytes(), &keys, &policy, NOW).map(drop)
+            });
+            assert_eq!(refusal, Err(Refusal::SignatureWrong), "the number was raised to its power, and is none");
+            println!("{:>9} B for {algorithm} under {bits} bits", meter.taken_bytes_max);
+            assert!(meter.taken_bytes_max <= HEAP_BYTES_MAX, "{} B: {algorithm}, {bits} bits", meter.taken_bytes_max);
+        }
+    }
 }
 
 fn check(mut costs: Vec<Cost>) {
@@ -185,6 +222,15 @@ fn tokens() -> Vec<(String, String)> {
         ("a payload of empty objects", format!("\"a\":[{}]", vec!["{}"; 1_900].join(","))),
         ("a payload of small objects", format!("\"a\":[{}]", vec!["{\"\":0}"; 700].join(","))),
         ("a payload of members", members(620)),
+        // Each list of members has just outgrown its room.
+        (
+            "a payload of growing objects",
+            [129, 65, 33, 17].map(|count| format!("\"{count}\":{{{}}}", members(count))).join(","),
+        ),
+        (
+            "a payload of growing lists",
+            [129, 65, 33, 17].map(|count| format!("\"{count}\":[{}]", texts(count))).join(","),
+        ),
         ("a payload of lists in lists", format!("\"a\":{}{}", "[".repeat(31), "]".repeat(31))),
         ("a payload of brackets", "\"a\":".to_owned() + &"[".repeat(5_000)),
         ("a payload with one long text", format!("\"a\":\"{}\"", "a".repeat(5_800))),
@@ -206,6 +252,17 @@ fn tokens() -> Vec<(String, String)> {
         let rest = claims.replace(r#""https://api.example""#, &format!("[\"https://api.example\",{list}]"));
         token(r#"{"alg":"HS256","kid":"hs256"}"#, &format!("{{{rest}}}"))
     };
+    // With a signature that is wrong, but has to be looked at.
+    let small = format!("{{{claims},\"a\":[{}]}}", vec!["{\"\":0}"; 120].join(","));
+    for (algorithm, kid, bytes) in
+        [("RS256", "rs256", 256), ("PS512", "ps512", 256), ("ES384", "es384", 96), ("EdDSA", "eddsa", 64)]
+    {
+        let header =
+            Base64UrlUnpadded::encode_string(format!("{{\"alg\":\"{algorithm}\",\"kid\":\"{kid}\"}}").as_bytes());
+        let payload = Base64UrlUnpadded::encode_string(small.as_bytes());
+        let signature = Base64UrlUnpadded::encode_string(&vec![1; bytes]);
+        tokens.push((format!("a payload of small objects for {algorithm}"), format!("{header}.{payload}.{signature}")));
+    }
     tokens.extend([
         ("many audiences".to_owned(), audiences(&format!("\"{}\"", several.join("\",\"")))),
         ("long audiences".to_owned(), audiences(&vec![format!("\"{}\"", "a".repeat(54)); 99].join(","))),
