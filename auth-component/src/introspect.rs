@@ -39,9 +39,9 @@ fn describe(request: &Request, service: Service, now: u64) -> Result<Response, R
     let told = Introspection(grant);
     #[cfg(feature = "parity")]
     if service.parity.has(Switch::JsNumbers) {
-        return Ok(Response::json_formatted(200, &told, JsNumbers));
+        return Ok(client.mark(Response::json_formatted(200, &told, JsNumbers)));
     }
-    Ok(Response::json_formatted(200, &told, WholeNumbers))
+    Ok(client.mark(Response::json_formatted(200, &told, WholeNumbers)))
 }
 
 /// Who asks: the holder of an API key, never of a token.

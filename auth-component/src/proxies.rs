@@ -40,10 +40,11 @@ fn decide(proxy: Proxy, request: &Request, service: Service, now: u64) -> Result
 
 /// All three names always, so that the proxy overwrites whatever the client sent.
 fn allow(grant: &Grant) -> Response {
-    Response::empty(200)
+    let response = Response::empty(200)
         .with("x-auth-request-user", listed(&[&grant.user_id]))
         .with("x-auth-request-email", listed(grant.email.as_slice()))
-        .with("x-auth-request-groups", listed(&grant.groups))
+        .with("x-auth-request-groups", listed(&grant.groups));
+    grant.mark(response)
 }
 
 /// Texts as a header value that holds nothing but visible ASCII; a comma stands between two and nowhere else.

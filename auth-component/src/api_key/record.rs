@@ -105,10 +105,13 @@ pub enum RecordDefect {
     OtherId,
     /// `replaced_by` without `grace_until`, or the other way round.
     Rotation,
+    /// `exp` or `grace_until` lies after the end of the year 9999, which no answer can say.
+    Date,
 }
 
 const VERSION: u32 = 1;
 const ALGORITHM: &str = "hs256";
+const DATE_MAX: u64 = 253_402_300_799;
 const RECORD_BYTES_MAX: usize = 16_384;
 /// What a key is compared with where there is no record.
 const NO_PEPPER: &[u8] = b"a pepper of thirty-two bytes, no";
@@ -180,6 +183,7 @@ impl Record {
             (record.user_id.is_empty() || record.user_id.chars().any(char::is_control), RecordDefect::User),
             (record.id != id, RecordDefect::OtherId),
             (record.replaced_by.is_some() != record.grace_until.is_some(), RecordDefect::Rotation),
+            (record.exp.max(record.grace_until).is_some_and(|instant| instant > DATE_MAX), RecordDefect::Date),
         ];
         match checks.into_iter().find(|(found, _)| *found) {
             Some((_, defect)) => Err(defect),
@@ -352,6 +356,8 @@ mod tests {
             (json.replace("user_123", ""), RecordDefect::User),
             (json.replace("user_123", "a\\r\\nb"), RecordDefect::User),
             (json.replace("\"replaced_by\":\"next\"", "\"replaced_by\":null"), RecordDefect::Rotation),
+            (json.replace("\"exp\":null", "\"exp\":253402300800"), RecordDefect::Date),
+            (json.replace(&format!("\"grace_until\":{NOW}"), "\"grace_until\":18446744073709551615"), RecordDefect::Date),
             (format!("{json}{}", " ".repeat(RECORD_BYTES_MAX)), RecordDefect::TooLong),
         ];
         for (text, defect) in cases {

@@ -58,6 +58,9 @@ pub(super) fn dress(request: &Request, parity: Parity, mut response: Response) -
     } else {
         response = response.uncached();
     }
+    if parity.has(Switch::NoSunset) {
+        response.remove("sunset");
+    }
     let is_json = response.header("content-type") == Some("application/json");
     if is_json && parity.has(Switch::JsonCharset) {
         response.remove("content-type");

@@ -17,7 +17,8 @@ impl Keys for StoreKeys<'_> {
         };
         // Also without a record: the time must not tell which ids exist.
         let standing = check(key, record.as_ref(), self.settings, now).map_err(|_| StoreUnavailable)?;
-        Ok(standing.ok().map(|accepted| grant(accepted.record)))
+        let is_good = standing.is_ok();
+        Ok(record.filter(|_| is_good).map(grant))
     }
 
     fn are_ready(&self) -> bool {
@@ -43,15 +44,16 @@ impl StoreKeys<'_> {
     }
 }
 
-fn grant(record: &Record) -> Grant {
+fn grant(record: Record) -> Grant {
     let end = record.exp.into_iter().chain(record.grace_until).min();
     Grant {
-        user_id: record.user_id.clone(),
-        email: record.email.clone(),
-        groups: record.groups.clone(),
-        scopes: record.scopes.clone(),
-        audiences: record.aud.clone(),
+        user_id: record.user_id,
+        email: record.email,
+        groups: record.groups,
+        scopes: record.scopes,
+        audiences: record.aud,
         expires_at_ms: end.map(|seconds| seconds * 1_000),
+        is_replaced: record.grace_until.is_some(),
         origin: Origin::Key,
     }
 }
