@@ -372,6 +372,11 @@ mod tests {
             (json.replace("user_123", ""), RecordDefect::User),
             (json.replace("user_123", "a\\r\\nb"), RecordDefect::User),
             (json.replace("\"replaced_by\":\"next\"", "\"replaced_by\":null"), RecordDefect::Rotation),
+            (json.replace("\"exp\":null", "\"exp\":253402300800"), RecordDefect::Time),
+            (
+                json.replace(&format!("\"grace_until\":{NOW}"), "\"grace_until\":18446744073709551615"),
+                RecordDefect::Time,
+            ),
             (format!("{json}{}", " ".repeat(RECORD_BYTES_MAX)), RecordDefect::TooLong),
         ];
         for (text, defect) in cases {

@@ -22,12 +22,12 @@ impl Keys for StoreKeys<'_> {
             check(key, None, self.settings, now).map_err(|_| StoreUnavailable)?.ok();
         }
         let mut found = None;
-        for record in &records {
-            match check(key, Some(record), self.settings, now).map_err(|_| StoreUnavailable)? {
-                Ok(accepted) => found = Some(grant(accepted.record)),
+        for record in records {
+            if check(key, Some(&record), self.settings, now).map_err(|_| StoreUnavailable)?.is_err() {
                 // Whoever has revoked a key need not know under how many peppers it is kept.
-                Err(_) => return Ok(None),
+                return Ok(None);
             }
+            found = Some(grant(record));
         }
         Ok(found)
     }
@@ -67,15 +67,16 @@ impl StoreKeys<'_> {
     }
 }
 
-fn grant(record: &Record) -> Grant {
+fn grant(record: Record) -> Grant {
     let end = record.exp.into_iter().chain(record.grace_until).min();
     Grant {
-        user_id: record.user_id.clone(),
-        email: record.email.clone(),
-        groups: record.groups.clone(),
-        scopes: record.scopes.clone(),
-        audiences: record.aud.clone(),
+        user_id: record.user_id,
+        email: record.email,
+        groups: record.groups,
+        scopes: record.scopes,
+        audiences: record.aud,
         expires_at_ms: end.map(|seconds| seconds * 1_000),
+        is_replaced: record.grace_until.is_some(),
         origin: Origin::Key,
     }
 }
