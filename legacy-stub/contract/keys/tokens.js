@@ -1,5 +1,5 @@
 // What stands in the tokens of the contract, by the name of the case.
-import { asDer, encode, highTwin, keyOf, mac, notReduced, publicPem, sign } from './sign.js';
+import { asDer, encode, highTwin, keyOf, mac, neutralR, notReduced, publicDer, publicPem, sign } from './sign.js';
 
 const YEAR_2099_END = 4_102_444_799;
 const YEAR_2020_START = 1_577_836_800;
@@ -81,6 +81,7 @@ export const TOKENS = {
   'jwt-jku-of-attacker': () => token('attacker', { header: { jku: 'https://attacker.example/jwks.json' } }),
   'jwt-x5u-of-attacker': () => token('attacker', { header: { x5u: 'https://attacker.example/cert.pem' } }),
   'jwt-jwk-of-attacker': () => token('attacker', { header: { jwk: publicJwk('attacker') } }),
+  'jwt-x5c-of-attacker': () => token('attacker', { header: { x5c: [publicDer('attacker').toString('base64')] } }),
   'jwt-kid-of-another': () => token('attacker', { header: { kid: 'rs256' } }),
 
   'jwt-alg-none': () => spoiled((_head, payload) => [encode('{"alg":"none","typ":"JWT"}'), payload, '']),
@@ -89,6 +90,7 @@ export const TOKENS = {
   'jwt-alg-none-with-signature': () => withHeader({ alg: 'none' }),
   'jwt-alg-absent': () => withHeader({ alg: undefined }),
   'jwt-alg-null': () => withHeader({ alg: null }),
+  'jwt-alg-empty': () => withHeader({ alg: '' }),
   'jwt-alg-list': () => withHeader({ alg: ['HS256'] }),
   'jwt-alg-lower-case': () => withHeader({ alg: 'hs256' }),
   'jwt-alg-space-behind': () => withHeader({ alg: 'HS256 ' }),
@@ -101,6 +103,7 @@ export const TOKENS = {
   'jwt-alg-of-another-family': () => token('rs256', { header: { kid: 'es256' } }),
   'jwt-alg-hs256-over-public-key': () => confused(publicPem('rs256')),
   'jwt-alg-hs256-over-trimmed-pem': () => confused(publicPem('rs256').trim()),
+  'jwt-alg-hs256-over-der': () => confused(publicDer('rs256')),
   'jwt-alg-hs256-over-jwk': () => confused(JSON.stringify(publicJwk('rs256'))),
   'jwt-alg-es256-on-p384-key': () => token('es256', { header: { kid: 'es384' } }),
 
@@ -138,6 +141,7 @@ export const TOKENS = {
   'jwt-ps256-one': () => resigned('ps256', () => Buffer.concat([Buffer.alloc(255), Buffer.of(1)])),
   'jwt-eddsa-not-reduced': () => resigned('eddsa', notReduced),
   'jwt-eddsa-zero': () => resigned('eddsa', () => Buffer.alloc(64)),
+  'jwt-eddsa-neutral-r': () => token('eddsa', {}, signedBy((input) => neutralR(input, 'eddsa'))),
   'jwt-payload-padded': () => hs({}, ([head]) => [head, Buffer.from(JSON.stringify({ ...CLAIMS, sub: 'user_jw' })).toString('base64'), undefined]),
   'jwt-two-parts': () => spoiled((head, payload) => [head, payload]),
   'jwt-four-parts': () => spoiled((head, payload, tag) => [head, payload, tag, 'YQ']),
@@ -183,6 +187,7 @@ export const TOKENS = {
   'jwt-aud-without-scheme': () => withClaims({ aud: 'api.example' }),
   'jwt-aud-slash-behind': () => withClaims({ aud: 'https://api.example/' }),
   'jwt-aud-list-with-number': () => withClaims({ aud: ['https://api.example', 1] }),
+  'jwt-aud-empty': () => withClaims({ aud: '' }),
   'jwt-aud-empty-list': () => withClaims({ aud: [] }),
   'jwt-sub-absent': () => withClaims({ sub: undefined }),
   'jwt-sub-empty': () => withClaims({ sub: '' }),
