@@ -70,7 +70,8 @@ fn every_answer_has_the_length_of_its_body() {
 /// T77, T80: the credential decides alone, so that no spelling of a path gets around a rule.
 #[test]
 fn no_path_and_no_method_of_a_question_opens_or_closes_anything() {
-    let paths = ["/public/../admin", "/%2e%2e/admin", "//admin", "/admin;x", "/ADMIN", "/a\\..\\admin", "/", "/%00", "/%"];
+    let paths =
+        ["/public/../admin", "/%2e%2e/admin", "//admin", "/admin;x", "/ADMIN", "/a\\..\\admin", "/", "/%00", "/%"];
     for path in paths {
         for method in ["GET", "HEAD", "POST", "QUERY", "PROPFIND", "NONSENSE", "get", "G@T", ""] {
             for (credential, wanted) in [("Bearer key_123", 200), ("Bearer key_000", 401), ("", 401)] {
