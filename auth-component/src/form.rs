@@ -37,6 +37,23 @@ pub(crate) fn names(query: &str, name: &str) -> bool {
         .any(|parameter| decode(halves(parameter).0).is_ok_and(|own| own == name))
 }
 
+/// A value as it stands in a form.
+#[cfg(feature = "introspection")]
+pub(crate) fn encoded(value: &str) -> String {
+    use std::fmt::Write;
+
+    let mut encoded = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        match byte {
+            b'*' | b'-' | b'.' | b'_' => encoded.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => encoded.push(char::from(byte)),
+            b' ' => encoded.push('+'),
+            _ => write!(encoded, "%{byte:02X}").expect("a String takes everything"),
+        }
+    }
+    encoded
+}
+
 fn halves(parameter: &[u8]) -> (&[u8], &[u8]) {
     let end = parameter.iter().position(|&byte| byte == b'=').unwrap_or(parameter.len());
     (&parameter[..end], parameter.get(end + 1..).unwrap_or_default())

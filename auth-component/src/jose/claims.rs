@@ -30,7 +30,10 @@ const SCOPES_MAX: usize = 256;
 
 impl Claims {
     pub(crate) fn parse(payload: &[u8]) -> Result<Claims, Refusal> {
-        let members = parse_object(payload)?;
+        Claims::of(parse_object(payload)?)
+    }
+
+    pub(crate) fn of(members: Object) -> Result<Claims, Refusal> {
         Ok(Claims {
             issuer: text(&members, "iss")?,
             subject: text(&members, "sub")?,

@@ -4,6 +4,7 @@ use super::{Bucket, Settings};
 use crate::api_key::{ApiKey, Record, check, digest_hex};
 use crate::grant::{Grant, Keys, Origin, StoreUnavailable};
 
+#[derive(Clone, Copy)]
 pub struct StoreKeys<'a> {
     pub bucket: &'a dyn Bucket,
     pub settings: &'a Settings,
@@ -27,6 +28,12 @@ impl Keys for StoreKeys<'_> {
 }
 
 impl StoreKeys<'_> {
+    /// Whether it is an old key that the store has, in force or not.
+    #[cfg(feature = "introspection")]
+    pub(super) fn has_old(&self, key: &[u8]) -> Result<bool, StoreUnavailable> {
+        Ok(self.old_record(key)?.is_some())
+    }
+
     /// Of a key without an id, which is found by its digest under one of the peppers. All of them are tried, always.
     fn old_record(&self, key: &[u8]) -> Result<Option<Record>, StoreUnavailable> {
         let mut found = None;

@@ -3,10 +3,14 @@
 //! A store is asked for names that are made here: ids of 16 letters and digits, digests, and fixed words. What it holds and
 //! nobody can read is neither a yes nor a no.
 
+#[cfg(feature = "introspection")]
+mod introspection;
 mod keys;
 mod settings;
 mod tokens;
 
+#[cfg(feature = "introspection")]
+pub use introspection::{AnswerDefect, Cache, Endpoint, OpaqueTokens, Outbound, Question, Reply, Told};
 pub use keys::StoreKeys;
 pub use settings::{ISSUERS_MAX, Settings};
 pub use tokens::StoreTokens;
@@ -24,5 +28,8 @@ pub trait Bucket {
 
 /// Holds records of keys by their names.
 pub const KEYS: &str = "auth-keys";
+/// Holds what issuers said of opaque tokens, for a moment, and may be written to. It need not be there.
+#[cfg(feature = "introspection")]
+pub const CACHE: &str = "auth-cache";
 /// Holds [`Settings`] and the sets of keys that check tokens: a secret, for the peppers are in it.
 pub const SETTINGS: &str = "auth-settings";

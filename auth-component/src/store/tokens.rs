@@ -7,6 +7,7 @@ use super::{Bucket, Settings};
 use crate::grant::{Expiry, Grant, StoreUnavailable, Tokens};
 use crate::jose::{self, Algorithm, Jwks, Origin, Policy};
 
+#[derive(Clone, Copy)]
 pub struct StoreTokens<'a> {
     pub bucket: &'a dyn Bucket,
     pub settings: &'a Settings,
@@ -23,7 +24,8 @@ impl Tokens for StoreTokens<'_> {
     }
 
     fn public_keys(&self) -> Result<String, StoreUnavailable> {
-        let sets: Result<Vec<Jwks>, _> = self.settings.issuers.iter().map(|issuer| self.keys(issuer, |_| true)).collect();
+        let sets: Result<Vec<Jwks>, _> =
+            self.settings.issuers.iter().map(|issuer| self.keys(issuer, |_| true)).collect();
         Ok(Jwks::public_json_of(&sets?))
     }
 
