@@ -16,15 +16,18 @@ pub(super) struct Host;
 
 impl Outbound for Host {
     fn ask(&self, question: &Question, bytes_max: usize) -> Result<Reply, StoreUnavailable> {
-        let answer = outgoing_handler::handle(request(question)?, Some(options()?)).map_err(unavailable)?;
+        let request = request(question)?;
+        let body = request.body().map_err(unavailable)?;
+        let answer = outgoing_handler::handle(request, Some(options()?)).map_err(unavailable)?;
+        // Only now: a host takes no more than it has room for until somebody reads it.
+        write(body, question.body.as_bytes())?;
         answer.subscribe().block();
         let response = answer.get().and_then(Result::ok).and_then(Result::ok).ok_or(StoreUnavailable)?;
         let content_types = response.headers().get("content-type");
-        Ok(Reply { status: response.status(), content_types, body: body(&response, bytes_max)? })
+        Ok(Reply { status: response.status(), content_types, body: read(&response, bytes_max)? })
     }
 }
 
-/// With its body, which the host has room for before the request is on its way.
 fn request(question: &Question) -> Result<OutgoingRequest, StoreUnavailable> {
     let headers: Vec<(String, Vec<u8>)> =
         question.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into_bytes())).collect();
@@ -34,15 +37,17 @@ fn request(question: &Question) -> Result<OutgoingRequest, StoreUnavailable> {
     request.set_scheme(Some(&scheme)).map_err(unavailable)?;
     request.set_authority(Some(question.authority)).map_err(unavailable)?;
     request.set_path_with_query(Some(question.path_and_query)).map_err(unavailable)?;
-    let body = request.body().map_err(unavailable)?;
+    Ok(request)
+}
+
+fn write(body: OutgoingBody, content: &[u8]) -> Result<(), StoreUnavailable> {
     {
         let stream = body.write().map_err(unavailable)?;
-        for chunk in question.body.as_bytes().chunks(WRITE_BYTES_MAX) {
+        for chunk in content.chunks(WRITE_BYTES_MAX) {
             stream.blocking_write_and_flush(chunk).map_err(unavailable)?;
         }
     }
-    OutgoingBody::finish(body, None).map_err(unavailable)?;
-    Ok(request)
+    OutgoingBody::finish(body, None).map_err(unavailable)
 }
 
 fn options() -> Result<RequestOptions, StoreUnavailable> {
@@ -53,7 +58,7 @@ fn options() -> Result<RequestOptions, StoreUnavailable> {
     Ok(options)
 }
 
-fn body(response: &IncomingResponse, bytes_max: usize) -> Result<Vec<u8>, StoreUnavailable> {
+fn read(response: &IncomingResponse, bytes_max: usize) -> Result<Vec<u8>, StoreUnavailable> {
     let body = response.consume().map_err(unavailable)?;
     let stream = body.stream().map_err(unavailable)?;
     let mut bytes = Vec::new();
