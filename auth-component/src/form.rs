@@ -1,29 +1,29 @@
 //! `application/x-www-form-urlencoded`, in a query or a body, read without guessing.
 
-/// Names and values in the order sent.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Form(Vec<(String, String)>);
+/// A form without a fault, as sent. Its parameters are decoded when one is asked for, one at a time: a body of nothing but
+/// names takes no more memory than another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Form<'a>(&'a [u8]);
 
 /// The form breaks a rule: an escape without two hex digits, no UTF-8, or a parameter twice where one is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FormDefect;
 
-impl Form {
-    pub(crate) fn parse(text: &[u8]) -> Result<Form, FormDefect> {
-        let parameters = text.split(|&byte| byte == b'&').filter(|parameter| !parameter.is_empty());
-        let decoded = parameters.map(|parameter| {
-            let (name, value) = halves(parameter);
-            Ok((decode(name)?, decode(value)?))
-        });
-        decoded.collect::<Result<_, _>>().map(Form)
+impl Form<'_> {
+    pub(crate) fn parse(text: &[u8]) -> Result<Form<'_>, FormDefect> {
+        for (name, value) in parameters(text) {
+            decode(name)?;
+            decode(value)?;
+        }
+        Ok(Form(text))
     }
 
     /// The value of a parameter that may be there once.
-    pub(crate) fn once(&self, name: &str) -> Result<Option<&str>, FormDefect> {
-        let mut values = self.0.iter().filter(|(known, _)| known == name);
+    pub(crate) fn once(&self, name: &str) -> Result<Option<String>, FormDefect> {
+        let mut values = parameters(self.0).filter(|(own, _)| is_name(own, name));
         match (values.next(), values.next()) {
             (None, _) => Ok(None),
-            (Some((_, value)), None) => Ok(Some(value)),
+            (Some((_, value)), None) => decode(value).map(Some),
             (Some(_), Some(_)) => Err(FormDefect),
         }
     }
@@ -31,10 +31,7 @@ impl Form {
 
 /// Whether a query, of whose other parameters nothing is asked, has this one.
 pub(crate) fn names(query: &str, name: &str) -> bool {
-    query
-        .as_bytes()
-        .split(|&byte| byte == b'&')
-        .any(|parameter| decode(halves(parameter).0).is_ok_and(|own| own == name))
+    parameters(query.as_bytes()).any(|(own, _)| is_name(own, name))
 }
 
 /// A value as it stands in a form.
@@ -54,9 +51,17 @@ pub(crate) fn encoded(value: &str) -> String {
     encoded
 }
 
-fn halves(parameter: &[u8]) -> (&[u8], &[u8]) {
-    let end = parameter.iter().position(|&byte| byte == b'=').unwrap_or(parameter.len());
-    (&parameter[..end], parameter.get(end + 1..).unwrap_or_default())
+/// Names and values as sent.
+fn parameters(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let parameters = text.split(|&byte| byte == b'&').filter(|parameter| !parameter.is_empty());
+    parameters.map(|parameter| {
+        let end = parameter.iter().position(|&byte| byte == b'=').unwrap_or(parameter.len());
+        (&parameter[..end], parameter.get(end + 1..).unwrap_or_default())
+    })
+}
+
+fn is_name(text: &[u8], name: &str) -> bool {
+    decode(text).is_ok_and(|own| own == name)
 }
 
 fn decode(text: &[u8]) -> Result<String, FormDefect> {
@@ -84,12 +89,12 @@ mod tests {
     #[test]
     fn decodes_and_refuses() {
         let form = Form::parse(b"a=b+c&%61%62=%E2%82%AC%2b&&flag&x==1&x=2").expect("a good form");
-        assert_eq!(form.once("a"), Ok(Some("b c")));
-        assert_eq!(form.once("ab"), Ok(Some("\u{20ac}+")));
-        assert_eq!(form.once("flag"), Ok(Some("")));
+        assert_eq!(form.once("a"), Ok(Some("b c".to_owned())));
+        assert_eq!(form.once("ab"), Ok(Some("\u{20ac}+".to_owned())));
+        assert_eq!(form.once("flag"), Ok(Some(String::new())));
         assert_eq!(form.once("none"), Ok(None));
         assert_eq!(form.once("x"), Err(FormDefect));
-        assert_eq!(Form::parse(b""), Ok(Form(Vec::new())));
+        assert_eq!(Form::parse(b""), Ok(Form(b"")));
         for bad in [b"a=%".as_slice(), b"a=%4", b"%zz=1", b"a=%+1", b"a=%ff", b"\xff=1"] {
             assert_eq!(Form::parse(bad), Err(FormDefect), "{}", bad.escape_ascii());
         }

@@ -1,5 +1,8 @@
 //! What a good credential stands for, and who knows which credentials are good.
 
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::http::Response;
 #[cfg(feature = "jwt")]
 use crate::jose::{Claims, Json, Number};
 
@@ -15,29 +18,46 @@ pub struct Grant {
     /// Since the Unix epoch, at most the end of the year 9999; the grant is over at this instant. A key and an opaque token may
     /// have no end, another token only where [`Expiry::Optional`] lets it through.
     pub expires_at_ms: Option<u64>,
+    /// By another key, both of which are good until this one's end: whoever holds it should change over.
+    pub is_replaced: bool,
     pub origin: Origin,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Origin {
     Key,
-    /// With everything that the token says.
+    /// With everything that the token says, less what only the grant has: `email` and `groups`.
     #[cfg(feature = "jwt")]
     Token(crate::jose::Object),
+}
+
+impl Grant {
+    /// Adds when a credential that was replaced ends (`Sunset`, RFC 8594), as the proxy's log or the client may notice.
+    pub(crate) fn mark(&self, response: Response) -> Response {
+        match self.expires_at_ms.filter(|_| self.is_replaced) {
+            Some(ms) => response.with("sunset", httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(ms))),
+            None => response,
+        }
+    }
 }
 
 #[cfg(feature = "jwt")]
 impl Grant {
     /// Of a token that was found good, by a policy that asks for a subject.
-    pub(crate) fn of_token(claims: Claims) -> Grant {
-        let texts = |value: &Json| match value {
-            Json::Array(elements) => elements.iter().map(|element| element.as_str().map(str::to_owned)).collect(),
+    pub(crate) fn of_token(mut claims: Claims) -> Grant {
+        let text = |value| match value {
+            Json::String(text) => Some(text),
+            _ => None,
+        };
+        let texts = |value| match value {
+            Json::Array(elements) => elements.into_iter().map(text).collect(),
             _ => None,
         };
         Grant {
-            email: claims.members.get("email").and_then(Json::as_str).map(str::to_owned),
-            groups: claims.members.get("groups").and_then(texts).unwrap_or_default(),
+            email: claims.members.take("email").and_then(text),
+            groups: claims.members.take("groups").and_then(texts).unwrap_or_default(),
             expires_at_ms: end_ms(&claims),
+            is_replaced: false,
             user_id: claims.subject.expect("the policy asks for a subject"),
             scopes: claims.scopes,
             audiences: claims.audiences,

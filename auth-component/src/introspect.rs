@@ -39,9 +39,9 @@ fn describe(request: &Request, service: Service, now: u64) -> Result<Response, R
     let told = Introspection(grant);
     #[cfg(feature = "parity")]
     if service.parity.has(Switch::JsNumbers) {
-        return Ok(Response::json_formatted(200, &told, JsNumbers));
+        return Ok(client.mark(Response::json_formatted(200, &told, JsNumbers)));
     }
-    Ok(Response::json_formatted(200, &told, WholeNumbers))
+    Ok(client.mark(Response::json_formatted(200, &told, WholeNumbers)))
 }
 
 /// Who asks: the holder of an API key, never of a token.
@@ -82,7 +82,7 @@ fn token(request: &Request) -> Result<String, Response> {
     }
     let form = Form::parse(&body).map_err(|_| invalid(400))?;
     match (form.once("token"), form.once("token_type_hint")) {
-        (Ok(Some(token)), Ok(_)) if !token.is_empty() => Ok(token.to_owned()),
+        (Ok(Some(token)), Ok(_)) if !token.is_empty() => Ok(token),
         _ => Err(invalid(400)),
     }
 }

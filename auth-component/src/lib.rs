@@ -25,11 +25,11 @@ mod service;
 
 pub mod api_key;
 mod crc32;
-#[cfg(feature = "store")]
-pub mod store;
 mod development;
 #[cfg(feature = "jwt")]
 pub mod jose;
+#[cfg(feature = "store")]
+pub mod store;
 
 #[cfg(target_arch = "wasm32")]
 mod guest;

@@ -45,10 +45,10 @@ impl Question {
     fn of_query(request: &Request) -> Result<Question, Refusal> {
         let form = Form::parse(request.query().as_bytes())?;
         let (scope, audience) = (form.once("scope")?, form.once("aud")?);
-        if scope.is_some_and(|scope| !is_scope(scope)) || audience == Some("") {
+        if scope.as_deref().is_some_and(|scope| !is_scope(scope)) || audience.as_deref() == Some("") {
             return Err(Refusal::InvalidRequest);
         }
-        Ok(Question { scope: scope.map(str::to_owned), audience: audience.map(str::to_owned) })
+        Ok(Question { scope, audience })
     }
 
     pub(crate) fn check(self, grant: &Grant) -> Result<(), Refusal> {

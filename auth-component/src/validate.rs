@@ -11,7 +11,7 @@ use crate::service::Service;
 
 pub(crate) fn answer(request: &Request, service: Service, now: u64) -> Response {
     match authenticate(request, Beside::QueryAndApiKey, service, now) {
-        Ok(grant) => Response::json(200, &Validation::of(&grant)),
+        Ok(grant) => grant.mark(Response::json(200, &Validation::of(&grant))),
         Err(refusal) => refuse(&refusal),
     }
 }

@@ -167,8 +167,8 @@ impl Bed<'_> {
     }
 
     fn python(&self) -> Command {
-        let mut command = Command::new(self.workspace.target.join("python/bin/python"));
-        command.args(["-m", "auth_service"]).current_dir(self.workspace.legacy_stub().join("fastapi"));
+        let mut command = self.workspace.python();
+        command.args(["-m", "auth_service"]).current_dir(self.workspace.fastapi());
         command.envs([("HOST", "127.0.0.1"), ("PORT", "0")]);
         command
     }
@@ -221,9 +221,8 @@ impl Bed<'_> {
 
     fn measure(&self, servers: Vec<Server>, credential: &str, connections: u32) -> Result<pairs::Run> {
         let first = servers.first().context("a bench puts a server under load")?;
-        let load = |seconds| {
-            wrk::run(&first.address, credential, connections, Duration::from_secs(seconds), &self.folder)
-        };
+        let load =
+            |seconds| wrk::run(&first.address, credential, connections, Duration::from_secs(seconds), &self.folder);
         load(1)?;
         let cpu_before = first.cpu()?;
         let load = load(self.options.seconds)?;

@@ -70,7 +70,12 @@ fn build_core_module(workspace: &Workspace, package: &str, artifact: &Artifact, 
     cargo.args(["--profile", "component", "--target", TARGET]).arg("--target-dir").arg(&folder);
     // With `--target` they are for the guest alone, and nothing of the host is compiled again.
     cargo.env("CARGO_ENCODED_RUSTFLAGS", rustc_flags(workspace, artifact.rustc_flags(wide))?.join("\x1f"));
-    child::live(&mut cargo)?;
+    // The compiler says each time that wide arithmetic is not stable; of the others everything is shown.
+    if wide {
+        child::quiet(&mut cargo)?
+    } else {
+        child::live(&mut cargo)?
+    }
     Ok(folder.join(TARGET).join("component").join(format!("{}.wasm", package.replace('-', "_"))))
 }
 

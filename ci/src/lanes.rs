@@ -24,7 +24,7 @@ pub(crate) struct Wanted {
 /// In the order they are passed: what is quick to tell comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Lane {
-    /// Brings what is missing: the wasm std, the npm packages, the container tools
+    /// Brings what is missing: the wasm std, the packages of npm and Python, the container tools
     Setup,
     /// Checks that every Rust file is formatted
     Fmt,
@@ -139,6 +139,10 @@ fn test(workspace: &Workspace) -> Result<()> {
     npm.args(["test", "--silent"]).env("NODE_OPTIONS", "--test-reporter=spec").current_dir(workspace.legacy_stub());
     let printed = child::output(&mut npm)?;
     println!("  legacy-stub: {} tests passed", node_passed(&printed).unwrap_or("all"));
+    let mut pytest = workspace.python();
+    pytest.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider"]).current_dir(workspace.fastapi());
+    let printed = child::output(pytest.env("PYTHONDONTWRITEBYTECODE", "1"))?;
+    println!("  legacy-stub/fastapi: {}", printed.lines().last().unwrap_or("all passed"));
     Ok(())
 }
 

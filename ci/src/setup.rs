@@ -11,6 +11,8 @@ use crate::child;
 use crate::workspace::{Workspace, write_atomically};
 
 const NODE_MAJOR_MIN: u32 = 20;
+/// Asked of Python itself, which says nothing when it is new enough.
+const IS_NEW_ENOUGH: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
 const DEBIAN_WASM_PACKAGES: [&str; 3] = ["cargo-web", "rustc-web", "rust-web-src"];
 const DEBIAN_STD_SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
 
@@ -18,6 +20,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     bring_wasm_std()?;
     bring_node()?;
     bring_npm_packages(&workspace.legacy_stub())?;
+    bring_python_packages(workspace)?;
     bring_container_tools();
     Ok(())
 }
@@ -108,17 +111,47 @@ fn major(version: &str) -> Option<u32> {
     version.trim().trim_start_matches('v').split('.').next()?.parse().ok()
 }
 
-/// Runs `npm ci` unless the stamp says that node_modules was made of this very lock file.
 fn bring_npm_packages(package: &Path) -> Result<()> {
-    let lock = fs::read(package.join("package-lock.json"))?;
-    let wanted: String = Sha256::digest(&lock).iter().map(|byte| format!("{byte:02x}")).collect();
-    let stamp = package.join("node_modules/.ci-stamp");
-    if fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == wanted) {
+    let lock = package.join("package-lock.json");
+    unless_stamped(&lock, &package.join("node_modules/.ci-stamp"), || {
+        println!("  legacy-stub: npm ci");
+        child::quiet(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(package))
+    })
+}
+
+/// Into an environment of its own in the target folder.
+fn bring_python_packages(workspace: &Workspace) -> Result<()> {
+    let lock = workspace.fastapi().join("requirements-test.lock");
+    let environment = workspace.target.join("python");
+    unless_stamped(&lock, &environment.join(".ci-stamp"), || {
+        bring_python()?;
+        println!("  legacy-stub/fastapi: pip install --require-hashes");
+        child::quiet(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
+        let mut pip = workspace.python();
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"]);
+        child::quiet(pip.arg(&lock))
+    })
+}
+
+fn bring_python() -> Result<()> {
+    let is_there = || Command::new("python3").args(["-c", IS_NEW_ENOUGH]).stderr(Stdio::null()).status();
+    if !is_there().is_ok_and(|status| status.success()) {
+        apt_install("python with venv", &["python3", "python3-venv"])?;
+    }
+    if !is_there().is_ok_and(|status| status.success()) {
+        bail!("python3 is older than 3.11, or without venv; put a newer one first in PATH");
+    }
+    Ok(())
+}
+
+/// Installs, but when the stamp says that this was done with the very same lock file.
+fn unless_stamped(lock: &Path, stamp: &Path, install: impl FnOnce() -> Result<()>) -> Result<()> {
+    let wanted: String = Sha256::digest(fs::read(lock)?).iter().map(|byte| format!("{byte:02x}")).collect();
+    if fs::read_to_string(stamp).is_ok_and(|stamp| stamp == wanted) {
         return Ok(());
     }
-    println!("  legacy-stub: npm ci");
-    child::quiet(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(package))?;
-    write_atomically(&stamp, wanted.as_bytes())
+    install()?;
+    write_atomically(stamp, wanted.as_bytes())
 }
 
 /// Not required: without them the demo runs the legacy stub as a process.

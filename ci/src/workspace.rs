@@ -47,6 +47,16 @@ impl Workspace {
         child::live(self.cargo("build").arg("--workspace"))
     }
 
+    /// The Python service, the legacy twin of `legacy_stub`.
+    pub(crate) fn fastapi(&self) -> PathBuf {
+        self.legacy_stub().join("fastapi")
+    }
+
+    /// Python with the packages of that service.
+    pub(crate) fn python(&self) -> Command {
+        Command::new(self.target.join("python/bin/python"))
+    }
+
     pub(crate) fn binary(&self, name: &str) -> PathBuf {
         self.target.join("debug").join(name)
     }

@@ -6,7 +6,8 @@ import { legacyExpectation, readContract, unmet } from './contract.js';
 import { send, startService, stopService } from './service.js';
 
 const CASE_COUNT_MIN = 200;
-const CASE_MEMBERS = ['name', 'why', 'weight', 'request', 'expect', 'class', 'parity', 'legacy', 'difference', 'fastapi', 'fastapi_difference'];
+const CASE_MEMBERS = ['name', 'why', 'weight', 'request', 'expect', 'class', 'parity', 'legacy', 'difference',
+  'fastapi', 'fastapi_difference', 'shadow_proxy', 'shadow_proxy_difference'];
 const CLASSES = ['copied', 'normalised', 'declared', 'host'];
 const REQUEST_MEMBERS = ['method', 'path', 'headers', 'body', 'body_base64', 'body_repeat'];
 const BODY_MEMBERS = ['body', 'body_base64', 'body_repeat'];
@@ -92,6 +93,7 @@ function checkForm(file, contractCase) {
 
   checkOverride(expect, contractCase.legacy, contractCase.difference);
   checkOverride(expect, contractCase.fastapi, contractCase.fastapi_difference);
+  checkOverride(expect, contractCase.shadow_proxy, contractCase.shadow_proxy_difference);
   checkClass(contractCase);
 }
 

@@ -116,7 +116,7 @@ fn read_file(file: &Path, expecting: Expecting) -> Result<Read, String> {
 
 fn parse(text: &str, expecting: Expecting) -> Result<Read, String> {
     let raw: RawCase = serde_json::from_str(text).map_err(|error| format!("{error}; correct the file"))?;
-    let RawCase { name, _why, weight, request, expect, legacy, _difference } = raw;
+    let RawCase { name, weight, request, expect, legacy, .. } = raw;
     if name.trim().is_empty() {
         return Err("\"name\" is empty; give the case a name".into());
     }
@@ -132,6 +132,8 @@ fn parse(text: &str, expecting: Expecting) -> Result<Read, String> {
         // Such a case may be one that an HTTP client cannot send, which others send over a bare socket.
         return Ok(Read { name, case: None });
     }
+    let request: RawRequest =
+        serde_json::from_value(request).map_err(|error| format!("\"request\": {error}; correct the file"))?;
     let request = request.prepare()?;
     let accepted = match expecting {
         Expecting::Legacy => vec![legacy],
@@ -172,12 +174,25 @@ struct RawCase {
     #[serde(rename = "why")]
     _why: Option<IgnoredAny>,
     weight: u32,
-    request: RawRequest,
+    request: Value,
     expect: Map<String, Value>,
     #[serde(default)]
     legacy: Map<String, Value>,
     #[serde(rename = "difference")]
     _difference: Option<IgnoredAny>,
+    #[serde(rename = "class")]
+    _class: Option<IgnoredAny>,
+    // For the tests of other services.
+    #[serde(rename = "parity")]
+    _parity: Option<IgnoredAny>,
+    #[serde(rename = "fastapi")]
+    _fastapi: Option<IgnoredAny>,
+    #[serde(rename = "fastapi_difference")]
+    _fastapi_difference: Option<IgnoredAny>,
+    #[serde(rename = "shadow_proxy")]
+    _shadow_proxy: Option<IgnoredAny>,
+    #[serde(rename = "shadow_proxy_difference")]
+    _shadow_proxy_difference: Option<IgnoredAny>,
 }
 
 #[cfg(test)]
@@ -247,6 +262,16 @@ mod tests {
         case["request"]["path"] = json!("/a/../b");
         case["weight"] = json!(0);
         assert!(parse(&case.to_string(), Expecting::Either).expect("it is not sent").case.is_none());
+    }
+
+    #[test]
+    fn the_contract_of_the_legacy_service_is_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../legacy-stub/contract");
+        let cases = read(&folder, &[], Expecting::Either).expect("it has no errors");
+        assert!(cases.len() > 300, "{}", cases.len());
+        for name in ["valid-key-123", "jwt-es256", "forward-key"] {
+            assert!(cases.iter().any(|case| case.name == name), "{name}");
+        }
     }
 
     #[test]

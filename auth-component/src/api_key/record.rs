@@ -101,7 +101,11 @@ pub enum RecordDefect {
     Hash,
     /// No user, or one with control characters.
     User,
-    /// The record is another key's.
+    /// A scope that is none (RFC 6749 §3.3): what is written as one text could be taken for several.
+    Scope,
+    /// A time beyond the year 9999: milliseconds, most likely.
+    Time,
+    /// The record is another key's, or an old one's and not named by its own pepper and hash.
     OtherId,
     /// `replaced_by` without `grace_until`, or the other way round.
     Rotation,
@@ -110,6 +114,9 @@ pub enum RecordDefect {
 const VERSION: u32 = 1;
 const ALGORITHM: &str = "hs256";
 const RECORD_BYTES_MAX: usize = 16_384;
+/// The end of the year 9999.
+const TIME_MAX: u64 = 253_402_300_799;
+const OLD: &str = "old-";
 /// What a key is compared with where there is no record.
 const NO_PEPPER: &[u8] = b"a pepper of thirty-two bytes, no";
 const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -137,6 +144,15 @@ pub fn check<'a>(
 /// In constant time for digests of the same length; hex digits are compared, so that nothing is decoded before.
 fn is_hash_of(key: &[u8], pepper: &[u8], hash: &str) -> bool {
     digest_hex(pepper, key).as_bytes().ct_eq(hash.as_bytes()).into()
+}
+
+/// The name of the record of a key without an id, so that no key is a part of a name.
+pub fn old_name(pepper_name: &str, digest_hex: &str) -> String {
+    format!("{OLD}{pepper_name}-{digest_hex}")
+}
+
+fn is_scope(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
 }
 
 impl Record {
@@ -174,11 +190,15 @@ impl Record {
         }
         let record: Record = serde_json::from_slice(text).map_err(|_| RecordDefect::Shape)?;
         let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let is_own_name = !id.starts_with(OLD) || id == old_name(&record.pepper, &record.hash);
+        let times = [Some(record.created), record.nbf, record.exp, record.revoked, record.grace_until];
         let checks = [
             (record.v != VERSION || record.alg != ALGORITHM, RecordDefect::Version),
             (record.hash.len() != 64 || !record.hash.bytes().all(is_hex), RecordDefect::Hash),
             (record.user_id.is_empty() || record.user_id.chars().any(char::is_control), RecordDefect::User),
-            (record.id != id, RecordDefect::OtherId),
+            (!record.scopes.iter().all(|scope| is_scope(scope)), RecordDefect::Scope),
+            (times.into_iter().flatten().any(|time| time > TIME_MAX), RecordDefect::Time),
+            (record.id != id || !is_own_name, RecordDefect::OtherId),
             (record.replaced_by.is_some() != record.grace_until.is_some(), RecordDefect::Rotation),
         ];
         match checks.into_iter().find(|(found, _)| *found) {
@@ -352,6 +372,11 @@ mod tests {
             (json.replace("user_123", ""), RecordDefect::User),
             (json.replace("user_123", "a\\r\\nb"), RecordDefect::User),
             (json.replace("\"replaced_by\":\"next\"", "\"replaced_by\":null"), RecordDefect::Rotation),
+            (json.replace("\"exp\":null", "\"exp\":253402300800"), RecordDefect::Time),
+            (
+                json.replace(&format!("\"grace_until\":{NOW}"), "\"grace_until\":18446744073709551615"),
+                RecordDefect::Time,
+            ),
             (format!("{json}{}", " ".repeat(RECORD_BYTES_MAX)), RecordDefect::TooLong),
         ];
         for (text, defect) in cases {

@@ -73,6 +73,7 @@ impl Record {
             scopes: owned(self.scopes),
             audiences: owned(self.aud),
             expires_at_ms: Some(self.end() * 1_000),
+            is_replaced: self.grace_until != u64::MAX,
             origin: Origin::Key,
         }
     }

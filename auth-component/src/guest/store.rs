@@ -2,11 +2,12 @@
 
 use self::wasi::keyvalue::store;
 use crate::grant::StoreUnavailable;
-use crate::parity::Parity;
-use crate::store::{Bucket, KEYS, SETTINGS, Settings, StoreKeys, StoreTokens};
+#[cfg(not(feature = "introspection"))]
+use crate::store::handle;
+use crate::store::{Bucket, KEYS, Opened, SETTINGS};
 #[cfg(feature = "introspection")]
-use crate::store::{CACHE, Cache, OpaqueTokens};
-use crate::{Request, Response, Service, handle};
+use crate::store::{CACHE, Cache, Outside, handle_asking};
+use crate::{Request, Response};
 
 // One of the two: a component imports what is in its world's interface.
 #[cfg(feature = "introspection")]
@@ -14,64 +15,37 @@ wit_bindgen::generate!({ world: "keeper", path: "wit/cache.wit" });
 #[cfg(not(feature = "introspection"))]
 wit_bindgen::generate!({ world: "reader", path: "wit/store.wit" });
 
+#[cfg(not(feature = "introspection"))]
 pub(super) fn answer(request: &Request, now: u64) -> Response {
-    let settings = Opened::new(SETTINGS);
-    match Settings::read(&settings) {
-        Ok(read) => {
-            let keys = StoreKeys { bucket: &Opened::new(KEYS), settings: &read };
-            let tokens = StoreTokens { bucket: &settings, settings: &read };
-            #[cfg(feature = "introspection")]
-            if let Some(endpoint) = &read.introspection {
-                let (outbound, cache) = (&super::outbound::Host, &Opened::new(CACHE));
-                let tokens = OpaqueTokens { signed: tokens, keys, endpoint, outbound, cache };
-                return handle(request, Service { keys: &keys, tokens: &tokens, parity: read.parity }, now);
-            }
-            handle(request, Service { keys: &keys, tokens: &tokens, parity: read.parity }, now)
-        }
-        Err(unavailable) => {
-            handle(request, Service { keys: &unavailable, tokens: &unavailable, parity: Parity::STRICT }, now)
-        }
-    }
+    handle(request, &bucket(SETTINGS), &bucket(KEYS), now)
 }
 
-/// Opened when it is first asked.
-struct Opened {
-    identifier: &'static str,
-    bucket: std::cell::OnceCell<store::Bucket>,
+#[cfg(feature = "introspection")]
+pub(super) fn answer(request: &Request, now: u64) -> Response {
+    let outside = Outside { outbound: &super::outbound::Host, cache: &bucket(CACHE) };
+    handle_asking(request, &bucket(SETTINGS), &bucket(KEYS), outside, now)
 }
 
-impl Opened {
-    fn new(identifier: &'static str) -> Opened {
-        Opened { identifier, bucket: std::cell::OnceCell::new() }
-    }
+fn bucket(identifier: &'static str) -> Opened<store::Bucket, impl Fn() -> Result<store::Bucket, StoreUnavailable>> {
+    Opened::by(move || store::open(identifier).map_err(|_| StoreUnavailable))
 }
 
-impl Bucket for Opened {
+impl Bucket for store::Bucket {
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
-        self.open()?.get(name).map_err(|_| StoreUnavailable)
+        store::Bucket::get(self, name).map_err(|_| StoreUnavailable)
     }
 }
 
 #[cfg(feature = "introspection")]
-impl Cache for Opened {
+impl<O: Fn() -> Result<store::Bucket, StoreUnavailable>> Cache for Opened<store::Bucket, O> {
     fn get(&self, name: &str) -> Option<Vec<u8>> {
-        self.open().ok()?.get(name).ok()?
+        self.bucket().ok()?.get(name).ok()?
     }
 
     fn set(&self, name: &str, value: &[u8]) {
-        if let Ok(bucket) = self.open() {
+        if let Ok(bucket) = self.bucket() {
             // What cannot be kept is asked for again.
             let _ = bucket.set(name, value);
         }
-    }
-}
-
-impl Opened {
-    fn open(&self) -> Result<&store::Bucket, StoreUnavailable> {
-        if self.bucket.get().is_none() {
-            // There was none, so that this one is taken.
-            let _ = self.bucket.set(store::open(self.identifier).map_err(|_| StoreUnavailable)?);
-        }
-        self.bucket.get().ok_or(StoreUnavailable)
     }
 }

@@ -82,7 +82,7 @@ impl Claims {
 
     /// Only after the signature, because the client learns of it.
     pub(crate) fn check_permission(&self, policy: &Policy) -> Result<(), Refusal> {
-        let for_us = match (policy.audiences.as_slice(), self.members.contains_key("aud")) {
+        let for_us = match (policy.audiences.as_slice(), self.members.has("aud")) {
             ([], named) => !named,
             (audiences, _) => self.audiences.iter().any(|audience| audiences.contains(audience)),
         };

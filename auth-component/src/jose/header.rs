@@ -1,9 +1,10 @@
 //! The protected header (RFC 7515 §4). `jku`, `jwk`, `x5u` and `x5c` are never looked at: they let the sender name the key.
 
-use super::json::{Object, parse_object};
+use super::json::{Object, parse_object_of};
 use super::{Algorithm, Json, Policy, Refusal};
 
 pub(crate) const KEY_ID_BYTES_MAX: usize = 256;
+const VALUES_MAX: usize = 64;
 
 pub(crate) struct Header {
     pub(crate) algorithm: Algorithm,
@@ -20,13 +21,13 @@ const REFUSED_MEMBERS: [(&str, Refusal); 4] = [
 
 impl Header {
     pub(crate) fn parse(text: &[u8], policy: &Policy) -> Result<Header, Refusal> {
-        let mut members = parse_object(text)?;
-        if let Some((_, refusal)) = REFUSED_MEMBERS.iter().find(|(name, _)| members.contains_key(*name)) {
+        let mut members = parse_object_of(text, VALUES_MAX)?;
+        if let Some((_, refusal)) = REFUSED_MEMBERS.iter().find(|(name, _)| members.has(name)) {
             return Err(*refusal);
         }
         let algorithm = algorithm(&members, policy)?;
         check_type(&members, policy)?;
-        let key_id = match members.remove("kid") {
+        let key_id = match members.take("kid") {
             None if policy.key_id_required => return Err(Refusal::KeyIdMissing),
             None => None,
             Some(Json::String(id)) if (1..=KEY_ID_BYTES_MAX).contains(&id.len()) => Some(id),

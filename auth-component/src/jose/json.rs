@@ -1,10 +1,10 @@
-//! JSON as a token may have it: an object at the top, no member twice, at most [`DEPTH_MAX`] levels, finite numbers.
+//! JSON as a token may have it: an object at the top, no member twice, at most [`DEPTH_MAX`] levels and so many values,
+//! finite numbers.
 //!
 //! `serde_json` reads it and refuses invalid UTF-8, lone surrogates, a byte order mark and numbers beyond `f64`. What it
 //! leaves to its visitor is done here. Never derive a structure from a token's text: serde takes an array for one.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -13,8 +13,8 @@ use serde::ser::{Serialize, Serializer};
 use super::Refusal;
 
 const DEPTH_MAX: usize = 32;
-
-pub type Object = BTreeMap<String, Json>;
+/// Of a payload. Each costs memory many times its text; an issuer that lists 200 groups still passes.
+pub(crate) const VALUES_MAX: usize = 256;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Json {
@@ -25,6 +25,10 @@ pub enum Json {
     Array(Vec<Json>),
     Object(Object),
 }
+
+/// Members in the order of the text, no name twice. There are few of them, so none is found faster than by looking at each.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Object(Vec<(String, Json)>);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Number {
@@ -43,6 +47,38 @@ impl Json {
     }
 }
 
+impl Object {
+    pub fn get(&self, name: &str) -> Option<&Json> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Json)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// Out of the object, where it is there.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Json> {
+        let at = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.remove(at).1)
+    }
+
+    /// Drops the others.
+    #[cfg(feature = "introspection")]
+    pub(crate) fn keep(&mut self, names: &[&str]) {
+        self.0.retain(|(name, _)| names.contains(&name.as_str()));
+    }
+}
+
+impl Serialize for Object {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
 /// As it was read; how numbers are printed is the matter of the formatter.
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -54,16 +90,22 @@ impl Serialize for Json {
             Json::Number(Number::Fraction(value)) => serializer.serialize_f64(*value),
             Json::String(text) => serializer.serialize_str(text),
             Json::Array(elements) => serializer.collect_seq(elements),
-            Json::Object(members) => serializer.collect_map(members),
+            Json::Object(members) => members.serialize(serializer),
         }
     }
 }
 
 /// The object that `text` is, or what the strict profile has against it.
 pub fn parse_object(text: &[u8]) -> Result<Object, Refusal> {
+    parse_object_of(text, VALUES_MAX)
+}
+
+/// The same of at most `values_max` values: members and elements at all levels.
+pub(crate) fn parse_object_of(text: &[u8], values_max: usize) -> Result<Object, Refusal> {
     let defect = Cell::new(Refusal::NotJson);
+    let values_left = Cell::new(values_max);
     let mut deserializer = serde_json::Deserializer::from_slice(text);
-    let parsed = Value { depth: 0, defect: &defect }
+    let parsed = Value { depth: 0, values_left: &values_left, defect: &defect }
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value));
     match parsed {
@@ -77,6 +119,7 @@ pub fn parse_object(text: &[u8]) -> Result<Object, Refusal> {
 #[derive(Clone, Copy)]
 struct Value<'a> {
     depth: usize,
+    values_left: &'a Cell<usize>,
     defect: &'a Cell<Refusal>,
 }
 
@@ -86,6 +129,13 @@ impl Value<'_> {
             return Err(self.refuse(Refusal::TooDeep));
         }
         Ok(Value { depth: self.depth + 1, ..self })
+    }
+
+    /// Before there is room for one more.
+    fn count<E: Error>(self) -> Result<(), E> {
+        let left = self.values_left.get().checked_sub(1).ok_or_else(|| self.refuse(Refusal::TooManyValues))?;
+        self.values_left.set(left);
+        Ok(())
     }
 
     fn refuse<E: Error>(self, refusal: Refusal) -> E {
@@ -144,6 +194,7 @@ impl<'de> Visitor<'de> for Value<'_> {
         let element = self.deeper()?;
         let mut array = Vec::new();
         while let Some(value) = elements.next_element_seed(element)? {
+            element.count()?;
             array.push(value);
         }
         Ok(Json::Array(array))
@@ -151,12 +202,14 @@ impl<'de> Visitor<'de> for Value<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json, A::Error> {
         let member = self.deeper()?;
-        let mut object = Object::new();
+        let mut object = Object::default();
         while let Some(name) = members.next_key::<String>()? {
-            let value = members.next_value_seed(member)?;
-            if object.insert(name, value).is_some() {
+            member.count()?;
+            if object.has(&name) {
                 return Err(self.refuse(Refusal::DuplicateMember));
             }
+            let value = members.next_value_seed(member)?;
+            object.0.push((name, value));
         }
         Ok(Json::Object(object))
     }
@@ -211,12 +264,36 @@ mod tests {
     }
 
     #[test]
+    fn every_value_at_every_level_counts() {
+        let list = |count: usize| format!("{{\"a\":[{}]}}", vec!["0"; count].join(","));
+        let objects = |count: usize| format!("{{\"a\":[{}]}}", vec!["{\"\":0}"; count].join(","));
+        let members =
+            |count: usize| format!("{{{}}}", (0..count).map(|at| format!("\"{at}\":0")).collect::<Vec<_>>().join(","));
+        for good in [list(255), objects(127), members(256)] {
+            assert!(parse_object(good.as_bytes()).is_ok(), "{good}");
+        }
+        for bad in [list(256), objects(128), members(257)] {
+            assert_eq!(parse_object(bad.as_bytes()), Err(Refusal::TooManyValues), "{bad}");
+        }
+        assert!(parse_object_of(list(3).as_bytes(), 4).is_ok());
+        assert_eq!(parse_object_of(list(4).as_bytes(), 4), Err(Refusal::TooManyValues));
+    }
+
+    #[test]
+    fn keeps_the_order_of_the_members() {
+        let text = "{\"b\":1,\"a\":{\"d\":[true],\"c\":null}}";
+        let object = parse_object(text.as_bytes()).expect("it is JSON");
+        assert_eq!(serde_json::to_string(&Json::Object(object)).expect("names are texts"), text);
+    }
+
+    #[test]
     fn keeps_numbers_as_they_are() {
         let object = parse_object(b"{\"a\":18446744073709551615,\"b\":-1,\"c\":1.5,\"d\":18446744073709551616}");
         let object = object.expect("it is JSON");
-        assert_eq!(object["a"], Json::Number(Number::Unsigned(u64::MAX)));
-        assert_eq!(object["b"], Json::Number(Number::Negative(-1)));
-        assert_eq!(object["c"], Json::Number(Number::Fraction(1.5)));
-        assert_eq!(object["d"], Json::Number(Number::Fraction(18_446_744_073_709_551_616.0)));
+        let number = |name| object.get(name);
+        assert_eq!(number("a"), Some(&Json::Number(Number::Unsigned(u64::MAX))));
+        assert_eq!(number("b"), Some(&Json::Number(Number::Negative(-1))));
+        assert_eq!(number("c"), Some(&Json::Number(Number::Fraction(1.5))));
+        assert_eq!(number("d"), Some(&Json::Number(Number::Fraction(18_446_744_073_709_551_616.0))));
     }
 }

@@ -67,7 +67,7 @@ const SECRET_BYTES_MAX: usize = 1_024;
 
 impl Key {
     pub(crate) fn parse(members: &Object, origin: Origin) -> Result<Key, KeyDefect> {
-        if PRIVATE_MEMBERS.iter().any(|name| members.contains_key(*name)) {
+        if PRIVATE_MEMBERS.iter().any(|name| members.has(name)) {
             return Err(KeyDefect::Private);
         }
         check_purpose(members)?;

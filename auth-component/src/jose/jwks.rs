@@ -1,7 +1,7 @@
 //! A set of keys (RFC 7517 §5), and which of them a token gets.
 
 use super::header::Header;
-use super::json::parse_object;
+use super::json::parse_object_of;
 use super::jwk::{Key, KeyDefect};
 use super::{Algorithm, Json, Policy, Refusal};
 
@@ -26,7 +26,7 @@ pub enum Origin {
 pub enum SetDefect {
     /// More than 256 KiB.
     TooLong,
-    /// Not the JSON a token may have either (an object, no member twice, at most 32 levels), for this reason.
+    /// Not the JSON a token may have either (an object, no member twice, at most 32 levels; 2048 values), for this reason.
     NotJson(Refusal),
     /// No array `keys`.
     NotASet,
@@ -38,6 +38,8 @@ pub enum SetDefect {
 
 const SET_BYTES_MAX: usize = 262_144;
 const KEYS_MAX: usize = 100;
+/// 20 for each key: enough for certificates and what issuers invent.
+const VALUES_MAX: usize = 2_048;
 
 impl Jwks {
     pub fn parse(text: &[u8], origin: Origin) -> Result<Jwks, SetDefect> {
@@ -45,15 +47,11 @@ impl Jwks {
     }
 
     /// The same without the keys that name an algorithm which is not wanted: to make one ready costs more than to read it.
-    pub fn parse_some(
-        text: &[u8],
-        origin: Origin,
-        is_wanted: impl Fn(Algorithm) -> bool,
-    ) -> Result<Jwks, SetDefect> {
+    pub fn parse_some(text: &[u8], origin: Origin, is_wanted: impl Fn(Algorithm) -> bool) -> Result<Jwks, SetDefect> {
         if text.len() > SET_BYTES_MAX {
             return Err(SetDefect::TooLong);
         }
-        let set = parse_object(text).map_err(SetDefect::NotJson)?;
+        let set = parse_object_of(text, VALUES_MAX).map_err(SetDefect::NotJson)?;
         let Some(Json::Array(members)) = set.get("keys") else { return Err(SetDefect::NotASet) };
         if members.len() > KEYS_MAX {
             return Err(SetDefect::TooManyKeys);

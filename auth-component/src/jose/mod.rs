@@ -1,7 +1,7 @@
 //! JSON Web Tokens in the strict profile: JWS compact (RFC 7515), JWK sets (RFC 7517), claims (RFC 7519), and the
 //! advice of RFC 8725.
 //!
-//! The way of one token is [`verify`]: length, shape, header, key, claims, signature, permission. What costs little
+//! The way of one token is [`verify`]: length, shape, header, claims, key, signature, permission. What costs little
 //! refuses first, so that a stream of bad tokens does not buy public-key operations; nothing is accepted, and no claim
 //! handed out, before the signature holds. A [`Refusal`] has one reason for the audit log and next to none for the
 //! client.
@@ -39,8 +39,8 @@ pub fn verify(token: &[u8], keys: &Jwks, policy: &Policy, now: u64) -> Result<Cl
     verify_by(token, |_| keys, policy, now)
 }
 
-/// The same where the keys are read only when a token has named its algorithm; `keys_for` gives all that may be pinned to
-/// it.
+/// The same where the keys are read only for a token whose claims would do; `keys_for` gives all that may be pinned to its
+/// algorithm.
 pub fn verify_by<K: Borrow<Jwks>>(
     token: &[u8],
     keys_for: impl FnOnce(Algorithm) -> K,
@@ -49,11 +49,11 @@ pub fn verify_by<K: Borrow<Jwks>>(
 ) -> Result<Claims, Refusal> {
     let compact = Compact::parse(token)?;
     let header = Header::parse(&compact.header, policy)?;
-    let keys = keys_for(header.algorithm);
-    let key = keys.borrow().pick(&header, policy)?;
     let claims = Claims::parse(&compact.payload)?;
     claims.check_time(policy, now)?;
     claims.check_identity(policy)?;
+    let keys = keys_for(header.algorithm);
+    let key = keys.borrow().pick(&header, policy)?;
     signature::check(key, header.algorithm, compact.signed, &compact.signature)?;
     claims.check_permission(policy)?;
     Ok(claims)

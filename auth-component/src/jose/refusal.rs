@@ -36,6 +36,8 @@ refusals! {
     DuplicateMember = "duplicate_member",
     /// More than 32 levels.
     TooDeep = "too_deep",
+    /// More members and elements than a payload (256) or a header (64) may have, at all levels together.
+    TooManyValues = "too_many_values",
     /// `crit` is there: no extension is understood, so none may be critical (RFC 7515 §4.1.11).
     CriticalExtension = "critical_extension",
     /// `b64` is there (RFC 7797).

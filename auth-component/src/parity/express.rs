@@ -9,6 +9,8 @@ use crate::validate::ErrorBody;
 
 /// Of the base64 of a SHA-1 digest.
 const ETAG_CHARS: usize = 27;
+/// Of a page. It repeats the path, where one letter becomes up to five.
+const PAGE_BYTES_MAX: usize = 32_768;
 
 /// The error of `express.json()`, which the default error handler answers with no more than its name.
 pub(super) fn body_refused(status: u16, parity: Parity) -> Response {
@@ -18,7 +20,7 @@ pub(super) fn body_refused(status: u16, parity: Parity) -> Response {
         _ => "Bad Request",
     };
     match parity.has(Switch::HtmlErrors) {
-        true => page(status, phrase),
+        true => page(status, phrase.chars()).expect("a phrase is short"),
         false => Response::json(status, &ErrorBody { error: "invalid_request" }),
     }
 }
@@ -39,11 +41,11 @@ pub(super) fn wrong_method(request: &Request, parity: Parity, response: Response
 }
 
 pub(super) fn not_found(request: &Request, parity: Parity, response: Response) -> Response {
-    if response.status == 404 && parity.has(Switch::HtmlErrors) {
-        page(404, &format!("Cannot {} {}", request.method, encoded(request.path())))
-    } else {
-        response
+    if response.status != 404 || !parity.has(Switch::HtmlErrors) {
+        return response;
     }
+    let message = ["Cannot ", request.method, " "].into_iter().flat_map(str::chars).chain(encoded(request.path()));
+    page(404, message).unwrap_or(response)
 }
 
 /// What stands on every answer. The body is still the one that GET would get.
@@ -55,6 +57,9 @@ pub(super) fn dress(request: &Request, parity: Parity, mut response: Response) -
         response.remove("cache-control");
     } else {
         response = response.uncached();
+    }
+    if parity.has(Switch::NoSunset) {
+        response.remove("sunset");
     }
     let is_json = response.header("content-type") == Some("application/json");
     if is_json && parity.has(Switch::JsonCharset) {
@@ -84,47 +89,49 @@ pub(super) fn dress(request: &Request, parity: Parity, mut response: Response) -
     response.without_body()
 }
 
-/// finalhandler's document.
-fn page(status: u16, message: &str) -> Response {
-    let mut text = String::with_capacity(message.len());
-    for c in message.chars() {
+/// finalhandler's document, unless it would be too long.
+fn page(status: u16, message: impl Iterator<Item = char>) -> Option<Response> {
+    let mut document = String::from(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Error</title>\n</head>\n\
+         <body>\n<pre>",
+    );
+    for c in message {
         match c {
-            '"' => text.push_str("&quot;"),
-            '&' => text.push_str("&amp;"),
-            '\'' => text.push_str("&#39;"),
-            '<' => text.push_str("&lt;"),
-            '>' => text.push_str("&gt;"),
-            _ => text.push(c),
+            '"' => document.push_str("&quot;"),
+            '&' => document.push_str("&amp;"),
+            '\'' => document.push_str("&#39;"),
+            '<' => document.push_str("&lt;"),
+            '>' => document.push_str("&gt;"),
+            _ => document.push(c),
+        }
+        if document.len() > PAGE_BYTES_MAX {
+            return None;
         }
     }
-    let document = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>Error</title>\n</head>\n\
-         <body>\n<pre>{text}</pre>\n</body>\n</html>\n"
-    );
-    Response::of(status, "text/html; charset=utf-8", document.into_bytes())
+    document.push_str("</pre>\n</body>\n</html>\n");
+    let response = Response::of(status, "text/html; charset=utf-8", document.into_bytes())
         .with("content-security-policy", "default-src 'none'")
-        .with("x-content-type-options", "nosniff")
+        .with("x-content-type-options", "nosniff");
+    Some(response)
 }
 
 /// As the package `encodeurl` has it: escapes that are whole stay, and so does what a URL may hold.
-fn encoded(path: &str) -> String {
+fn encoded(path: &str) -> impl Iterator<Item = char> {
     let bytes = path.as_bytes();
     let is_hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
-    let mut encoded = String::with_capacity(bytes.len());
-    for (at, &byte) in bytes.iter().enumerate() {
+    bytes.iter().enumerate().flat_map(move |(at, &byte)| {
         let stays = match byte {
             b'%' => is_hex(at + 1) && is_hex(at + 2),
             b'!' | b'#'..=b';' | b'=' | b'?'..=b'_' | b'a'..=b'z' | b'|' | b'~' => true,
             _ => false,
         };
-        if stays {
-            encoded.push(char::from(byte));
-        } else {
-            let digit = |nibble: u8| char::from(b"0123456789ABCDEF"[usize::from(nibble)]);
-            encoded.extend(['%', digit(byte >> 4), digit(byte & 15)]);
-        }
-    }
-    encoded
+        let digit = |nibble: u8| char::from(b"0123456789ABCDEF"[usize::from(nibble)]);
+        let (first, escape) = match stays {
+            true => (char::from(byte), None),
+            false => ('%', Some([digit(byte >> 4), digit(byte & 15)])),
+        };
+        std::iter::once(first).chain(escape.into_iter().flatten())
+    })
 }
 
 /// The weak tag of the package `etag`.
@@ -169,8 +176,16 @@ mod tests {
 
     #[test]
     fn a_path_is_shown_as_a_url_and_as_text() {
-        assert_eq!(encoded("/a%20b%2g%%41|~^[]\\`{}\" \u{e9}"), "/a%20b%252g%25%41|~^[]\\%60%7B%7D%22%20%C3%A9");
-        let page = String::from_utf8(page(404, "<'&\">").body).expect("UTF-8");
+        let shown: String = encoded("/a%20b%2g%%41|~^[]\\`{}\" \u{e9}").collect();
+        assert_eq!(shown, "/a%20b%252g%25%41|~^[]\\%60%7B%7D%22%20%C3%A9");
+        let response = page(404, "<'&\">".chars()).expect("it is short");
+        let page = String::from_utf8(response.body).expect("UTF-8");
         assert!(page.contains("<pre>&lt;&#39;&amp;&quot;&gt;</pre>"), "{page}");
+    }
+
+    #[test]
+    fn a_page_that_would_be_too_long_is_none() {
+        assert!(page(404, "'".repeat(6_000).chars()).is_some());
+        assert_eq!(page(404, "'".repeat(7_000).chars()), None);
     }
 }

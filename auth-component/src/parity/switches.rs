@@ -22,6 +22,7 @@ pub enum Switch {
     BareHead,
     NoChallenge,
     NoCacheControl,
+    NoSunset,
     JsonCharset,
     Etag,
     PoweredBy,
@@ -33,7 +34,7 @@ pub struct UnknownSwitch(String);
 
 impl Switch {
     /// In the order in which they take part in an answer.
-    pub const ALL: [Switch; 16] = [
+    pub const ALL: [Switch; 17] = [
         Switch::JsonBodyFirst,
         Switch::IgnorePathCase,
         Switch::LooseSlash,
@@ -47,6 +48,7 @@ impl Switch {
         Switch::BareHead,
         Switch::NoChallenge,
         Switch::NoCacheControl,
+        Switch::NoSunset,
         Switch::JsonCharset,
         Switch::Etag,
         Switch::PoweredBy,
@@ -67,6 +69,7 @@ impl Switch {
             Switch::BareHead => "bare-head",
             Switch::NoChallenge => "no-challenge",
             Switch::NoCacheControl => "no-cache-control",
+            Switch::NoSunset => "no-sunset",
             Switch::JsonCharset => "json-charset",
             Switch::Etag => "etag",
             Switch::PoweredBy => "powered-by",

@@ -1,5 +1,7 @@
 //! The document `settings`: peppers, whose tokens are good, and what is copied of the service that is replaced.
 
+use std::ops::RangeInclusive;
+
 use serde::Deserialize;
 
 use super::Bucket;
@@ -42,9 +44,11 @@ pub enum SettingsDefect {
     Shape,
     /// `v` is newer than this program.
     Version,
-    /// None, more than 4, two of one name, or a secret of fewer than 32 bytes.
+    /// None, more than 4, two of one name, a name that is not 1 to 16 of `a-z0-9`, or a secret that is not 32 to 128 bytes
+    /// in lower-case hex.
     Peppers,
-    /// More than 4 issuers, an unknown algorithm, or a policy that lets nothing or too much through.
+    /// More than 4 issuers, an unknown algorithm, a policy that lets nothing or too much through, or a name for its keys
+    /// that is not 1 to 64 of `A-Za-z0-9._-`.
     Tokens,
     /// A URL that is none, an empty or long text, or seconds beyond their limit.
     #[cfg(feature = "introspection")]
@@ -56,9 +60,12 @@ pub enum SettingsDefect {
 const NAME: &str = "settings";
 const VERSION: u32 = 1;
 const BYTES_MAX: usize = 65_536;
-const PEPPERS_MAX: usize = 4;
-const PEPPER_BYTES_MIN: usize = 32;
+/// An old key is looked for under each.
+pub const PEPPERS_MAX: usize = 4;
+const PEPPER_NAME_BYTES: RangeInclusive<usize> = 1..=16;
+const PEPPER_BYTES: RangeInclusive<usize> = 32..=128;
 pub const ISSUERS_MAX: usize = 4;
+const JWKS_NAME_BYTES: RangeInclusive<usize> = 1..=64;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -146,19 +153,26 @@ fn peppers(raw: Vec<RawPepper>) -> Result<Vec<Pepper>, SettingsDefect> {
     if raw.is_empty() || raw.len() > PEPPERS_MAX || (0..raw.len()).any(is_twin) {
         return Err(SettingsDefect::Peppers);
     }
-    let pepper = |RawPepper { name, secret }| match bytes(&secret) {
-        Some(secret) if secret.len() >= PEPPER_BYTES_MIN => Ok(Pepper { name, secret }),
-        _ => Err(SettingsDefect::Peppers),
-    };
-    raw.into_iter().map(pepper).collect()
+    raw.into_iter().map(|raw| pepper(raw).ok_or(SettingsDefect::Peppers)).collect()
 }
 
-/// Of two hex digits each.
+fn pepper(RawPepper { name, secret }: RawPepper) -> Option<Pepper> {
+    // The name becomes a part of names in the store.
+    let is_name = PEPPER_NAME_BYTES.contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let secret = bytes(&secret).filter(|secret| PEPPER_BYTES.contains(&secret.len()))?;
+    is_name.then_some(Pepper { name, secret })
+}
+
+/// Of two lower-case hex digits each.
 fn bytes(hex: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
-    let pair = |pair: &[u8; 2]| Some(digit(pair[0])? << 4 | digit(pair[1])?);
-    if rest.is_empty() { pairs.iter().map(pair).collect() } else { None }
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let (pairs, []) = hex.as_bytes().as_chunks::<2>() else { return None };
+    pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
 }
 
 fn issuers(raw: Vec<RawIssuer>) -> Result<Vec<Issuer>, SettingsDefect> {
@@ -181,5 +195,7 @@ fn issuer(raw: RawIssuer) -> Option<Issuer> {
         lifetime_s_max: raw.lifetime_s_max,
         ..Policy::strict(&raw.issuer, "", &algorithms?)
     };
-    (policy.defects().is_empty() && !raw.jwks.is_empty()).then_some(Issuer { jwks: raw.jwks, policy })
+    let is_name = JWKS_NAME_BYTES.contains(&raw.jwks.len())
+        && raw.jwks.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    (policy.defects().is_empty() && is_name).then_some(Issuer { jwks: raw.jwks, policy })
 }

@@ -15,12 +15,16 @@ pub struct StoreTokens<'a> {
 
 impl Tokens for StoreTokens<'_> {
     fn check(&self, token: &[u8], now: u64, expiry: Expiry) -> Result<Option<Grant>, StoreUnavailable> {
+        let mut answer = Ok(None);
         for issuer in &self.settings.issuers {
-            if let Some(grant) = self.check_for(issuer, token, now, expiry)? {
-                return Ok(Some(grant));
+            match self.check_for(issuer, token, now, expiry) {
+                Ok(None) => {}
+                // What another issuer's keys would say changes nothing.
+                Ok(Some(grant)) => return Ok(Some(grant)),
+                Err(unavailable) => answer = Err(unavailable),
             }
         }
-        Ok(None)
+        answer
     }
 
     fn public_keys(&self) -> Result<String, StoreUnavailable> {
@@ -44,7 +48,8 @@ impl StoreTokens<'_> {
     ) -> Result<Option<Grant>, StoreUnavailable> {
         let policy = Policy { expiry_required: expiry == Expiry::Required, ..issuer.policy.clone() };
         let failed = Cell::new(false);
-        // The set is read only for a token that names an algorithm of the issuer, and of it the keys for that alone.
+        // The set is read only for a token that says all that the issuer's tokens must say, and of it the keys for its
+        // algorithm alone.
         let keys_for = |algorithm: Algorithm| {
             self.keys(issuer, |own| own == algorithm).unwrap_or_else(|StoreUnavailable| {
                 failed.set(true);

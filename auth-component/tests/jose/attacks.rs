@@ -242,6 +242,7 @@ fn header_members() -> Vec<Case> {
         text("{\"alg\":\"HS256\",\"typ\":\"JWT\"}x", Refusal::NotJson),
         text("\u{feff}{\"alg\":\"HS256\",\"typ\":\"JWT\"}", Refusal::NotJson),
         text(&deep, Refusal::TooDeep),
+        with(json!({"x": vec![0; 61]}), Refusal::TooManyValues),
         text(&long, Refusal::HeaderTooLong),
     ];
     for typ in ["at+jwt", "AT+JWT", "jwt", "application/at+jwt", "Application/JWT"] {
@@ -250,6 +251,7 @@ fn header_members() -> Vec<Case> {
     }
     let ignored = json!({"jku": "https://evil.example/", "x5u": 1, "x5c": "x", "jwk": [], "x5t": {}, "cty": "x", "__proto__": {}});
     cases.push(Case::good("members that are never looked at", &issuer.clone().header_with(ignored)));
+    cases.push(Case::good("64 values in the header", &issuer.clone().header_with(json!({"x": vec![0; 60]}))));
     let bad_utf8 = [b"{\"alg\":\"HS256\",\"typ\":\"JWT\",\"x\":\"\xff\"}".as_slice()].concat();
     let signed = format!("{}.{}", encode(&bad_utf8), encode(b"{}"));
     cases.push(Case::new("header not UTF-8", &issuer, issuer.token_over(&signed), Refusal::NotJson));

@@ -136,7 +136,7 @@ fn payloads() -> Vec<Case> {
         raw(deep(2_900).as_bytes(), Refusal::TooDeep),
         raw("[".repeat(5_000).as_bytes(), Refusal::TooDeep),
         raw("{\"a\":".repeat(1_000).as_bytes(), Refusal::TooDeep),
-        raw(format!("{{\"exp\":1{many}}}").as_bytes(), Refusal::Expired),
+        raw(format!("{{\"exp\":1{many}}}").as_bytes(), Refusal::TooManyValues),
         good(json!({"__proto__": {"sub": "admin"}, "constructor": 1})),
         good(json!({"exp ": 1, "EXP": 1})),
     ]
@@ -160,6 +160,9 @@ fn identities() -> Vec<Case> {
         good(json!({"sub": "a".repeat(256)})),
         good(json!({"sub": "h\u{e9}l\u{e8}ne \u{20ac}"})),
         refused(json!({"sub": "a".repeat(257)}), shape),
+        // With the other claims they are 256 values.
+        good(json!({"groups": vec!["g"; 247]})),
+        refused(json!({"groups": vec!["g"; 248]}), Refusal::TooManyValues),
         under(wanted.clone(), refused(json!({}), Refusal::ClaimMissing)),
         under(wanted.clone(), good(json!({"tenant": "t"}))),
     ];

@@ -211,6 +211,7 @@ fn sets_that_are_refused_whole() {
     let parse = |text: &[u8]| Jwks::parse(text, Origin::Operator).map(|set| set.len());
     let es256 = jwk("ES256").to_string();
     let many = format!("{{\"keys\":[{}]}}", vec!["{}"; 101].join(","));
+    let values = format!("{{\"keys\":[],\"x\":[{}]}}", vec!["0"; 2_047].join(","));
     let mixed = format!("{{\"keys\":[{es256},{}]}}", jwk("HS256"));
     let long = format!("{{\"keys\":[]}}{}", " ".repeat(262_144));
     let cases: &[(&str, SetDefect)] = &[
@@ -224,6 +225,7 @@ fn sets_that_are_refused_whole() {
         ("{\"keys\":null}", SetDefect::NotASet),
         (&es256, SetDefect::NotASet),
         (&many, SetDefect::TooManyKeys),
+        (&values, SetDefect::NotJson(Refusal::TooManyValues)),
         (&mixed, SetDefect::Mixed),
         (&long, SetDefect::TooLong),
     ];

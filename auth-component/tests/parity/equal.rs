@@ -91,6 +91,10 @@ fn stands_for(switch: Switch, asked: &Asked) -> bool {
         Switch::Etag => headers.contains_key("etag"),
         Switch::JsonCharset => headers.get("content-type").is_some_and(|value| value.starts_with("application/json")),
         Switch::NoCacheControl => true,
+        Switch::NoSunset => {
+            let strict = answer(&as_routed(&asked.case.request), Service::development());
+            crate::case::header(&strict, "sunset").is_some()
+        }
         Switch::NoChallenge => matches!(status, 401 | 403),
         _ => asked.case.parity.iter().any(|name| name == switch.name()),
     }

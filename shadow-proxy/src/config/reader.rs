@@ -52,9 +52,10 @@ impl Section {
     pub fn sections(&mut self, key: &str, count_max: usize) -> Vec<Section> {
         let tables = match self.take(key) {
             None => Some(Vec::new()),
-            Some(Value::Array(array)) if array.len() <= count_max => {
-                array.into_iter().map(|value| if let Value::Table(table) = value { Some(table) } else { None }).collect()
-            }
+            Some(Value::Array(array)) if array.len() <= count_max => array
+                .into_iter()
+                .map(|value| if let Value::Table(table) = value { Some(table) } else { None })
+                .collect(),
             Some(_) => None,
         };
         if tables.is_none() {

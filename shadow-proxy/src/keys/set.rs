@@ -98,6 +98,9 @@ impl Set {
         let tokens = (1..).zip(issuers).map(|(at, issuer)| NamedTokens { jwks: name(at), tokens: &issuer.tokens });
         let value = Settings { v: VERSION, peppers: peppers.written(), tokens: tokens.collect(), parity };
         let value = serde_json::to_vec(&value).expect("it has string keys and no failing serializer");
+        if let Err(defect) = auth_component::store::Settings::parse(&value) {
+            bail!("[auth] is more than a component reads ({defect:?}); give fewer issuers, or shorter lists");
+        }
         settings.push(("settings".to_owned(), value));
         let keys = records.into_iter().map(|(name, record)| (name, record.to_json().into_bytes())).collect();
         Ok(Set { keys: Bucket(keys), settings: Bucket(settings), weak })

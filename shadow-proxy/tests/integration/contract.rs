@@ -1,28 +1,55 @@
 //! The cases of legacy-stub/contract.
 
-use serde_json::Value;
+use std::net::SocketAddr;
 
-use crate::wire::Message;
+use serde_json::{Value, json};
+
+use crate::wire::{Message, Wire, latin1};
 use crate::world::repository;
 
 pub(crate) struct Case {
     pub(crate) name: String,
     /// As it goes over the wire.
     pub(crate) request: Vec<u8>,
-    /// What the API demands, whoever answers.
+    /// What the API demands.
     expect: Value,
+    /// What of it the host answers otherwise.
+    host: Value,
+    is_raw: bool,
 }
 
+impl Case {
+    /// The host takes what the case wants refused.
+    pub(crate) fn is_read_otherwise(&self) -> bool {
+        !self.host.is_null()
+    }
+}
+
+/// Those that are about a request, whatever bytes it comes in.
 pub(crate) fn cases() -> Vec<Case> {
+    all().filter(|case| !case.is_raw).collect()
+}
+
+/// Those that are about the bytes.
+pub(crate) fn raw_cases() -> Vec<Case> {
+    all().filter(|case| case.is_raw).collect()
+}
+
+fn all() -> impl Iterator<Item = Case> {
     let folder = std::fs::read_dir(repository("legacy-stub/contract")).expect("the contract is there");
     let mut files: Vec<_> = folder.map(|file| file.expect("a file").path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
     files.sort();
-    files.iter().map(|file| case(&std::fs::read(file).expect("a readable file"))).collect()
+    files.into_iter().map(|file| case(&std::fs::read(file).expect("a readable file")))
 }
 
 fn case(json: &[u8]) -> Case {
     let case: Value = serde_json::from_slice(json).expect("a case is JSON");
-    Case { name: text(&case["name"]).to_owned(), request: request(&case["request"]), expect: case["expect"].clone() }
+    let raw = &case["request"]["raw"];
+    let is_raw = !raw.is_null();
+    let request = if is_raw { latin1(text(raw)) } else { request(&case["request"]) };
+    let (expect, host) = (case["expect"].clone(), case["shadow_proxy"].clone());
+    Case { name: text(&case["name"]).to_owned(), request, expect, host, is_raw }
 }
 
 /// A character of a header value is one byte.
@@ -37,8 +64,7 @@ fn request(request: &Value) -> Vec<u8> {
         head.push_str(&format!("Content-Length: {}\r\n", body.as_ref().map_or(0, Vec::len)));
     }
     head.push_str("\r\n");
-    let mut bytes: Vec<u8> =
-        head.chars().map(|c| u8::try_from(c).expect("a character of a head is one byte")).collect();
+    let mut bytes = latin1(&head);
     bytes.extend(body.unwrap_or_default());
     bytes
 }
@@ -56,15 +82,40 @@ fn body(request: &Value) -> Option<Vec<u8>> {
     }
 }
 
-/// One sentence for each member of `expect` that the answer does not meet.
+/// Asks on a connection of its own.
+pub(crate) async fn ask(address: SocketAddr, case: &Case) -> Message {
+    let mut wire = Wire::connect(address).await;
+    let mut answer = wire.ask(&case.request).await;
+    while answer.status() < 200 {
+        answer = wire.answer().await;
+    }
+    answer
+}
+
+/// One sentence for each thing that is not as the case says of the component behind this host; for a difference that it
+/// names in vain too.
 pub(crate) fn unmet(case: &Case, answer: &Message) -> Vec<String> {
+    let Some(host) = case.host.as_object() else { return unmet_of(&case.expect, &case.name, answer) };
+    let mut expect = case.expect.clone();
+    let mut unmet = Vec::new();
+    for (member, value) in host {
+        if unmet_of(&json!({ member: expect[member] }), &case.name, answer).is_empty() {
+            unmet.push(format!("{}: shadow_proxy.{member} is no difference; delete it", case.name));
+        }
+        expect[member] = value.clone();
+    }
+    unmet.extend(unmet_of(&expect, &case.name, answer));
+    unmet
+}
+
+fn unmet_of(expect: &Value, name: &str, answer: &Message) -> Vec<String> {
     let mut unmet = Vec::new();
     let mut check = |member: &str, wanted: &Value, got: Value| {
         if *wanted != got {
-            unmet.push(format!("{}: {member}: wanted {wanted}, got {got}", case.name));
+            unmet.push(format!("{name}: {member}: wanted {wanted}, got {got}"));
         }
     };
-    for (member, wanted) in case.expect.as_object().expect("an object") {
+    for (member, wanted) in expect.as_object().expect("an object") {
         match member.as_str() {
             "status" => check(member, wanted, answer.status().into()),
             "content_type" => {
@@ -72,15 +123,15 @@ pub(crate) fn unmet(case: &Case, answer: &Message) -> Vec<String> {
                 check(member, wanted, value.into());
             }
             "headers" => {
-                for (name, wanted) in wanted.as_object().expect("an object") {
-                    check(name, wanted, answer.values(name).first().copied().into());
+                for (header, wanted) in wanted.as_object().expect("an object") {
+                    check(header, wanted, answer.values(header).first().copied().into());
                 }
             }
             "json" => {
                 check(member, wanted, serde_json::from_slice(&answer.body).unwrap_or_else(|_| answer.text().into()))
             }
             "body_bytes" => check(member, wanted, answer.body.len().into()),
-            unknown => panic!("{}: unknown member {unknown}", case.name),
+            unknown => panic!("{name}: unknown member {unknown}"),
         }
     }
     unmet

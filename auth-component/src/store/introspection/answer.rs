@@ -67,7 +67,7 @@ impl Told {
             Some(Json::Bool(false)) => return Ok(Told::Inactive),
             _ => return Err(AnswerDefect::Active),
         }
-        members.retain(|name, _| MEMBERS.contains(&name.as_str()));
+        members.keep(&MEMBERS);
         Told::of(members).map_err(AnswerDefect::Claim)
     }
 
@@ -93,7 +93,7 @@ fn is_bearer_token(members: &Object) -> bool {
         None => true,
         Some(value) => value.as_str().is_some_and(|value| value.eq_ignore_ascii_case(wanted)),
     };
-    is("token_type", "bearer") && is("token_use", "access_token") && !members.contains_key("cnf")
+    is("token_type", "bearer") && is("token_use", "access_token") && !members.has("cnf")
 }
 
 /// Who issued it and whether it is signed is the issuer's matter; an access token need not have an end.

@@ -53,7 +53,7 @@ pub(super) fn read(value: &[u8], endpoint: &Endpoint, now: u64) -> Option<Told> 
         return None;
     }
     let mut members = parse_object(value).ok()?;
-    let told = match members.remove("claims") {
+    let told = match members.take("claims") {
         None => Told::Inactive,
         Some(Json::Object(claims)) => Told::of(claims).ok()?,
         Some(_) => return None,

@@ -7,11 +7,11 @@ mod answer;
 mod endpoint;
 mod kept;
 
-pub use answer::{AnswerDefect, Told};
 pub use endpoint::Endpoint;
 
 pub(super) use endpoint::RawEndpoint;
 
+use self::answer::Told;
 use super::{StoreKeys, StoreTokens};
 use crate::grant::{Expiry, Grant, StoreUnavailable, Tokens};
 
@@ -47,13 +47,19 @@ pub trait Cache {
     fn set(&self, name: &str, value: &[u8]);
 }
 
+/// What is beyond the store.
+#[derive(Clone, Copy)]
+pub struct Outside<'a> {
+    pub outbound: &'a dyn Outbound,
+    pub cache: &'a dyn Cache,
+}
+
 /// The tokens of the store, and those of an issuer that can be asked.
 pub struct OpaqueTokens<'a> {
     pub signed: StoreTokens<'a>,
     pub keys: StoreKeys<'a>,
     pub endpoint: &'a Endpoint,
-    pub outbound: &'a dyn Outbound,
-    pub cache: &'a dyn Cache,
+    pub outside: Outside<'a>,
 }
 
 impl Tokens for OpaqueTokens<'_> {
@@ -68,7 +74,7 @@ impl Tokens for OpaqueTokens<'_> {
         }
         let Ok(token) = str::from_utf8(token) else { return Ok(None) };
         let name = kept::name(self.endpoint, token);
-        let kept = self.cache.get(&name).and_then(|value| kept::read(&value, self.endpoint, now));
+        let kept = self.outside.cache.get(&name).and_then(|value| kept::read(&value, self.endpoint, now));
         let told = kept.map_or_else(|| self.ask(token, &name, now), Ok)?;
         Ok(told.grant(&self.endpoint.audiences, now))
     }
@@ -84,10 +90,10 @@ impl Tokens for OpaqueTokens<'_> {
 
 impl OpaqueTokens<'_> {
     fn ask(&self, token: &str, name: &str, now: u64) -> Result<Told, StoreUnavailable> {
-        let reply = self.outbound.ask(&self.endpoint.question(token), answer::BYTES_MAX)?;
+        let reply = self.outside.outbound.ask(&self.endpoint.question(token), answer::BYTES_MAX)?;
         let told = Told::parse(&reply).map_err(|_| StoreUnavailable)?;
         if let Some(value) = kept::value(&told, self.endpoint, now) {
-            self.cache.set(name, &value);
+            self.outside.cache.set(name, &value);
         }
         Ok(told)
     }
