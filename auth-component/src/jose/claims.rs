@@ -3,7 +3,7 @@
 use super::json::{Object, parse_object};
 use super::{Json, Number, Policy, Refusal};
 
-/// What a verified token says. Only [`verify`](super::verify) makes one.
+/// What a verified token says, made by [`verify`](super::verify), or what an issuer said of one that only it can read.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Claims {

@@ -12,7 +12,9 @@ mod tokens;
 
 pub use bucket::{Bucket, Opened};
 #[cfg(feature = "introspection")]
-pub use introspection::{Cache, Endpoint, OpaqueTokens, Outbound, Outside, Question, Reply};
+pub use introspection::{
+    CACHE_S_MAX, Cache, Endpoint, NEGATIVE_S_MAX, OpaqueTokens, Outbound, Outside, Question, Reply,
+};
 pub use keys::StoreKeys;
 pub use settings::{ISSUERS_MAX, PEPPERS_MAX, Settings, SettingsDefect};
 pub use tokens::StoreTokens;

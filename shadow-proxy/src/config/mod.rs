@@ -130,8 +130,17 @@ fn read(root: &mut Section) -> Option<Config> {
     if auth.is_some() && matches!(candidate, Some(CandidateConfig::Url(_))) {
         root.wrong("auth", "stands beside candidate.url, whose keys are its own", "[candidate] without url");
     }
+    let introspection = auth.as_ref().and_then(|auth| auth.introspection.as_ref());
+    if introspection.is_some_and(|introspection| introspection.deadline >= candidate_limits.deadline) {
+        root.wrong(
+            "auth.introspection.deadline_ms",
+            "is not below candidate.deadline_ms, so that no time is left to answer when the issuer does not",
+            "deadline_ms = 500",
+        );
+    }
+    let introspection: Option<Uri> = introspection.and_then(|introspection| introspection.endpoint.url.parse().ok());
     for address in [listen, admin].into_iter().flatten() {
-        refuse_own(root, address, legacy.as_ref(), candidate.as_ref());
+        refuse_own(root, address, legacy.as_ref(), candidate.as_ref(), introspection.as_ref());
     }
     let mirror = read_mirror(root, drain);
 
@@ -297,9 +306,16 @@ fn cores() -> u64 {
 }
 
 /// A proxy in front of itself would ask itself until it runs out of connections.
-fn refuse_own(root: &mut Section, address: SocketAddr, legacy: Option<&Uri>, candidate: Option<&CandidateConfig>) {
+fn refuse_own(
+    root: &mut Section,
+    address: SocketAddr,
+    legacy: Option<&Uri>,
+    candidate: Option<&CandidateConfig>,
+    introspection: Option<&Uri>,
+) {
     let candidate = if let Some(CandidateConfig::Url(url)) = candidate { Some(url) } else { None };
-    for (key, url) in [("legacy.url", legacy), ("candidate.url", candidate)] {
+    for (key, url) in [("legacy.url", legacy), ("candidate.url", candidate), ("auth.introspection.url", introspection)]
+    {
         if url.is_some_and(|url| is_own(address, url)) {
             root.wrong(
                 key,

@@ -12,7 +12,7 @@ pub struct Endpoint {
     path_and_query: String,
     pub(super) client_id: String,
     client_secret: String,
-    /// A name, that tells apart what different issuers said.
+    /// Whose tokens these are: an answer that names another is about a token that is not for here.
     pub(super) issuer: String,
     /// A token must name one of these; where there are none, the issuer decides whom it tells about which token.
     pub(super) audiences: Vec<String>,
@@ -39,8 +39,8 @@ const TEXT_BYTES_MAX: usize = 256;
 const URL_BYTES_MAX: usize = 2_048;
 const AUDIENCES_MAX: usize = 32;
 /// For so long a revoked token may stay good.
-const CACHE_S_MAX: u64 = 300;
-const NEGATIVE_S_MAX: u64 = 60;
+pub const CACHE_S_MAX: u64 = 300;
+pub const NEGATIVE_S_MAX: u64 = 60;
 
 fn cache_s_max() -> u64 {
     60
@@ -74,6 +74,11 @@ impl RawEndpoint {
 }
 
 impl Endpoint {
+    /// Whether a question can be sent there: `https://` or `http://`, a host, a path.
+    pub fn is_url(text: &str) -> bool {
+        parts(text).is_some()
+    }
+
     /// Whether the token is active (RFC 7662 §2.1), from a client with a password (RFC 6749 §2.3.1).
     pub(super) fn question(&self, token: &str) -> Question<'_> {
         let user = format!("{}:{}", form::encoded(&self.client_id), form::encoded(&self.client_secret));

@@ -7,7 +7,7 @@ mod answer;
 mod endpoint;
 mod kept;
 
-pub use endpoint::Endpoint;
+pub use endpoint::{CACHE_S_MAX, Endpoint, NEGATIVE_S_MAX};
 
 pub(super) use endpoint::RawEndpoint;
 
@@ -76,7 +76,7 @@ impl Tokens for OpaqueTokens<'_> {
         let name = kept::name(self.endpoint, token);
         let kept = self.outside.cache.get(&name).and_then(|value| kept::read(&value, self.endpoint, now));
         let told = kept.map_or_else(|| self.ask(token, &name, now), Ok)?;
-        Ok(told.grant(&self.endpoint.audiences, now))
+        Ok(told.grant(&self.endpoint.issuer, &self.endpoint.audiences, now))
     }
 
     fn public_keys(&self) -> Result<String, StoreUnavailable> {

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use http::{Response, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use reqwest::redirect::Policy;
-use tokio::sync::Semaphore;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, oneshot};
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
 
 use crate::clock::Rarely;
@@ -23,7 +24,10 @@ pub struct Outbound {
     deadline: Duration,
     client: reqwest::Client,
     /// One permit for each request on its way.
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
+    runtime: Handle,
+    /// The thread runs for as long as this is there.
+    _running: oneshot::Sender<()>,
     metrics: Arc<Metrics>,
     said: Rarely,
 }
@@ -31,7 +35,6 @@ pub struct Outbound {
 /// Of one store; without an address every request is refused.
 pub struct Door(pub Option<Arc<Outbound>>);
 
-const REQUESTS_MAX: usize = 64;
 const REQUEST_BYTES_MAX: usize = 16 << 10;
 /// More than the component reads, so that it can tell.
 const RESPONSE_BYTES_MAX: usize = 32 << 10;
@@ -40,11 +43,11 @@ const IDLE: Duration = Duration::from_secs(4);
 const SAY: Duration = Duration::from_secs(60);
 
 impl Outbound {
-    /// `deadline` is for the whole of a request, waiting for its turn included.
+    /// `deadline` is for the whole of a request; while `requests_max` are on their way, others are refused at once.
     ///
     /// # Errors
-    /// The platform's TLS roots cannot be read.
-    pub fn new(url: Uri, deadline: Duration, metrics: Arc<Metrics>) -> anyhow::Result<Outbound> {
+    /// The platform's TLS roots cannot be read, or no thread can be started.
+    pub fn new(url: Uri, deadline: Duration, requests_max: usize, metrics: Arc<Metrics>) -> anyhow::Result<Outbound> {
         // Nothing followed, decoded, remembered, or sent through a proxy of the environment.
         let client = reqwest::Client::builder()
             .redirect(Policy::none())
@@ -52,13 +55,14 @@ impl Outbound {
             .no_proxy()
             .http1_only()
             .tcp_nodelay(true)
-            .connect_timeout(deadline)
+            .timeout(deadline)
             .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(REQUESTS_MAX)
+            .pool_max_idle_per_host(requests_max)
             .build()
             .context("no HTTP client for auth.introspection.url; are the system's TLS certificates installed?")?;
-        let (slots, said) = (Semaphore::new(REQUESTS_MAX), Rarely::every(SAY));
-        Ok(Outbound { url, deadline, client, slots, metrics, said })
+        let (runtime, running) = start_thread()?;
+        let (slots, said) = (Arc::new(Semaphore::new(requests_max)), Rarely::every(SAY));
+        Ok(Outbound { url, deadline, client, slots, runtime, _running: running, metrics, said })
     }
 
     async fn send(&self, request: http::Request<WasiBody>, options: Option<RequestOptions>) -> Result<Response<Bytes>> {
@@ -76,8 +80,8 @@ impl Outbound {
                 let status = answer.status().as_u16();
                 tracing::warn!(
                     status,
-                    "the introspection endpoint refused its client, so nobody knows whether a token is good; check \
-                     auth.introspection: url, client_id, client_secret_file"
+                    "the introspection endpoint did not say whether a token is good; check auth.introspection: url, \
+                     client_id, client_secret_file"
                 );
             }
         }
@@ -85,37 +89,26 @@ impl Outbound {
     }
 
     async fn exchange(&self, request: http::Request<WasiBody>) -> Result<Response<Bytes>> {
-        let _slot = self.slots.acquire().await.map_err(|_| Error::ConnectionLimitReached)?;
+        let slot = self.slots.clone().try_acquire_owned().map_err(|_| Error::ConnectionLimitReached)?;
         let (parts, body) = request.into_parts();
         let body = Limited::new(body, REQUEST_BYTES_MAX).collect().await;
         let body = body.map_err(|_| Error::HttpRequestBodySize(None))?.to_bytes();
-        let ask = || async {
-            let request = self.client.request(parts.method.clone(), self.url.to_string());
-            request.headers(parts.headers.clone()).body(body.clone()).send().await
-        };
-        let response = match ask().await {
-            // A kept connection that was just closed: asking twice changes nothing.
-            Err(error) if error.is_request() && !error.is_connect() && !error.is_timeout() => ask().await,
-            first => first,
-        };
-        let response = response.map_err(|error| {
-            let why = error.source().map_or_else(|| "no answer".to_owned(), |source| source.to_string());
-            Error::InternalError(Some(why))
-        })?;
-        let (parts, body) = Response::from(response).into_parts();
-        let body = Limited::new(body, RESPONSE_BYTES_MAX).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() { Error::HttpResponseBodySize(None) } else { Error::HttpResponseIncomplete }
-        })?;
-        let mut response = Response::new(body.to_bytes());
-        *response.status_mut() = parts.status;
-        *response.headers_mut() = end_to_end(parts.headers);
-        Ok(response)
+        let request = self.client.request(parts.method, self.url.to_string()).headers(parts.headers).body(body);
+        // Whoever asked may be gone before the answer is there: the place is taken until then.
+        let asked = self.runtime.spawn(async move {
+            let _slot = slot;
+            ask(request).await
+        });
+        asked.await.map_err(|_| Error::ConnectionTerminated)?
     }
 
     fn failed(&self, error: Error) -> Error {
         self.metrics.introspections_failed.inc();
         if self.said.is_due() {
-            tracing::warn!(?error, "the introspection endpoint did not answer; check auth.introspection.url and its service");
+            tracing::warn!(
+                ?error,
+                "the introspection endpoint did not answer; check auth.introspection.url and its service"
+            );
         }
         error
     }
@@ -124,6 +117,42 @@ impl Outbound {
         let place = |uri: &Uri| (uri.scheme().cloned(), uri.authority().cloned(), uri.path_and_query().cloned());
         place(uri) == place(&self.url)
     }
+}
+
+/// Connections are served by a thread of their own, so that no thread which serves clients waits for another, or for the
+/// mirror's.
+fn start_thread() -> anyhow::Result<(Handle, oneshot::Sender<()>)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    let (running, ended) = oneshot::channel();
+    std::thread::Builder::new().name("introspection".to_owned()).spawn(move || {
+        // An error: the sender is gone.
+        let _ = runtime.block_on(ended);
+    })?;
+    Ok((handle, running))
+}
+
+async fn ask(request: reqwest::RequestBuilder) -> Result<Response<Bytes>> {
+    let again = request.try_clone();
+    let response = match (request.send().await, again) {
+        // A kept connection that was just closed: asking twice changes nothing.
+        (Err(error), Some(again)) if error.is_request() && !error.is_connect() && !error.is_timeout() => {
+            again.send().await
+        }
+        (first, _) => first,
+    };
+    let response = response.map_err(|error| {
+        let why = error.source().map_or_else(|| "no answer".to_owned(), |source| source.to_string());
+        Error::InternalError(Some(why))
+    })?;
+    let (parts, body) = Response::from(response).into_parts();
+    let body = Limited::new(body, RESPONSE_BYTES_MAX).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() { Error::HttpResponseBodySize(None) } else { Error::HttpResponseIncomplete }
+    })?;
+    let mut response = Response::new(body.to_bytes());
+    *response.status_mut() = parts.status;
+    *response.headers_mut() = end_to_end(parts.headers);
+    Ok(response)
 }
 
 type Sent = Result<(Response<WasiBody>, Box<dyn Future<Output = Result<()>> + Send>)>;
@@ -157,7 +186,7 @@ mod tests {
     fn only_the_address_that_is_configured_is_allowed() {
         let outbound = |url: &'static str| {
             let deadline = Duration::from_millis(500);
-            Outbound::new(Uri::from_static(url), deadline, Arc::default()).expect("a client")
+            Outbound::new(Uri::from_static(url), deadline, 1, Arc::default()).expect("a client")
         };
         let own = outbound("https://as.example:8443/oauth2/introspect?tenant=1");
         assert!(own.allows(&Uri::from_static("https://as.example:8443/oauth2/introspect?tenant=1")));

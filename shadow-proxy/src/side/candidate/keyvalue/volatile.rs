@@ -133,7 +133,8 @@ mod tests {
         let bucket = filled(3_000, &[b'x'; VALUE_BYTES_MAX], now);
         let entries = bucket.lock();
         assert!(entries.bytes <= BYTES_MAX && entries.by_key.len() > 2_000 && !entries.by_key.contains_key("0"));
-        assert_eq!(entries.bytes, entries.by_key.iter().map(|(key, entry)| key.len() + entry.value.len()).sum());
+        let bytes: usize = entries.by_key.iter().map(|(key, entry)| key.len() + entry.value.len()).sum();
+        assert_eq!(entries.bytes, bytes);
     }
 
     #[test]
