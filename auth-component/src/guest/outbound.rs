@@ -8,9 +8,9 @@ use super::{READ_BYTES_MAX, WRITE_BYTES_MAX};
 use crate::grant::StoreUnavailable;
 use crate::store::{Outbound, Question, Reply};
 
-/// For each of connecting, the first byte and the time between two, in nanoseconds. The client waits meanwhile; the host
-/// has a shorter one where it wants.
-const TIMEOUT_NS: u64 = 500_000_000;
+/// For each of connecting, the first byte and the time between two, in nanoseconds. The client waits meanwhile: a host has
+/// a shorter one.
+const TIMEOUT_NS: u64 = 5_000_000_000;
 
 pub(super) struct Host;
 
@@ -61,7 +61,8 @@ fn options() -> Result<RequestOptions, StoreUnavailable> {
 fn read(response: &IncomingResponse, bytes_max: usize) -> Result<Vec<u8>, StoreUnavailable> {
     let body = response.consume().map_err(unavailable)?;
     let stream = body.stream().map_err(unavailable)?;
-    let mut bytes = Vec::new();
+    // Room for all of it at once: what the heap has handed out for a smaller vector does not come back.
+    let mut bytes = Vec::with_capacity(bytes_max + READ_BYTES_MAX);
     while bytes.len() <= bytes_max {
         match stream.blocking_read(READ_BYTES_MAX as u64) {
             Ok(chunk) => bytes.extend_from_slice(&chunk),

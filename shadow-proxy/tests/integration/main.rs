@@ -14,6 +14,7 @@ mod crowd;
 mod failure;
 mod isolation;
 mod keys;
+mod opaque;
 mod parity;
 mod queue;
 mod request;
