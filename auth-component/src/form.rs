@@ -34,21 +34,19 @@ pub(crate) fn names(query: &str, name: &str) -> bool {
     parameters(query.as_bytes()).any(|(own, _)| is_name(own, name))
 }
 
-/// A value as it stands in a form.
+/// Writes a value as it stands in a form.
 #[cfg(feature = "introspection")]
-pub(crate) fn encoded(value: &str) -> String {
+pub(crate) fn encode(value: &str, form: &mut String) {
     use std::fmt::Write;
 
-    let mut encoded = String::with_capacity(value.len());
     for byte in value.bytes() {
         match byte {
-            b'*' | b'-' | b'.' | b'_' => encoded.push(char::from(byte)),
-            _ if byte.is_ascii_alphanumeric() => encoded.push(char::from(byte)),
-            b' ' => encoded.push('+'),
-            _ => write!(encoded, "%{byte:02X}").expect("a String takes everything"),
+            b'*' | b'-' | b'.' | b'_' => form.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => form.push(char::from(byte)),
+            b' ' => form.push('+'),
+            _ => write!(form, "%{byte:02X}").expect("a String takes everything"),
         }
     }
-    encoded
 }
 
 /// Names and values as sent.

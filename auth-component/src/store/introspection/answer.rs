@@ -19,7 +19,7 @@ pub enum AnswerDefect {
     Status,
     /// Not `application/json`, or not said.
     ContentType,
-    /// More than 16 KiB.
+    /// More than 6 KiB.
     TooLong,
     /// Not the JSON that a token may have.
     Json(Refusal),
@@ -29,7 +29,8 @@ pub enum AnswerDefect {
     Claim(Refusal),
 }
 
-pub(super) const BYTES_MAX: usize = 16_384;
+/// What the longest token in base64url has room for, so that neither takes more memory than the other.
+pub(super) const BYTES_MAX: usize = 6_144;
 /// How far `iat` may lie ahead: the issuer has called the token active, so its clock is ahead of ours.
 const ISSUED_AHEAD_S: u64 = 60;
 

@@ -35,6 +35,8 @@ pub(in crate::store) struct RawEndpoint {
     negative_s: u64,
 }
 
+const TOKEN: &str = "token=";
+const HINT: &str = "&token_type_hint=access_token";
 const TEXT_BYTES_MAX: usize = 256;
 const URL_BYTES_MAX: usize = 2_048;
 const AUDIENCES_MAX: usize = 32;
@@ -81,8 +83,15 @@ impl Endpoint {
 
     /// Whether the token is active (RFC 7662 §2.1), from a client with a password (RFC 6749 §2.3.1).
     pub(super) fn question(&self, token: &str) -> Question<'_> {
-        let user = format!("{}:{}", form::encoded(&self.client_id), form::encoded(&self.client_secret));
-        let body = format!("token={}&token_type_hint=access_token", form::encoded(token));
+        let mut user = String::new();
+        form::encode(&self.client_id, &mut user);
+        user.push(':');
+        form::encode(&self.client_secret, &mut user);
+        // Room for all of it at once, for it may be the longest text of the request.
+        let mut body = String::with_capacity(TOKEN.len() + 3 * token.len() + HINT.len());
+        body.push_str(TOKEN);
+        form::encode(token, &mut body);
+        body.push_str(HINT);
         Question {
             is_secure: self.is_secure,
             authority: &self.authority,
