@@ -62,6 +62,41 @@ fn every_answer_has_the_length_of_its_body() {
             let sent = response.body.len();
             assert!(announced == sent || (method == "HEAD" && sent == 0 && announced > 0), "{method} {path}");
             assert!(header(&response, "cache-control").is_some(), "{method} {path}");
+            assert_eq!(header(&response, "etag"), None, "{method} {path}");
+        }
+    }
+}
+
+/// T77, T80: the credential decides alone, so that no spelling of a path gets around a rule.
+#[test]
+fn no_path_and_no_method_of_a_question_opens_or_closes_anything() {
+    let paths =
+        ["/public/../admin", "/%2e%2e/admin", "//admin", "/admin;x", "/ADMIN", "/a\\..\\admin", "/", "/%00", "/%"];
+    for path in paths {
+        for method in ["GET", "HEAD", "POST", "QUERY", "PROPFIND", "NONSENSE", "get", "G@T", ""] {
+            for (credential, wanted) in [("Bearer key_123", 200), ("Bearer key_000", 401), ("", 401)] {
+                let proxy = [("authorization", credential), ("x-forwarded-method", "GET"), ("x-forwarded-uri", path)];
+                let url = format!("https://app.example.com{path}");
+                let nginx = [("authorization", credential), ("x-original-url", url.as_str())];
+                let (envoy, own) = (format!("/auth/envoy{path}"), [("authorization", credential)]);
+                for (target, headers) in
+                    [("/auth/forward", proxy.as_slice()), ("/auth/nginx", &nginx), (envoy.as_str(), &own)]
+                {
+                    let response = ask(method, target, headers, &[], Service::development());
+                    assert_eq!(response.status, wanted, "{method} {target} {headers:?}");
+                }
+            }
+        }
+    }
+}
+
+/// T83: whatever the clock says, each case has an answer.
+#[test]
+fn any_clock() {
+    for case in cases() {
+        for now in [0, 1, 59, NOW + 31_536_000, 253_402_300_799, 253_402_300_800, i64::MAX as u64, u64::MAX] {
+            let response = case::answer_at(&case.request, Service::development(), now);
+            assert!(response.status < 500, "{} at {now}: {}", case.name, response.status);
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 
 use crate::child;
@@ -13,7 +13,7 @@ use crate::{component, demo, fuzz, guide, setup, tidy};
 
 #[derive(Args)]
 pub(crate) struct Wanted {
-    /// The lanes to pass; without any: all but `timing`
+    /// The lanes to pass; without any: all but the manual ones
     #[arg(value_name = "LANE")]
     lanes: Vec<Lane>,
     /// How long lane `fuzz` runs each of its targets
@@ -44,6 +44,8 @@ pub(crate) enum Lane {
     Fuzz,
     /// Measures whether the time of a refusal tells a secret (manual: it wants a quiet machine)
     Timing,
+    /// Compares every answer of the component in `wasmtime serve` with ours (manual: it wants wasmtime)
+    Hosts,
 }
 
 struct Pass {
@@ -89,13 +91,13 @@ impl Lane {
         match self {
             Lane::Setup | Lane::Fmt | Lane::Tidy | Lane::Fuzz | Lane::Timing => &[],
             Lane::Component => &[Lane::Setup],
-            Lane::Clippy | Lane::Test | Lane::Guide | Lane::Demo => &[Lane::Setup, Lane::Component],
+            Lane::Clippy | Lane::Test | Lane::Guide | Lane::Demo | Lane::Hosts => &[Lane::Setup, Lane::Component],
         }
     }
 
     /// Only passed when it is named.
     fn is_manual(self) -> bool {
-        self == Lane::Timing
+        matches!(self, Lane::Timing | Lane::Hosts)
     }
 
     fn run(self, workspace: &Workspace, wanted: &Wanted) -> Result<()> {
@@ -110,6 +112,7 @@ impl Lane {
             Lane::Demo => demo::lane(workspace),
             Lane::Fuzz => fuzz::run(workspace, wanted.seconds),
             Lane::Timing => timing(workspace),
+            Lane::Hosts => hosts(workspace),
         }
     }
 }
@@ -151,6 +154,16 @@ fn timing(workspace: &Workspace) -> Result<()> {
     let mut test = workspace.cargo("test");
     test.args(["--workspace", "--test", "jose", "--", "timing", "--ignored", "--nocapture", "--test-threads=1"]);
     child::live(&mut test)
+}
+
+fn hosts(workspace: &Workspace) -> Result<()> {
+    if child::on_path("wasmtime").is_none() {
+        bail!(
+            "no `wasmtime` on PATH; run `cargo install wasmtime-cli --version 48.0.8 --locked`, which takes ten minutes"
+        );
+    }
+    let mut test = workspace.cargo("test");
+    child::live(test.args(["--workspace", "--test", "integration", "--", "hosts", "--ignored"]))
 }
 
 /// The figure in the line `ℹ pass 274` of what node's test runner prints.

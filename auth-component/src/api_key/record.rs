@@ -57,19 +57,6 @@ pub trait Peppers {
     fn pepper(&self, name: &str) -> Option<&[u8]>;
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Accepted<'a> {
-    pub record: &'a Record,
-    pub notice: Option<Notice<'a>>,
-}
-
-/// What the holder of a good key should hear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Notice<'a> {
-    /// Replaced: use the successor, this one ends at `grace_until`.
-    Replaced { by: &'a str, grace_until: u64 },
-}
-
 /// The reason for the audit log; the client gets 401 `invalid_token` for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -123,12 +110,12 @@ const NO_HASH: &str = "000000000000000000000000000000000000000000000000000000000
 
 /// Whether the holder of `key` (the whole key) is in at `now`. `record` is what the store has under the key's name, `None`
 /// when it has nothing: then the same work is done, so that the time does not tell which ids exist.
-pub fn check<'a>(
+pub fn check(
     key: &[u8],
-    record: Option<&'a Record>,
+    record: Option<&Record>,
     peppers: &dyn Peppers,
     now: u64,
-) -> Result<Result<Accepted<'a>, Refusal>, Unavailable> {
+) -> Result<Result<(), Refusal>, Unavailable> {
     let (pepper, hash) = match record {
         Some(record) => (peppers.pepper(&record.pepper).ok_or(Unavailable::PepperUnknown)?, record.hash.as_str()),
         None => (NO_PEPPER, NO_HASH),
@@ -222,7 +209,7 @@ impl Record {
         self.grace_until = Some(grace_until);
     }
 
-    fn standing(&self, now: u64) -> Result<Accepted<'_>, Refusal> {
+    fn standing(&self, now: u64) -> Result<(), Refusal> {
         if self.revoked.is_some_and(|instant| now >= instant) {
             return Err(Refusal::Revoked);
         }
@@ -232,24 +219,10 @@ impl Record {
         if self.exp.is_some_and(|instant| now >= instant) {
             return Err(Refusal::Expired);
         }
-        let notice = match (&self.replaced_by, self.grace_until) {
-            (Some(_), Some(grace_until)) if now >= grace_until => return Err(Refusal::Replaced),
-            (Some(by), Some(grace_until)) => Some(Notice::Replaced { by, grace_until }),
-            _ => None,
-        };
-        Ok(Accepted { record: self, notice })
-    }
-}
-
-impl Accepted<'_> {
-    /// Whether every one of `scopes` was granted; if not, 403 `insufficient_scope`.
-    pub fn covers(&self, scopes: &[&str]) -> bool {
-        scopes.iter().all(|wanted| self.record.scopes.iter().any(|scope| scope == wanted))
-    }
-
-    /// Whether the key is for `audience`; one without audiences is for all.
-    pub fn is_for(&self, audience: &str) -> bool {
-        self.record.aud.is_empty() || self.record.aud.iter().any(|own| own == audience)
+        if self.replaced_by.is_some() && self.grace_until.is_some_and(|instant| now >= instant) {
+            return Err(Refusal::Replaced);
+        }
+        Ok(())
     }
 }
 
@@ -277,7 +250,7 @@ mod tests {
     }
 
     fn at(key: &str, record: &Record, now: u64) -> Result<(), Refusal> {
-        check(key.as_bytes(), Some(record), &One, now).expect("the pepper is known").map(drop)
+        check(key.as_bytes(), Some(record), &One, now).expect("the pepper is known")
     }
 
     #[test]
@@ -307,14 +280,6 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_overlap_is_announced() {
-        let (key, mut record) = issue();
-        record.replace("next", NOW + 5);
-        let accepted = check(key.as_bytes(), Some(&record), &One, NOW).expect("known pepper").expect("in its overlap");
-        assert_eq!(accepted.notice, Some(Notice::Replaced { by: "next", grace_until: NOW + 5 }));
-    }
-
-    #[test]
     fn a_revocation_is_not_moved_later() {
         let (_, mut record) = issue();
         record.revoke(NOW);
@@ -334,17 +299,6 @@ mod tests {
         assert_eq!(at(&other, &record, NOW), Err(Refusal::WrongSecret), "a hash copied into another record");
         record.pepper = "p2".to_owned();
         assert_eq!(check(key.as_bytes(), Some(&record), &One, NOW), Err(Unavailable::PepperUnknown));
-    }
-
-    #[test]
-    fn scopes_and_audiences_are_exact() {
-        let (key, mut record) = issue();
-        record.scopes = vec!["read".to_owned(), "write".to_owned()];
-        record.aud = vec!["orders".to_owned()];
-        let accepted = check(key.as_bytes(), Some(&record), &One, NOW).expect("known pepper").expect("good");
-        assert!(accepted.covers(&[]) && accepted.covers(&["write", "read"]));
-        assert!(!accepted.covers(&["rea"]) && !accepted.covers(&["read write"]) && !accepted.covers(&["read", "x"]));
-        assert!(accepted.is_for("orders") && !accepted.is_for("order") && !accepted.is_for(""));
     }
 
     #[test]

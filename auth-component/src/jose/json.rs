@@ -296,4 +296,14 @@ mod tests {
         assert_eq!(number("c"), Some(&Json::Number(Number::Fraction(1.5))));
         assert_eq!(number("d"), Some(&Json::Number(Number::Fraction(18_446_744_073_709_551_616.0))));
     }
+
+    #[test]
+    fn fractions_are_read_to_the_last_digit() {
+        // Python's `time.time()` has as many digits.
+        for text in ["1700000000.7654321", "55555555555555555555555555555555555555555555555551", "8.5e-300"] {
+            let object = parse_object(format!("{{\"a\":{text}}}").as_bytes()).expect("it is JSON");
+            let exact = Number::Fraction(text.parse().expect("a number"));
+            assert_eq!(object.get("a"), Some(&Json::Number(exact)), "{text}");
+        }
+    }
 }

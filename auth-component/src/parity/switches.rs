@@ -131,6 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(feature = "parity")]
     fn names_lead_there_and_back() {
         let all = Parity::from_names(Switch::ALL.map(Switch::name)).expect("every name is known");
         assert_eq!(all, Parity::ALL);

@@ -47,9 +47,15 @@ pub(crate) fn repository(path: &str) -> std::path::PathBuf {
 }
 
 pub(crate) fn answer(request: &Value, service: Service) -> Response {
+    answer_at(request, service, NOW)
+}
+
+pub(crate) fn answer_at(request: &Value, service: Service, now: u64) -> Response {
     let headers = headers(request);
     let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    ask(text(&request["method"]), text(&request["path"]), &headers, &body(request), service)
+    let (method, target) = (text(&request["method"]), text(&request["path"]));
+    let (headers, body) = (lines(&headers), Whole(body(request)));
+    handle(&Request { method, target, headers: &headers, body: &body }, service, now)
 }
 
 pub(crate) fn ask(method: &str, target: &str, headers: &[(&str, &str)], body: &[u8], service: Service) -> Response {

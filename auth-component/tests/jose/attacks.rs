@@ -93,6 +93,31 @@ fn permission_is_judged_only_after_the_signature() {
     }
 }
 
+/// T82: a token that says what no good one does costs no signature, of which RSA's are dear.
+#[test]
+fn what_a_token_says_is_judged_before_its_signature() {
+    let issuer = Issuer::new("RS512");
+    let claims = [
+        (json!({"exp": NOW}), Refusal::Expired),
+        (json!({"exp": "never"}), Refusal::DateShape),
+        (json!({"nbf": NOW + 1}), Refusal::NotYetValid),
+        (json!({"iss": "another"}), Refusal::IssuerOther),
+        (json!({"sub": null}), Refusal::SubjectMissing),
+    ];
+    let headers = [
+        (json!({"alg": "RS256"}), Refusal::AlgorithmNotAllowed),
+        (json!({"typ": "logout+jwt"}), Refusal::TypeNotAllowed),
+        (json!({"kid": "k2"}), Refusal::KeyUnknown),
+    ];
+    let claims = claims.map(|(members, refusal)| (issuer.clone().claims_with(members), refusal));
+    let headers = headers.map(|(members, refusal)| (issuer.clone().header_with(members), refusal));
+    for (bad, refusal) in claims.into_iter().chain(headers) {
+        let token = bad.token_with_signature(&[7; 256]);
+        let verified = verify(token.as_bytes(), &issuer.keys(), &issuer.policy(), NOW);
+        assert_eq!(verified.map(drop), Err(refusal));
+    }
+}
+
 pub fn cases() -> Vec<Case> {
     [no_algorithm(), confused_keys(), header_members(), key_ids(), shapes(), texts(), signatures(), ecdsa(), rsa()]
         .into_iter()
@@ -252,6 +277,9 @@ fn header_members() -> Vec<Case> {
     let ignored = json!({"jku": "https://evil.example/", "x5u": 1, "x5c": "x", "jwk": [], "x5t": {}, "cty": "x", "__proto__": {}});
     cases.push(Case::good("members that are never looked at", &issuer.clone().header_with(ignored)));
     cases.push(Case::good("64 values in the header", &issuer.clone().header_with(json!({"x": vec![0; 60]}))));
+    let access_tokens = Policy { types: vec!["at+jwt".to_owned()], ..issuer.policy() };
+    let other = Case::new("typ JWT where at+jwt is asked for", &issuer, issuer.token(), Refusal::TypeNotAllowed);
+    cases.push(Case { policy: access_tokens, ..other });
     let bad_utf8 = [b"{\"alg\":\"HS256\",\"typ\":\"JWT\",\"x\":\"\xff\"}".as_slice()].concat();
     let signed = format!("{}.{}", encode(&bad_utf8), encode(b"{}"));
     cases.push(Case::new("header not UTF-8", &issuer, issuer.token_over(&signed), Refusal::NotJson));

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use auth_component::api_key::{ApiKey, Peppers, RANDOM_BYTES, Record, check};
 use auth_component::jose::{Refusal, verify};
 use auth_component::{Body, BodyDefect, Headers, Request, Service, handle};
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
 use crate::issuer::{Issuer, NOW};
@@ -34,12 +35,15 @@ impl Peppers for One {
     }
 }
 
-/// No input takes long: the worst are long ones that get as far as a public-key operation.
+/// No input takes long: the worst are long ones that get as far as a public-key operation. Whole requests: cost.rs.
 #[test]
 fn no_refusal_takes_more_than_50_ms() {
+    let cpu_time = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).expect("it only grows from 0");
     for case in crate::attacks::cases().into_iter().chain(crate::claims::cases()) {
-        let best = (0..3).map(|_| elapsed(|| drop(verify(&case.token, &case.keys, &case.policy, NOW)))).min();
-        assert!(best < Some(Duration::from_millis(50)), "{}: {best:?}", case.name);
+        let start = cpu_time();
+        drop(verify(&case.token, &case.keys, &case.policy, NOW));
+        let taken = cpu_time() - start;
+        assert!(taken <= Duration::from_millis(50), "{}: {taken:?}", case.name);
     }
 }
 

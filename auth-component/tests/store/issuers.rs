@@ -74,6 +74,21 @@ fn a_token_is_good_when_one_issuer_of_its_name_says_so() {
     assert_eq!(store.validate(&token("jwt-es256")), 401);
 }
 
+/// Nothing is kept of a set: a new key is good, and one that was taken away is not, with the next request.
+#[test]
+fn a_change_of_the_set_is_in_force_with_the_next_request() {
+    let mut store = Store::development();
+    let whole = store.settings["jwks-2"].clone();
+    let tokens = ["jwt-es256", "jwt-es256-next"].map(token);
+    let statuses = |store: &Store| tokens.each_ref().map(|token| store.validate(token));
+    for (without, wanted) in [("es256-next", [200, 401]), ("es256", [401, 200]), ("nothing", [200, 200])] {
+        let mut set: Value = serde_json::from_slice(&whole).expect("JSON");
+        set["keys"].as_array_mut().expect("a set").retain(|key| key["kid"] != without);
+        store.settings.insert("jwks-2".to_owned(), set.to_string().into_bytes());
+        assert_eq!(statuses(&store), wanted, "without {without}");
+    }
+}
+
 #[test]
 fn without_issuers_no_token_is_good_and_nothing_is_missing() {
     let mut store = Store::development();

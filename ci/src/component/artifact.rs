@@ -107,6 +107,7 @@ mod tests {
         let bad = [
             "wasi:http/types@0.3.0",
             "wasi:http/types",
+            "wasi:http/outgoing-handler@0.2.4",
             "wasi:keyvalue/store@0.2.0-draft",
             "wasi:filesystem/types@0.2.4",
             "wasi:cli/environment@0.2.4",

@@ -1,5 +1,5 @@
 // Makes tokens, good and bad ones, with the public development keys.
-import { constants, createHmac, createPrivateKey, createPublicKey, sign as signWith } from 'node:crypto';
+import { constants, createHash, createHmac, createPrivateKey, createPublicKey, sign as signWith } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
 const { keys } = JSON.parse(readFileSync(new URL('private.json', import.meta.url), 'utf8'));
@@ -36,7 +36,16 @@ export function mac(input, secret, alg) {
 
 /** The public key of `kid` as PEM: what a confused verifier takes for an HMAC secret. */
 export function publicPem(kid) {
-  return createPublicKey({ key: keyOf(kid), format: 'jwk' }).export({ type: 'spki', format: 'pem' });
+  return publicKey(kid, 'pem');
+}
+
+/** The same as bytes. */
+export function publicDer(kid) {
+  return publicKey(kid, 'der');
+}
+
+function publicKey(kid, format) {
+  return createPublicKey({ key: keyOf(kid), format: 'jwk' }).export({ type: 'spki', format });
 }
 
 /** With the exponent 1 the padded digest is its own signature: nobody needs the private key. */
@@ -54,11 +63,23 @@ export function highTwin(signature) {
   return Buffer.concat([signature.subarray(0, 32), toBytes(order - toNumber(signature.subarray(32)), 32)]);
 }
 
+const ED25519_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
+
 /** The Ed25519 signature with s + L: the same point, another number (RFC 8032 section 5.1.7 refuses it). */
 export function notReduced(signature) {
-  const order = 2n ** 252n + 27742317777372353535851937790883648493n;
-  const s = toNumber(Buffer.from(signature.subarray(32)).reverse());
-  return Buffer.concat([signature.subarray(0, 32), toBytes(s + order, 32).reverse()]);
+  const s = fromLittleEndian(signature.subarray(32));
+  return Buffer.concat([signature.subarray(0, 32), toLittleEndian(s + ED25519_ORDER)]);
+}
+
+/** An Ed25519 signature whose R is the neutral point: the equation holds, and strict verifiers refuse it. */
+export function neutralR(input, kid) {
+  const { d, x } = keyOf(kid);
+  const half = createHash('sha512').update(Buffer.from(d, 'base64url')).digest().subarray(0, 32);
+  half[0] &= 248;
+  half[31] = (half[31] & 63) | 64;
+  const r = toLittleEndian(1n);
+  const challenge = createHash('sha512').update(r).update(Buffer.from(x, 'base64url')).update(input).digest();
+  return Buffer.concat([r, toLittleEndian((fromLittleEndian(challenge) * fromLittleEndian(half)) % ED25519_ORDER)]);
 }
 
 /** An ECDSA signature as ASN.1, which TLS uses and JOSE does not. */
@@ -70,6 +91,14 @@ export function asDer(signature) {
   });
   const content = Buffer.concat(integers);
   return Buffer.concat([Buffer.of(0x30, content.length), content]);
+}
+
+function fromLittleEndian(bytes) {
+  return toNumber(Buffer.from(bytes).reverse());
+}
+
+function toLittleEndian(number) {
+  return toBytes(number, 32).reverse();
 }
 
 function toNumber(bytes) {

@@ -1,5 +1,5 @@
 // What stands in the tokens of the contract, by the name of the case.
-import { asDer, encode, highTwin, keyOf, mac, notReduced, publicPem, sign } from './sign.js';
+import { asDer, encode, highTwin, keyOf, mac, neutralR, notReduced, publicDer, publicPem, sign } from './sign.js';
 
 const YEAR_2099_END = 4_102_444_799;
 const YEAR_2020_START = 1_577_836_800;
@@ -81,6 +81,7 @@ export const TOKENS = {
   'jwt-jku-of-attacker': () => token('attacker', { header: { jku: 'https://attacker.example/jwks.json' } }),
   'jwt-x5u-of-attacker': () => token('attacker', { header: { x5u: 'https://attacker.example/cert.pem' } }),
   'jwt-jwk-of-attacker': () => token('attacker', { header: { jwk: publicJwk('attacker') } }),
+  'jwt-x5c-of-attacker': () => token('attacker', { header: { x5c: [publicDer('attacker').toString('base64')] } }),
   'jwt-kid-of-another': () => token('attacker', { header: { kid: 'rs256' } }),
 
   'jwt-alg-none': () => spoiled((_head, payload) => [encode('{"alg":"none","typ":"JWT"}'), payload, '']),
@@ -89,6 +90,7 @@ export const TOKENS = {
   'jwt-alg-none-with-signature': () => withHeader({ alg: 'none' }),
   'jwt-alg-absent': () => withHeader({ alg: undefined }),
   'jwt-alg-null': () => withHeader({ alg: null }),
+  'jwt-alg-empty': () => withHeader({ alg: '' }),
   'jwt-alg-list': () => withHeader({ alg: ['HS256'] }),
   'jwt-alg-lower-case': () => withHeader({ alg: 'hs256' }),
   'jwt-alg-space-behind': () => withHeader({ alg: 'HS256 ' }),
@@ -101,6 +103,7 @@ export const TOKENS = {
   'jwt-alg-of-another-family': () => token('rs256', { header: { kid: 'es256' } }),
   'jwt-alg-hs256-over-public-key': () => confused(publicPem('rs256')),
   'jwt-alg-hs256-over-trimmed-pem': () => confused(publicPem('rs256').trim()),
+  'jwt-alg-hs256-over-der': () => confused(publicDer('rs256')),
   'jwt-alg-hs256-over-jwk': () => confused(JSON.stringify(publicJwk('rs256'))),
   'jwt-alg-es256-on-p384-key': () => token('es256', { header: { kid: 'es384' } }),
 
@@ -119,6 +122,7 @@ export const TOKENS = {
   'jwt-header-not-json': () => withHeaderText('HS256'),
   'jwt-header-invalid-utf8': () => withHeaderText(bytes('{"alg":"HS256","typ":"JWT","kid":"hs256","x":"\xff"}')),
   'jwt-header-kid-twice': () => withHeaderText('{"alg":"HS256","typ":"JWT","kid":"rs256","kid":"hs256"}'),
+  'jwt-header-65-values': () => withHeader({ x: Array(61).fill(0) }),
   'jwt-header-2-kib': () => withHeader({ x: 'x'.repeat(2100) }),
 
   'jwt-signature-wrong': () => spoiled((head, payload) => [head, payload, encode(Buffer.alloc(32, 7))]),
@@ -138,6 +142,7 @@ export const TOKENS = {
   'jwt-ps256-one': () => resigned('ps256', () => Buffer.concat([Buffer.alloc(255), Buffer.of(1)])),
   'jwt-eddsa-not-reduced': () => resigned('eddsa', notReduced),
   'jwt-eddsa-zero': () => resigned('eddsa', () => Buffer.alloc(64)),
+  'jwt-eddsa-neutral-r': () => token('eddsa', {}, signedBy((input) => neutralR(input, 'eddsa'))),
   'jwt-payload-padded': () => hs({}, ([head]) => [head, Buffer.from(JSON.stringify({ ...CLAIMS, sub: 'user_jw' })).toString('base64'), undefined]),
   'jwt-two-parts': () => spoiled((head, payload) => [head, payload]),
   'jwt-four-parts': () => spoiled((head, payload, tag) => [head, payload, tag, 'YQ']),
@@ -183,7 +188,9 @@ export const TOKENS = {
   'jwt-aud-without-scheme': () => withClaims({ aud: 'api.example' }),
   'jwt-aud-slash-behind': () => withClaims({ aud: 'https://api.example/' }),
   'jwt-aud-list-with-number': () => withClaims({ aud: ['https://api.example', 1] }),
+  'jwt-aud-empty': () => withClaims({ aud: '' }),
   'jwt-aud-empty-list': () => withClaims({ aud: [] }),
+  'jwt-aud-101': () => withClaims({ aud: Array(100).fill('a').concat(CLAIMS.aud) }),
   'jwt-sub-absent': () => withClaims({ sub: undefined }),
   'jwt-sub-empty': () => withClaims({ sub: '' }),
   'jwt-sub-number': () => withClaims({ sub: 42 }),
@@ -200,7 +207,10 @@ export const TOKENS = {
   'jwt-sub-lone-surrogate': () => withMembers('"sub":"user\\ud800"', { sub: undefined }),
   'jwt-scope-list': () => withClaims({ scope: ['read', 'write'] }),
   'jwt-scope-two-spaces': () => withClaims({ scope: 'read  write' }),
+  'jwt-scope-257': () => withClaims({ scope: Array(257).fill('s').join(' ') }),
   'jwt-scope-absent': () => withClaims({ scope: undefined }),
+  'jwt-jti-number': () => withClaims({ jti: 7 }),
+  'jwt-jti-line-break': () => withClaims({ jti: 'j\r\nX-Admin: yes' }),
   'jwt-proto-member': () => withMembers('"__proto__":{"sub":"admin"}'),
   'jwt-unknown-claims': () => withClaims({ roles: ['admin'], 'https://example.com/claim': { a: [1, 2, null] } }),
   'jwt-payload-list': () => withPayload('["a"]'),
@@ -215,6 +225,8 @@ export const TOKENS = {
   'jwt-payload-31-deep': () => withMembers(`"deep":${'['.repeat(31)}${']'.repeat(31)}`),
   'jwt-payload-32-deep': () => withMembers(`"deep":${'['.repeat(32)}${']'.repeat(32)}`),
   'jwt-payload-500-deep': () => withMembers(`"deep":${'['.repeat(500)}${']'.repeat(500)}`),
+  'jwt-payload-256-values': () => withClaims({ groups: Array(249).fill('g') }),
+  'jwt-payload-257-values': () => withClaims({ groups: Array(250).fill('g') }),
   'jwt-8-kib': () => longToken(8192),
   'jwt-over-8-kib': () => longToken(8193),
 

@@ -53,7 +53,9 @@ pub fn write(path: &Path, records: &Records) -> anyhow::Result<()> {
     disk::replace(path, &content)
 }
 
-fn parse(content: &[u8]) -> anyhow::Result<Records> {
+/// # Errors
+/// As for [`read`].
+pub fn parse(content: &[u8]) -> anyhow::Result<Records> {
     let end = content.iter().position(|&byte| byte == b'\n').unwrap_or(content.len());
     let (first, rest) = content.split_at(end);
     let rest = rest.strip_prefix(b"\n").unwrap_or_default();
@@ -107,7 +109,8 @@ fn parse_line(line: &[u8]) -> anyhow::Result<(String, Record)> {
     }
 }
 
-fn render(records: &Records) -> Vec<u8> {
+/// What [`parse`] reads.
+pub fn render(records: &Records) -> Vec<u8> {
     let mut rest = Vec::new();
     for record in records.values() {
         rest.extend_from_slice(record.to_json().as_bytes());

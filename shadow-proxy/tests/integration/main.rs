@@ -12,6 +12,7 @@ mod alone;
 mod answer;
 mod crowd;
 mod failure;
+mod hosts;
 mod isolation;
 mod keys;
 mod opaque;
