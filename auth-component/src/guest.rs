@@ -5,6 +5,7 @@ mod outbound;
 #[cfg(feature = "store")]
 mod store;
 
+use std::cell::OnceCell;
 use std::ops::ControlFlow;
 
 use wasi::exports::http::incoming_handler::Guest;
@@ -29,7 +30,7 @@ impl Guest for Component {
     fn handle(request: IncomingRequest, outparam: ResponseOutparam) {
         let method = request.method();
         let target = request.path_with_query().unwrap_or_default();
-        let headers = request.headers();
+        let headers = Sent { request: &request, headers: OnceCell::new() };
         let now = wasi::clocks::wall_clock::now().seconds;
         let asked = Request { method: name(&method), target: &target, headers: &headers, body: &request };
         let response = answer(&asked, now);
@@ -42,9 +43,18 @@ fn answer(request: &Request, now: u64) -> Response {
     handle(request, Service::development(), now)
 }
 
-impl Headers for Fields {
+/// The headers, read when the first is asked for and then all in one call: a call for each costs more than copying those
+/// that nobody wants.
+struct Sent<'a> {
+    request: &'a IncomingRequest,
+    headers: OnceCell<Vec<(String, Vec<u8>)>>,
+}
+
+impl Headers for Sent<'_> {
     fn values(&self, name: &str) -> Vec<Vec<u8>> {
-        self.get(name)
+        let headers = self.headers.get_or_init(|| self.request.headers().entries());
+        let of_that_name = headers.iter().filter(|(sent, _)| sent.eq_ignore_ascii_case(name));
+        of_that_name.map(|(_, value)| value.clone()).collect()
     }
 }
 

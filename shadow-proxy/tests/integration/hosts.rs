@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
 
 use crate::contract;
 use crate::process::Process;
-use crate::wire::{Message, within};
+use crate::wire::{Message, Wire, within};
 use crate::world::BINARY;
 
 /// What a host sets itself.
@@ -26,8 +26,23 @@ async fn the_same_code_natively_answers_every_contract_case_alike() {
 #[tokio::test]
 #[ignore = "wants wasmtime on PATH: cargo ci hosts"]
 async fn wasmtime_serve_answers_every_contract_case_alike() {
-    let (_wasmtime, address) = wasmtime_serve().await;
-    answers_like_serve(address).await;
+    let wasmtime = Wasmtime::serve("error").await;
+    answers_like_serve(wasmtime.address).await;
+}
+
+#[tokio::test]
+#[ignore = "wants wasmtime on PATH: cargo ci hosts"]
+async fn a_key_is_answered_with_twelve_calls_to_the_host() {
+    let mut wasmtime = Wasmtime::serve("wasmtime_wasi=trace,wasmtime_wasi_http=trace,wasmtime_wasi_io=trace").await;
+    let request =
+        "POST /auth/validate HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer key_123\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(Wire::connect(wasmtime.address).await.ask(request).await.status(), 200);
+    let mut calls = Vec::new();
+    while !calls.last().is_some_and(|line: &String| line.contains("response-outparam.set")) {
+        let line = within("the trace of a call", wasmtime.stderr.next_line()).await.expect("it prints text");
+        calls.extend(line.filter(|line| line.contains(": call")));
+    }
+    assert_eq!(calls.len(), 12, "{}", calls.join("\n"));
 }
 
 async fn answers_like_serve(other: SocketAddr) {
@@ -56,18 +71,24 @@ fn component_said(answer: &Message) -> (u16, Vec<(String, &str)>, &[u8]) {
 }
 
 /// The artifact for any host, in wasmtime's own.
-async fn wasmtime_serve() -> (Child, SocketAddr) {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("tmp lies in the target folder");
-    let mut command = Command::new("wasmtime");
-    command.args(["serve", "--addr", "127.0.0.1:0"]).arg(target.join("component/auth-component.wasm"));
-    command.stdin(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut child =
-        command.spawn().expect("wasmtime is installed: cargo install wasmtime-cli --version 48.0.8 --locked");
-    let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
-    let line = within("the address of wasmtime", lines.next_line()).await.expect("it prints text");
-    let line = line.expect("it says where it serves");
-    // Whoever closes a pipe ends the writer.
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    let address = line.trim_end_matches('/').rsplit('/').next().and_then(|address| address.parse().ok());
-    (child, address.unwrap_or_else(|| panic!("no address in {line:?}")))
+struct Wasmtime {
+    _child: Child,
+    address: SocketAddr,
+    stderr: Lines<BufReader<ChildStderr>>,
+}
+
+impl Wasmtime {
+    async fn serve(log: &str) -> Wasmtime {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("tmp lies in the target folder");
+        let mut command = Command::new("wasmtime");
+        command.args(["serve", "--addr", "127.0.0.1:0"]).arg(target.join("component/auth-component.wasm"));
+        command.env("WASMTIME_LOG", log).stdin(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child =
+            command.spawn().expect("wasmtime is on PATH: cargo install wasmtime-cli --version 48.0.8 --locked");
+        let mut stderr = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+        let line = within("the address of wasmtime", stderr.next_line()).await.expect("it prints text");
+        let line = line.expect("it says where it serves");
+        let address = line.trim_end_matches('/').rsplit('/').next().and_then(|address| address.parse().ok());
+        Wasmtime { _child: child, address: address.unwrap_or_else(|| panic!("no address in {line:?}")), stderr }
+    }
 }
