@@ -1,5 +1,5 @@
-//! Puts the auth component into the binary, when `cargo ci component` has built it: with the keys for development, and
-//! with keys from a store.
+//! Puts the auth component into the binary, when `cargo ci component` has built it: with the keys for development,
+//! with keys from a store, and with those and an issuer that it asks.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -8,7 +8,7 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let built = target(&out).join("component/embedded");
     println!("cargo::rerun-if-changed={}", built.display());
-    for name in ["auth-component.wasm", "auth-component-store.wasm"] {
+    for name in ["auth-component.wasm", "auth-component-store.wasm", "auth-component-introspection.wasm"] {
         let bytes = fs::read(built.join(name)).unwrap_or_else(|_| {
             println!("cargo::warning=no {name} yet: run `cargo ci component`, then build again to have it inside");
             Vec::new()

@@ -110,7 +110,7 @@ pub fn digest_hex(pepper: &[u8], key: &[u8]) -> String {
     hex(&digest(pepper, key))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

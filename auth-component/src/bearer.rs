@@ -4,6 +4,10 @@
 /// Longer keys are refused unread: ours have 71 bytes, no scheme in use has keys near this.
 const KEY_BYTES_MAX: usize = 512;
 const TOKEN_BYTES_MAX: usize = 8_192;
+/// As long as the longest in use (Google's); its issuer is asked about it, so it is not to be anything at all.
+const OPAQUE_BYTES_MAX: usize = 2_048;
+/// Between the three parts of a JWS.
+const TOKEN_DOTS: usize = 2;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Authorization<'a> {
@@ -21,8 +25,12 @@ pub(crate) enum Authorization<'a> {
 pub(crate) enum Credential<'a> {
     /// Neither a key nor a token can look like this.
     Malformed,
+    /// May also be an opaque token.
     Key(&'a [u8]),
+    /// In the form of a JWS (RFC 7515).
     Token(&'a [u8]),
+    /// Too long for a key, or with dots that make no JWS.
+    Opaque(&'a [u8]),
 }
 
 impl Authorization<'_> {
@@ -48,15 +56,14 @@ impl Authorization<'_> {
 
 impl Credential<'_> {
     pub(crate) fn of(text: &[u8]) -> Credential<'_> {
-        let is_token = text.contains(&b'.');
-        let bytes_max = if is_token { TOKEN_BYTES_MAX } else { KEY_BYTES_MAX };
-        if text.len() > bytes_max || !is_b64token(text) {
-            Credential::Malformed
-        } else if is_token {
-            Credential::Token(text)
-        } else {
-            Credential::Key(text)
-        }
+        // Not counted where it matters no more: what was sent may be long.
+        let dots = text.iter().take(TOKEN_BYTES_MAX + 1).filter(|&&byte| byte == b'.').count();
+        let (credential, bytes_max) = match dots {
+            TOKEN_DOTS => (Credential::Token(text), TOKEN_BYTES_MAX),
+            0 if text.len() <= KEY_BYTES_MAX => (Credential::Key(text), KEY_BYTES_MAX),
+            _ => (Credential::Opaque(text), OPAQUE_BYTES_MAX),
+        };
+        if text.len() <= bytes_max && is_b64token(text) { credential } else { Credential::Malformed }
     }
 }
 
@@ -95,24 +102,31 @@ mod tests {
     }
 
     #[test]
-    fn tells_keys_from_tokens_by_the_dot() {
+    fn tells_keys_from_tokens_by_the_dots() {
+        let long_token = [&[b'a'; TOKEN_BYTES_MAX - 2][..], b".."].concat();
         let cases: &[(&[u8], Credential)] = &[
             (b"a+/~_-9==", Credential::Key(b"a+/~_-9==")),
-            (b"a.b", Credential::Token(b"a.b")),
-            (b".", Credential::Token(b".")),
+            (b"a.b.c", Credential::Token(b"a.b.c")),
+            (b"..", Credential::Token(b"..")),
+            (b"a.b", Credential::Opaque(b"a.b")),
+            (b".", Credential::Opaque(b".")),
+            (b"a.b.c.d.e", Credential::Opaque(b"a.b.c.d.e")),
             (b"key more", Credential::Malformed),
             (b"=", Credential::Malformed),
             (b"", Credential::Malformed),
             (b"k=y", Credential::Malformed),
             (b"\"key\"", Credential::Malformed),
             (b"k\xe9y", Credential::Malformed),
-            (&[b'k'; KEY_BYTES_MAX + 1], Credential::Malformed),
-            (&[b'.'; TOKEN_BYTES_MAX + 1], Credential::Malformed),
+            (&[b'k'; KEY_BYTES_MAX], Credential::Key(&[b'k'; KEY_BYTES_MAX])),
+            (&[b'k'; KEY_BYTES_MAX + 1], Credential::Opaque(&[b'k'; KEY_BYTES_MAX + 1])),
+            (&[b'k'; OPAQUE_BYTES_MAX], Credential::Opaque(&[b'k'; OPAQUE_BYTES_MAX])),
+            (&[b'k'; OPAQUE_BYTES_MAX + 1], Credential::Malformed),
+            (&[b'.'; OPAQUE_BYTES_MAX + 1], Credential::Malformed),
+            (&long_token, Credential::Token(&long_token)),
+            (&[&long_token[..], b"a"].concat(), Credential::Malformed),
         ];
         for (text, expected) in cases {
             assert_eq!(Credential::of(text), *expected, "{}", text.escape_ascii());
         }
-        assert_eq!(Credential::of(&[b'k'; KEY_BYTES_MAX]), Credential::Key(&[b'k'; KEY_BYTES_MAX]));
-        assert_eq!(Credential::of(&[b'.'; TOKEN_BYTES_MAX]), Credential::Token(&[b'.'; TOKEN_BYTES_MAX]));
     }
 }

@@ -34,6 +34,21 @@ pub(crate) fn names(query: &str, name: &str) -> bool {
     parameters(query.as_bytes()).any(|(own, _)| is_name(own, name))
 }
 
+/// Writes a value as it stands in a form.
+#[cfg(feature = "introspection")]
+pub(crate) fn encode(value: &str, form: &mut String) {
+    use std::fmt::Write;
+
+    for byte in value.bytes() {
+        match byte {
+            b'*' | b'-' | b'.' | b'_' => form.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => form.push(char::from(byte)),
+            b' ' => form.push('+'),
+            _ => write!(form, "%{byte:02X}").expect("a String takes everything"),
+        }
+    }
+}
+
 /// Names and values as sent.
 fn parameters(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let parameters = text.split(|&byte| byte == b'&').filter(|parameter| !parameter.is_empty());

@@ -15,8 +15,8 @@ pub struct Grant {
     pub scopes: Vec<String>,
     /// Whom the credential is for; a key may have none.
     pub audiences: Vec<String>,
-    /// Since the Unix epoch, at most the end of the year 9999; the grant is over at this instant. A key may have no end, a
-    /// token only where [`Expiry::Optional`] lets it through.
+    /// Since the Unix epoch, at most the end of the year 9999; the grant is over at this instant. A key and an opaque token may
+    /// have no end, another token only where [`Expiry::Optional`] lets it through.
     pub expires_at_ms: Option<u64>,
     /// By another key, both of which are good until this one's end: whoever holds it should change over.
     pub is_replaced: bool,
@@ -93,6 +93,12 @@ pub trait Tokens {
     /// The grant of a token that is good at `now`, in seconds since the Unix epoch; `None` for any cause.
     fn check(&self, token: &[u8], now: u64, expiry: Expiry) -> Result<Option<Grant>, StoreUnavailable>;
 
+    /// The grant of what only its issuer can read: neither written like one of our keys nor like a signed token. Where no
+    /// issuer can be asked, none is good.
+    fn introspect(&self, _token: &[u8], _now: u64) -> Result<Option<Grant>, StoreUnavailable> {
+        Ok(None)
+    }
+
     /// The JWK set (RFC 7517) of the public keys in use.
     fn public_keys(&self) -> Result<String, StoreUnavailable>;
 
@@ -138,6 +144,10 @@ impl Keys for StoreUnavailable {
 #[cfg(feature = "store")]
 impl Tokens for StoreUnavailable {
     fn check(&self, _token: &[u8], _now: u64, _expiry: Expiry) -> Result<Option<Grant>, StoreUnavailable> {
+        Err(StoreUnavailable)
+    }
+
+    fn introspect(&self, _token: &[u8], _now: u64) -> Result<Option<Grant>, StoreUnavailable> {
         Err(StoreUnavailable)
     }
 

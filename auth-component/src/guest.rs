@@ -1,5 +1,7 @@
 //! The shell around [`crate::handle`] for `wasi:http/proxy` 0.2; here alone WASI is named.
 
+#[cfg(feature = "introspection")]
+mod outbound;
 #[cfg(feature = "store")]
 mod store;
 

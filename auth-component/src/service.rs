@@ -38,7 +38,11 @@ impl<'a> Service<'a> {
     pub(crate) fn grant(&self, credential: &[u8], now: u64) -> Result<Option<Grant>, StoreUnavailable> {
         match Credential::of(credential) {
             Credential::Token(token) => self.tokens.check(token, now, self.expiry()),
-            Credential::Key(key) => self.grant_of_key(key, now),
+            Credential::Key(key) => match self.grant_of_key(key, now)? {
+                None if ApiKey::parse(key) == Err(FormatDefect::Shape) => self.tokens.introspect(key, now),
+                grant => Ok(grant),
+            },
+            Credential::Opaque(token) => self.tokens.introspect(token, now),
             Credential::Malformed => Ok(None),
         }
     }
@@ -47,7 +51,7 @@ impl<'a> Service<'a> {
     pub(crate) fn grant_of_key_alone(&self, credential: &[u8], now: u64) -> Result<Option<Grant>, StoreUnavailable> {
         match Credential::of(credential) {
             Credential::Key(key) => self.grant_of_key(key, now),
-            Credential::Token(_) | Credential::Malformed => Ok(None),
+            Credential::Token(_) | Credential::Opaque(_) | Credential::Malformed => Ok(None),
         }
     }
 

@@ -15,7 +15,8 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use auth_component::jose::{self, Algorithm, Jwks, Origin, Policy, Refusal};
-use auth_component::{Body, BodyDefect, Headers, Parity, Request, Service, handle};
+use auth_component::store::{Bucket, Cache, Outbound, Outside, Question, Reply, handle_asking};
+use auth_component::{Body, BodyDefect, Headers, Parity, Request, Service, StoreUnavailable, handle};
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use case::{Lines, NOW, Whole, body, cases, headers, lines, text};
 use heap::Arena;
@@ -103,6 +104,69 @@ fn rsa_number(seed: &str, bits: usize, first: u8) -> Vec<u8> {
     number[0] = number[0] & 0x7f | first;
     *number.last_mut().expect("it has bytes") |= 1;
     number
+}
+
+/// With an opaque token, of which the issuer's answer is the largest part.
+#[test]
+fn answers_of_an_issuer_made_to_cost_much() {
+    let members = |count: usize| (0..count).map(|at| format!("\"{at}\":0")).collect::<Vec<_>>().join(",");
+    let answers = [
+        ("nothing but that it is active", "\"a\":0".to_owned()),
+        ("as much as is read", format!("\"a\":\"{}\"", "a".repeat(6_100))),
+        ("more than is read", format!("\"a\":\"{}\"", "a".repeat(9_000))),
+        ("a long text of escapes", format!("\"a\":\"{}\"", "\\u00e9".repeat(1_000))),
+        ("members", members(240)),
+        ("too many members", members(600)),
+        ("small objects", format!("\"a\":[{}]", vec!["{\"\":0}"; 120].join(","))),
+        ("long groups", format!("\"groups\":[{}]", vec![format!("\"{}\"", ",".repeat(21)); 240].join(","))),
+        ("groups that are kept", format!("\"groups\":[{}]", vec![format!("\"{}\"", "a".repeat(12)); 240].join(","))),
+        ("many scopes", format!("\"scope\":\"{}\"", vec!["a"; 256].join(" "))),
+        ("long scopes", format!("\"scope\":\"{}\"", vec!["a".repeat(22); 256].join(" "))),
+        ("long audiences", format!("\"aud\":[{}]", vec![format!("\"{}\"", "a".repeat(56)); 99].join(","))),
+    ];
+    for (name, more) in answers {
+        let issuer = Issuer(format!("{{\"active\":true,\"sub\":\"u\",{more}}}"));
+        for (method, target) in [("POST", "/auth/validate"), ("GET", "/auth/forward")] {
+            let bearer = format!("Bearer {}", "+".repeat(2_048));
+            let asked = ask(method, target, &[("authorization", &bearer), ("x-forwarded-method", "GET")], b"");
+            let request = Request { method, target, headers: &asked, body: &asked };
+            let outside = Outside { outbound: &issuer, cache: &issuer };
+            let (status, meter) = measured(|| handle_asking(&request, &issuer, &issuer, outside, NOW).status);
+            assert!(matches!(status, 200 | 503), "{name}: {status}");
+            let bytes = meter.taken_bytes_max - meter.given_bytes;
+            println!("{bytes:>9} B, {:?}: {status} {name} {target}", meter.cpu);
+            assert!(bytes <= HEAP_BYTES_MAX && meter.cpu <= CPU_MAX, "{bytes} B, {:?}: {status} {name}", meter.cpu);
+        }
+    }
+}
+
+/// It says this, and its settings are all there is in the store.
+struct Issuer(String);
+
+impl Bucket for Issuer {
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
+        let settings = concat!(
+            r#"{"v":1,"peppers":[{"name":"p1","secret":"0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b"}],"#,
+            r#""introspection":{"url":"https://a/","client_id":"c","client_secret":"s","issuer":"i"}}"#
+        );
+        Ok((name == "settings").then(|| settings.as_bytes().to_vec()))
+    }
+}
+
+impl Outbound for Issuer {
+    fn ask(&self, _: &Question, bytes_max: usize) -> Result<Reply, StoreUnavailable> {
+        let mut body = Vec::with_capacity(bytes_max + READ_BYTES_MAX);
+        body.extend_from_slice(&self.0.as_bytes()[..self.0.len().min(bytes_max + 1)]);
+        Ok(Reply { status: 200, content_types: vec![b"application/json".to_vec()], body })
+    }
+}
+
+impl Cache for Issuer {
+    fn get(&self, _: &str) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn set(&self, _: &str, _: &[u8]) {}
 }
 
 fn check(mut costs: Vec<Cost>) {

@@ -110,6 +110,9 @@ pub struct Metrics {
     pub keys_stale: Level,
     pub key_sets_loaded: Count,
     pub key_sets_refused: Count,
+    pub introspections: Count,
+    pub introspections_failed: Count,
+    pub outbound_refused: Count,
     latency: [Latency; 2],
 }
 
@@ -178,6 +181,17 @@ impl Default for Metrics {
             keys_stale: new(&mut r, "keys_stale", "1 while the key files as they are now are refused, else 0"),
             key_sets_loaded: new(&mut r, "key_sets_loaded", "Times that changed key files came into force"),
             key_sets_refused: new(&mut r, "key_sets_refused", "Times that changed key files were refused"),
+            introspections: new(&mut r, "introspections", "Opaque tokens that the issuer was asked about"),
+            introspections_failed: new(
+                &mut r,
+                "introspections_failed",
+                "Of these, questions without an answer of status 200 in time",
+            ),
+            outbound_refused: new(
+                &mut r,
+                "outbound_refused",
+                "Requests of a component to an address that is not configured",
+            ),
             latency,
             registry: r,
         }

@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::clock::{Rarely, now_ms};
 use crate::config::{CandidateConfig, Config};
-use crate::keys::live::Live;
+use crate::keys::{self, live::Live};
 use crate::metrics::Metrics;
 use crate::serve::accept;
 use crate::serve::alone::Alone;
@@ -27,7 +27,7 @@ use crate::shadow::record::Recorder;
 use crate::shadow::redact::Redactor;
 use crate::shift::journal::Journal;
 use crate::show::admin::{self, Admin};
-use crate::side::candidate::Embedded;
+use crate::side::candidate::{Embedded, Grants, Introspection, Outbound};
 use crate::side::legacy::{Legacy, LegacyLimits};
 use crate::side::remote::Remote;
 use crate::side::{Candidate, Sides};
@@ -38,6 +38,11 @@ use self::machine::{Signals, bind, cache_home, connection_limits, log_to_stderr,
 static BUILT_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/auth-component.wasm"));
 /// Asks the store.
 static BUILT_STORE_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/auth-component-store.wasm"));
+/// Asks the store, and an issuer.
+static BUILT_INTROSPECTION_COMPONENT: &[u8] =
+    include_bytes!(concat!(env!("OUT_DIR"), "/auth-component-introspection.wasm"));
+/// Questions to an issuer at the same time.
+const INTROSPECTIONS_MAX: usize = 64;
 
 /// `shadow-proxy run`: returns after a drained SIGTERM or SIGINT.
 pub fn run(config: Config) -> anyhow::Result<()> {
@@ -53,8 +58,9 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         tracing::info!(weight_ppm, "the weight that the journal has is in force");
     }
     warn_of_development_keys(&config);
-    let keys = keys(&config, &metrics)?;
-    let candidate = candidate(&config, keys.clone(), Some(&config.data.join("compiled")))?;
+    let grants = grants(&config, &metrics)?;
+    let keys = grants.keys.clone();
+    let candidate = candidate(&config, grants, Some(&config.data.join("compiled")))?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), metrics.clone())?;
     let listener = bind(config.listen)?;
@@ -107,8 +113,8 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 /// `shadow-proxy check`: what only shows when it is loaded, still without a socket.
 pub fn check(config: &Config) -> anyhow::Result<()> {
     config.admin_token_file.as_deref().map(token_digest).transpose()?;
-    let keys = keys(config, &Arc::new(Metrics::default()))?;
-    candidate(config, keys, None).map(drop)
+    let grants = grants(config, &Arc::new(Metrics::default()))?;
+    candidate(config, grants, None).map(drop)
 }
 
 /// `shadow-proxy serve`: the component alone.
@@ -121,8 +127,8 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     };
     warn_of_development_keys(config);
     let metrics = Arc::new(Metrics::default());
-    let keys = keys(config, &metrics)?;
-    let component = Arc::new(load(file, config, keys, cache_home().as_deref())?);
+    let grants = grants(config, &metrics)?;
+    let component = Arc::new(load(file, config, grants, cache_home().as_deref())?);
     let listener = bind(config.listen)?;
     let listen = listener.local_addr()?;
     let limits = connection_limits(config.connections_max, config.idle, config.drain);
@@ -249,8 +255,17 @@ fn start_mirror(
     Ok((mirror, Some(shadow)))
 }
 
-fn keys(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Arc<Live>>> {
-    config.auth.as_ref().map(|sources| Live::start(sources.clone(), metrics.clone())).transpose()
+fn grants(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Grants> {
+    let Some(sources) = &config.auth else { return Ok(Grants::default()) };
+    let keys = Live::start(sources.clone(), metrics.clone())?;
+    let introspection = sources.introspection.as_ref().map(|keys::Introspection { deadline, endpoint, .. }| {
+        // An issuer that hangs takes at most half of the places for calls: the others know their keys without it.
+        let requests_max = (config.candidate_limits.calls_max / 2).clamp(1, INTROSPECTIONS_MAX);
+        let outbound = Outbound::new(endpoint.url.parse()?, *deadline, requests_max, metrics.clone())?;
+        let lifetime = Duration::from_secs(endpoint.cache_s_max.max(endpoint.negative_s));
+        anyhow::Ok(Arc::new(Introspection::new(outbound, lifetime)))
+    });
+    Ok(Grants { keys: Some(keys), introspection: introspection.transpose()? })
 }
 
 /// Also where RUST_LOG asks for errors alone: whoever made it so may not know whom the service lets in.
@@ -271,9 +286,9 @@ fn warn_of_development_keys(config: &Config) {
     }
 }
 
-fn candidate(config: &Config, keys: Option<Arc<Live>>, cache: Option<&Path>) -> anyhow::Result<Candidate> {
+fn candidate(config: &Config, grants: Grants, cache: Option<&Path>) -> anyhow::Result<Candidate> {
     let limits = &config.candidate_limits;
-    let embedded = |file| Ok(Candidate::Embedded(Arc::new(load(file, config, keys, cache)?)));
+    let embedded = |file| Ok(Candidate::Embedded(Arc::new(load(file, config, grants, cache)?)));
     match &config.candidate {
         CandidateConfig::Url(url) => {
             let limits = LegacyLimits {
@@ -289,20 +304,19 @@ fn candidate(config: &Config, keys: Option<Arc<Live>>, cache: Option<&Path>) -> 
     }
 }
 
-fn load(
-    file: Option<&Path>,
-    config: &Config,
-    keys: Option<Arc<Live>>,
-    cache: Option<&Path>,
-) -> anyhow::Result<Embedded> {
+fn load(file: Option<&Path>, config: &Config, grants: Grants, cache: Option<&Path>) -> anyhow::Result<Embedded> {
     let limits = config.candidate_limits.clone();
     let Some(file) = file else {
-        let built = if keys.is_some() { BUILT_STORE_COMPONENT } else { BUILT_COMPONENT };
+        let built = match &grants {
+            Grants { introspection: Some(_), .. } => BUILT_INTROSPECTION_COMPONENT,
+            Grants { keys: Some(_), .. } => BUILT_STORE_COMPONENT,
+            Grants { keys: None, .. } => BUILT_COMPONENT,
+        };
         ensure!(
             !built.is_empty(),
             "this shadow-proxy was built without the auth component: run `cargo ci component` and build again, or pass --component FILE"
         );
-        return Embedded::load(built, limits, keys, cache).map_err(said);
+        return Embedded::load(built, limits, grants, cache).map_err(said);
     };
     let bytes = std::fs::read(file)
         .with_context(|| format!("--component {} cannot be read; check the path", file.display()))?;
@@ -311,7 +325,7 @@ fn load(
         "--component {} is not WebAssembly; give a component built for wasi:http/proxy 0.2",
         file.display()
     );
-    let embedded = Embedded::load(&bytes, limits, keys, cache).map_err(said);
+    let embedded = Embedded::load(&bytes, limits, grants, cache).map_err(said);
     embedded.with_context(|| format!("--component {}", file.display()))
 }
 

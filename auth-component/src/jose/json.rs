@@ -65,6 +65,18 @@ impl Object {
         let at = self.0.iter().position(|(known, _)| known == name)?;
         Some(self.0.remove(at).1)
     }
+
+    /// Drops the others.
+    #[cfg(feature = "introspection")]
+    pub(crate) fn keep(&mut self, names: &[&str]) {
+        self.0.retain(|(name, _)| names.contains(&name.as_str()));
+    }
+}
+
+impl Serialize for Object {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
 }
 
 /// As it was read; how numbers are printed is the matter of the formatter.
@@ -78,7 +90,7 @@ impl Serialize for Json {
             Json::Number(Number::Fraction(value)) => serializer.serialize_f64(*value),
             Json::String(text) => serializer.serialize_str(text),
             Json::Array(elements) => serializer.collect_seq(elements),
-            Json::Object(members) => serializer.collect_map(members.iter()),
+            Json::Object(members) => members.serialize(serializer),
         }
     }
 }

@@ -23,17 +23,22 @@ impl<B: Bucket, O: Fn() -> Result<B, StoreUnavailable>> Opened<B, O> {
     pub fn by(open: O) -> Opened<B, O> {
         Opened { open, bucket: OnceCell::new() }
     }
+
+    /// # Errors
+    /// The store does not open it.
+    pub fn bucket(&self) -> Result<&B, StoreUnavailable> {
+        match self.bucket.get() {
+            Some(bucket) => Ok(bucket),
+            None => {
+                let opened = (self.open)()?;
+                Ok(self.bucket.get_or_init(|| opened))
+            }
+        }
+    }
 }
 
 impl<B: Bucket, O: Fn() -> Result<B, StoreUnavailable>> Bucket for Opened<B, O> {
     fn get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreUnavailable> {
-        let bucket = match self.bucket.get() {
-            Some(bucket) => bucket,
-            None => {
-                let opened = (self.open)()?;
-                self.bucket.get_or_init(|| opened)
-            }
-        };
-        bucket.get(name)
+        self.bucket()?.get(name)
     }
 }

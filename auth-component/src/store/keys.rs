@@ -7,6 +7,7 @@ use super::{Bucket, Settings};
 use crate::api_key::{ApiKey, Record, check, digest_hex, old_name};
 use crate::grant::{Grant, Keys, Origin, StoreUnavailable};
 
+#[derive(Clone, Copy)]
 pub struct StoreKeys<'a> {
     pub bucket: &'a dyn Bucket,
     pub settings: &'a Settings,
@@ -48,6 +49,12 @@ const STAND_IN: &str = concat!(
 );
 
 impl StoreKeys<'_> {
+    /// Whether it is an old key that the store has, in force or not.
+    #[cfg(feature = "introspection")]
+    pub(super) fn has_old(&self, key: &[u8]) -> Result<bool, StoreUnavailable> {
+        Ok(!self.old_records(key)?.is_empty())
+    }
+
     /// Of a key without an id, which is found by its digest under each pepper. All of them are tried, always.
     fn old_records(&self, key: &[u8]) -> Result<Vec<Record>, StoreUnavailable> {
         let name = |pepper: &Pepper| old_name(&pepper.name, &digest_hex(&pepper.secret, key));

@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 use serde::Deserialize;
 
 use super::Bucket;
+#[cfg(feature = "introspection")]
+use super::introspection::{Endpoint, RawEndpoint};
 use crate::api_key::Peppers;
 use crate::grant::StoreUnavailable;
 use crate::jose::{Algorithm, Policy};
@@ -14,6 +16,9 @@ use crate::parity::Parity;
 pub struct Settings {
     pub(super) peppers: Vec<Pepper>,
     pub(super) issuers: Vec<Issuer>,
+    /// Who can be asked about opaque tokens.
+    #[cfg(feature = "introspection")]
+    pub introspection: Option<Endpoint>,
     pub parity: Parity,
 }
 
@@ -45,6 +50,9 @@ pub enum SettingsDefect {
     /// More than 4 issuers, an unknown algorithm, a policy that lets nothing or too much through, or a name for its keys
     /// that is not 1 to 64 of `A-Za-z0-9._-`.
     Tokens,
+    /// A URL that is none, an empty or long text, or seconds beyond their limit.
+    #[cfg(feature = "introspection")]
+    Introspection,
     /// A switch that this program does not know.
     Parity,
 }
@@ -66,6 +74,9 @@ struct Raw {
     peppers: Vec<RawPepper>,
     #[serde(default)]
     tokens: Vec<RawIssuer>,
+    // An artifact without it refuses the member: tokens that are to be good would all be bad.
+    #[cfg(feature = "introspection")]
+    introspection: Option<RawEndpoint>,
     #[serde(default)]
     parity: Vec<String>,
 }
@@ -119,7 +130,15 @@ impl Settings {
             return Err(SettingsDefect::Version);
         }
         let parity = Parity::from_names(raw.parity.iter().map(String::as_str)).map_err(|_| SettingsDefect::Parity)?;
-        Ok(Settings { peppers: peppers(raw.peppers)?, issuers: issuers(raw.tokens)?, parity })
+        #[cfg(feature = "introspection")]
+        let introspection = raw.introspection.map(|raw| raw.read().ok_or(SettingsDefect::Introspection)).transpose()?;
+        Ok(Settings {
+            peppers: peppers(raw.peppers)?,
+            issuers: issuers(raw.tokens)?,
+            #[cfg(feature = "introspection")]
+            introspection,
+            parity,
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use super::{Bucket, Settings};
 use crate::grant::{Expiry, Grant, StoreUnavailable, Tokens};
 use crate::jose::{self, Algorithm, Jwks, Origin, Policy};
 
+#[derive(Clone, Copy)]
 pub struct StoreTokens<'a> {
     pub bucket: &'a dyn Bucket,
     pub settings: &'a Settings,

@@ -7,6 +7,7 @@ mod contract;
 mod document;
 mod held;
 mod issuers;
+mod opaque;
 mod records;
 mod settings;
 mod unavailable;

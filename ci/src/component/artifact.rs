@@ -36,8 +36,9 @@ const KEYS: Memory = Memory { stack_bytes: 32 << 10, initial_bytes: 128 << 10 };
 const TOKENS: Memory = Memory { stack_bytes: 64 << 10, initial_bytes: 640 << 10 };
 
 const STORE: &[&str] = &["wasi:keyvalue/store"];
+const STORE_AND_OUTBOUND: &[&str] = &["wasi:keyvalue/store", "wasi:http/outgoing-handler"];
 
-pub(crate) const ARTIFACTS: [Artifact; 3] = [
+pub(crate) const ARTIFACTS: [Artifact; 4] = [
     Artifact {
         name: "auth-component-keys",
         features: "",
@@ -61,6 +62,14 @@ pub(crate) const ARTIFACTS: [Artifact; 3] = [
         memory: TOKENS,
         is_embedded: true,
         grants: STORE,
+    },
+    Artifact {
+        name: "auth-component-introspection",
+        features: "introspection",
+        bytes_max: 600_000,
+        memory: TOKENS,
+        is_embedded: true,
+        grants: STORE_AND_OUTBOUND,
     },
 ];
 

@@ -24,7 +24,7 @@ const HOMES: [(&str, &[&str]); 8] = [
     ("auth_component", &["keys/", "config/auth.rs"]),
     ("wasmtime*", &["side/candidate/", "side/candidate.rs"]),
     ("hyper_util::client", &["side/legacy.rs"]),
-    ("reqwest", &["side/remote.rs", "operator.rs", "operator/"]),
+    ("reqwest", &["side/remote.rs", "side/candidate/outbound.rs", "operator.rs", "operator/"]),
     ("axum", &["serve/accept.rs", "show/admin.rs"]),
     ("rusqlite", &["shadow/record.rs"]),
     ("prometheus_client", &["metrics.rs"]),

@@ -1,13 +1,19 @@
 //! The table `[auth]`: keys from files instead of those for development.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
 use auth_component::Switch;
 use auth_component::jose::{Algorithm, Policy};
-use auth_component::store::ISSUERS_MAX;
+use auth_component::store::{CACHE_S_MAX, Endpoint as ComponentEndpoint, ISSUERS_MAX, NEGATIVE_S_MAX};
+use http::Uri;
 
-use crate::keys::{Issuer, Sources, Tokens};
+use crate::keys::{Endpoint, Introspection, Issuer, Sources, Tokens};
 
 use super::reader::Section;
 
+/// What the component waits for at most.
+const DEADLINE_MS_MAX: u64 = 10_000;
 const DAY_S: u64 = 86_400;
 /// The end of the year 9999: no limit.
 const LAST_S: u64 = 253_402_300_799;
@@ -31,8 +37,45 @@ pub fn read(root: &mut Section) -> Option<Sources> {
             read
         })
         .collect();
+    let introspection = read_introspection(&mut section);
     section.close(root);
-    Some(Sources { keys: keys?, peppers: peppers?, issuers: issuers?, parity })
+    Some(Sources { keys: keys?, peppers: peppers?, issuers: issuers?, introspection, parity })
+}
+
+/// None where the table is empty or wrong.
+fn read_introspection(auth: &mut Section) -> Option<Introspection> {
+    let mut introspection = auth.section("introspection");
+    if introspection.is_empty() {
+        introspection.close(auth);
+        return None;
+    }
+    let owned = |text: &str| short(text).map(str::to_owned);
+    let url = introspection.required("url", "\"https://issuer.example/oauth2/introspect\"", endpoint_url);
+    let client_id = introspection.required("client_id", "\"gateway\"", owned);
+    let secret_file = introspection.needed_file("client_secret_file");
+    let issuer = introspection.required("issuer", "\"https://issuer.example\"", owned);
+    let audiences = introspection.list("audiences", "[\"https://api.example\"]", owned).unwrap_or_default();
+    let cache_s_max = introspection.number("cache_s_max", 60, 0..=CACHE_S_MAX, "seconds");
+    let negative_s = introspection.number("negative_s", 5, 0..=NEGATIVE_S_MAX, "seconds");
+    let deadline_ms = introspection.number("deadline_ms", 500, 1..=DEADLINE_MS_MAX, "milliseconds");
+    introspection.close(auth);
+    let endpoint = Endpoint { url: url?, client_id: client_id?, issuer: issuer?, audiences, cache_s_max, negative_s };
+    Some(Introspection { secret_file: secret_file?, deadline: Duration::from_millis(deadline_ms), endpoint })
+}
+
+/// As a component reads it, and never in plain text to another machine: the secret and the tokens are in what is asked.
+fn endpoint_url(text: &str) -> Result<String, String> {
+    let uri: Uri = text.parse().map_err(|_| "is not a URL".to_owned())?;
+    if !ComponentEndpoint::is_url(text) {
+        return Err("is not https://HOST:PORT/PATH".to_owned());
+    }
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let is_here = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+    if uri.scheme_str() == Some("https") || is_here {
+        Ok(text.to_owned())
+    } else {
+        Err("is plain http to another machine, which would show it secret and tokens to whoever listens".to_owned())
+    }
 }
 
 fn read_issuer(issuer: &mut Section) -> Option<Issuer> {

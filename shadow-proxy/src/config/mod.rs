@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use http::Uri;
 
-use crate::keys::{Files, Sources};
+use crate::keys::{Files, Introspection, Sources};
 use crate::serve::answer::{FrontLimits, Repeatable};
 use crate::shadow::compare::DecisionField;
 use crate::shadow::endpoint::Endpoints;
@@ -130,8 +130,10 @@ fn read(root: &mut Section) -> Option<Config> {
     if auth.is_some() && matches!(candidate, Some(CandidateConfig::Url(_))) {
         root.wrong("auth", "stands beside candidate.url, whose keys are its own", "[candidate] without url");
     }
+    let introspection = auth.as_ref().and_then(|auth| auth.introspection.as_ref());
+    let issuer = introspection.and_then(|introspection| read_issuer(root, introspection, &candidate_limits));
     for address in [listen, admin].into_iter().flatten() {
-        refuse_own(root, address, legacy.as_ref(), candidate.as_ref());
+        refuse_own(root, address, legacy.as_ref(), candidate.as_ref(), issuer.as_ref());
     }
     let mirror = read_mirror(root, drain);
 
@@ -212,6 +214,18 @@ fn read_candidate(
         (None, None) => CandidateConfig::Built,
     };
     (Some(candidate), limits, connect, repeatable)
+}
+
+/// Where it is asked, in time for the component to answer.
+fn read_issuer(root: &mut Section, introspection: &Introspection, candidate: &Limits) -> Option<Uri> {
+    if introspection.deadline >= candidate.deadline {
+        root.wrong(
+            "auth.introspection.deadline_ms",
+            "is not below candidate.deadline_ms, so that no time is left to answer when the issuer does not",
+            "deadline_ms = 500",
+        );
+    }
+    introspection.endpoint.url.parse().ok()
 }
 
 fn read_limits(section: &mut Section, body_bytes_max: usize) -> Limits {
@@ -297,9 +311,15 @@ fn cores() -> u64 {
 }
 
 /// A proxy in front of itself would ask itself until it runs out of connections.
-fn refuse_own(root: &mut Section, address: SocketAddr, legacy: Option<&Uri>, candidate: Option<&CandidateConfig>) {
+fn refuse_own(
+    root: &mut Section,
+    address: SocketAddr,
+    legacy: Option<&Uri>,
+    candidate: Option<&CandidateConfig>,
+    issuer: Option<&Uri>,
+) {
     let candidate = if let Some(CandidateConfig::Url(url)) = candidate { Some(url) } else { None };
-    for (key, url) in [("legacy.url", legacy), ("candidate.url", candidate)] {
+    for (key, url) in [("legacy.url", legacy), ("candidate.url", candidate), ("auth.introspection.url", issuer)] {
         if url.is_some_and(|url| is_own(address, url)) {
             root.wrong(
                 key,

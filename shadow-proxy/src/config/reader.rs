@@ -41,7 +41,7 @@ impl Section {
             None => Table::new(),
             Some(Value::Table(table)) => table,
             Some(other) => {
-                self.wrong_value(key, &other, "is not a table", &format!("[{key}]"));
+                self.wrong_value(key, &other, "is not a table", &format!("[{}{key}]", self.prefix));
                 Table::new()
             }
         };

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,19 @@ pub fn read(file: File, path: &Path, bytes_max: u64) -> anyhow::Result<Vec<u8>> 
         path.display()
     );
     Ok(content)
+}
+
+/// The same of a file that is a secret: nobody but its user may read or write it.
+pub fn read_secret(file: File, path: &Path, bytes_max: u64) -> anyhow::Result<Vec<u8>> {
+    let mode = file.metadata()?.permissions().mode();
+    ensure!(
+        mode & 0o077 == 0,
+        "{} can be read or written by others (mode {:o}); run `chmod 600 {}`",
+        path.display(),
+        mode & 0o777,
+        path.display()
+    );
+    read(file, path, bytes_max)
 }
 
 /// Whoever reads the file sees all of the old content or all of the new one, also after a crash. It is for this user alone.

@@ -125,8 +125,9 @@ struct Stamps(Vec<Option<[i64; 6]>>);
 
 impl Stamps {
     fn of(sources: &Sources) -> Stamps {
-        let Sources { keys, peppers, issuers, parity: _ } = sources;
-        let files = [keys, peppers].into_iter().chain(issuers.iter().map(|issuer| &issuer.jwks));
+        let Sources { keys, peppers, issuers, introspection, parity: _ } = sources;
+        let secret = introspection.iter().map(|introspection| &introspection.secret_file);
+        let files = [keys, peppers].into_iter().chain(issuers.iter().map(|issuer| &issuer.jwks)).chain(secret);
         Stamps(files.map(|file| stamp(file)).collect())
     }
 }

@@ -6,6 +6,7 @@
 mod disk;
 
 mod file;
+mod introspection;
 mod peppers;
 
 pub mod live;
@@ -17,6 +18,7 @@ pub mod list;
 pub mod moment;
 
 pub use file::{Records, read};
+pub use introspection::{Endpoint, Introspection};
 pub use peppers::Peppers;
 pub use set::{Bucket, Issuer, Set, Sources, Tokens};
 

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
@@ -75,15 +74,7 @@ impl Peppers {
     }
 
     fn of(file: File, path: &Path) -> anyhow::Result<Peppers> {
-        let mode = file.metadata()?.permissions().mode();
-        ensure!(
-            mode & 0o077 == 0,
-            "{} can be read or written by others (mode {:o}); run `chmod 600 {}`",
-            path.display(),
-            mode & 0o777,
-            path.display()
-        );
-        let content = disk::read(file, path, BYTES_MAX)?;
+        let content = disk::read_secret(file, path, BYTES_MAX)?;
         parse(&content).with_context(|| path.display().to_string())
     }
 
@@ -170,6 +161,8 @@ fn bytes(hex: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     fn document(peppers: &str) -> String {

@@ -8,7 +8,7 @@ use auth_component::jose::{Jwks, Origin};
 use serde::Serialize;
 
 use super::peppers::Written;
-use super::{Peppers, disk, file};
+use super::{Introspection, Peppers, disk, file, introspection};
 
 /// Where keys come from: the table `[auth]`.
 #[derive(Clone)]
@@ -17,6 +17,8 @@ pub struct Sources {
     pub peppers: PathBuf,
     /// Whose tokens are good; none: no token is.
     pub issuers: Vec<Issuer>,
+    /// Who is asked about opaque tokens; none: no such token is good.
+    pub introspection: Option<Introspection>,
     /// In what the component answers like the service it replaces.
     pub parity: Vec<String>,
 }
@@ -59,6 +61,9 @@ struct Settings<'a> {
     v: u32,
     peppers: Vec<Written>,
     tokens: Vec<NamedTokens<'a>>,
+    // A component that asks nobody does not know the member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    introspection: Option<introspection::Written<'a>>,
     parity: &'a [String],
 }
 
@@ -77,7 +82,7 @@ impl Set {
     /// # Errors
     /// One of the files is not good, or they do not fit each other. Never with their content.
     pub fn read(sources: &Sources) -> anyhow::Result<Set> {
-        let Sources { keys, peppers, issuers, parity } = sources;
+        let Sources { keys, peppers, issuers, introspection, parity } = sources;
         let peppers = Peppers::read(peppers)?;
         let records = file::read(keys)?;
         if let Some((at, record)) =
@@ -96,7 +101,9 @@ impl Set {
             settings.push((name(at), read_jwks(&issuer.jwks)?));
         }
         let tokens = (1..).zip(issuers).map(|(at, issuer)| NamedTokens { jwks: name(at), tokens: &issuer.tokens });
-        let value = Settings { v: VERSION, peppers: peppers.written(), tokens: tokens.collect(), parity };
+        let introspection = introspection.as_ref().map(Introspection::read).transpose()?;
+        let (peppers, tokens) = (peppers.written(), tokens.collect());
+        let value = Settings { v: VERSION, peppers, tokens, introspection, parity };
         let value = serde_json::to_vec(&value).expect("it has string keys and no failing serializer");
         if let Err(defect) = auth_component::store::Settings::parse(&value) {
             bail!("[auth] is more than a component reads ({defect:?}); give fewer issuers, or shorter lists");

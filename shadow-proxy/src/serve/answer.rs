@@ -48,7 +48,7 @@ pub struct FrontLimits {
 /// Which calls may be asked again of legacy after the candidate failed on them.
 #[derive(Clone, Debug)]
 pub enum Repeatable {
-    /// All: the candidate cannot reach anything outside itself, so a failed call had no effect.
+    /// All: the candidate can change nothing outside itself, so a failed call had no effect.
     All,
     /// Safe methods (RFC 9110 §9.2.1) and these paths.
     Only(Vec<String>),

@@ -93,7 +93,11 @@ fn every_key_is_in_the_table() {
 /// The keys that are read: `let mut limits = root.section("limits")` names a variable, `limits.millis("idle_ms", …)` a
 /// key of it.
 fn keys(source: &str) -> Vec<String> {
-    let mut sections = BTreeMap::from([("root", String::new()), ("issuer", "auth.issuers[0].".to_owned())]);
+    let mut sections = BTreeMap::from([
+        ("root", String::new()),
+        ("issuer", "auth.issuers[0].".to_owned()),
+        ("introspection", "auth.introspection.".to_owned()),
+    ]);
     let mut keys = Vec::new();
     for line in source.lines() {
         if let Some((before, name)) = line.split_once(" = root.section(\"") {

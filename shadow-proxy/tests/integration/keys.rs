@@ -37,6 +37,10 @@ impl KeyFolder {
         self.0.path().join("keys.db.json")
     }
 
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
     pub(crate) fn pepper_file(&self) -> PathBuf {
         self.0.path().join("peppers.json")
     }
@@ -458,7 +462,7 @@ async fn every_call_sees_the_keys_in_force_even_of_an_instance_that_keeps_a_buck
 }
 
 /// A component alone, with the keys of a folder; `more` is TOML before the first table.
-async fn serve(folder: &KeyFolder, more: &str, arguments: &[&str]) -> Process {
+pub(crate) async fn serve(folder: &KeyFolder, more: &str, arguments: &[&str]) -> Process {
     let config = folder.0.path().join("config.toml");
     fs::write(&config, format!("{more}{}", folder.config())).expect("a file");
     let mut command = Command::new(BINARY);
@@ -468,7 +472,7 @@ async fn serve(folder: &KeyFolder, more: &str, arguments: &[&str]) -> Process {
     started.unwrap_or_else(|ended| panic!("serve does not start: {ended:?}"))
 }
 
-fn hostile() -> &'static str {
+pub(crate) fn hostile() -> &'static str {
     static PATH: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     PATH.get_or_init(|| crate::world::hostile_guest().display().to_string())
 }

@@ -304,7 +304,7 @@ pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-async fn node() -> Process {
+pub(crate) async fn node() -> Process {
     let folder = repository("legacy-stub");
     assert!(folder.join("node_modules").exists(), "legacy-stub has no packages; run `npm ci` in legacy-stub");
     let mut command = Command::new("node");
@@ -320,14 +320,14 @@ fn confined(blocks: u32) -> Command {
     command
 }
 
-fn closed_port() -> socket2::Socket {
+pub(crate) fn closed_port() -> socket2::Socket {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
     let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
     socket.bind(&any.into()).expect("a free port");
     socket
 }
 
-fn address(socket: &socket2::Socket) -> SocketAddr {
+pub(crate) fn address(socket: &socket2::Socket) -> SocketAddr {
     socket.local_addr().ok().and_then(|address| address.as_socket()).expect("it is bound")
 }
 

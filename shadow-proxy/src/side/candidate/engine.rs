@@ -50,8 +50,8 @@ pub fn engine(limits: &Limits) -> Result<Engine> {
 }
 
 /// Links the whole of WASI 0.2 over a context that grants nothing: a component built with the standard library
-/// imports files and sockets without using them, and finds none if it does. Buckets are there for whom they are
-/// configured.
+/// imports files, sockets and outbound HTTP without using them, and finds none if it does. Buckets, and the one address that
+/// may be asked, are there for whom they are configured.
 pub fn link(engine: &Engine, component: &Component) -> Result<ProxyPre<Guest>> {
     let mut linker = Linker::<Guest>::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;

@@ -1,11 +1,17 @@
-//! wasi:keyvalue/store over the keys in force: everything is in memory, and nothing can be written.
+//! wasi:keyvalue/store over the keys in force, to which nothing can be written, and a bucket in which a component keeps what
+//! it was told. Everything is in memory.
 //!
 //! Two drafts are in use; they differ in the cursor of `list-keys`.
+
+pub mod volatile;
+
+use std::time::Instant;
 
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTableError};
 
 use crate::keys;
 
+use self::volatile::Volatile;
 use super::limits::Guest;
 
 mod draft {
@@ -47,6 +53,17 @@ pub struct KeyValue<'a> {
     pub table: &'a mut ResourceTable,
     /// In force when the call began, so that what is read during one call fits together.
     pub set: Option<&'a keys::Set>,
+    /// The bucket that it may write to; it lists no names, for each is a question that somebody asked.
+    pub kept: Option<&'a Volatile>,
+}
+
+/// The name of the bucket for what is kept.
+const KEPT: &str = "auth-cache";
+
+/// What a name stands for.
+enum Named<'a> {
+    Keys(&'a keys::Bucket),
+    Kept(&'a Volatile),
 }
 
 /// An open bucket is a name: what is behind it is for each call to say.
@@ -70,21 +87,51 @@ impl KeyValue<'_> {
         Ok(self.table.push(Bucket(name))?)
     }
 
-    fn bucket(&self, bucket: &Resource<Bucket>) -> Result<&keys::Bucket, Error> {
+    fn bucket(&self, bucket: &Resource<Bucket>) -> Result<Named<'_>, Error> {
         self.named(&self.table.get(bucket)?.0)
     }
 
-    fn named(&self, name: &str) -> Result<&keys::Bucket, Error> {
-        self.set.and_then(|set| set.bucket(name)).ok_or(Error::NoSuchStore)
+    fn named(&self, name: &str) -> Result<Named<'_>, Error> {
+        let named = match name {
+            KEPT => self.kept.map(Named::Kept),
+            _ => self.set.and_then(|set| set.bucket(name)).map(Named::Keys),
+        };
+        named.ok_or(Error::NoSuchStore)
     }
 
-    fn value(&self, bucket: &Resource<Bucket>, key: &str) -> Result<Option<&[u8]>, Error> {
-        Ok(self.bucket(bucket)?.get(key))
+    fn value(&self, bucket: &Resource<Bucket>, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        Ok(match self.bucket(bucket)? {
+            Named::Keys(bucket) => bucket.get(key).map(<[u8]>::to_vec),
+            Named::Kept(bucket) => bucket.get(key, Instant::now()),
+        })
+    }
+
+    fn keep(&self, bucket: &Resource<Bucket>, key: &str, value: Vec<u8>) -> Result<(), Error> {
+        self.kept(bucket)?.set(key, value, Instant::now()).map_err(Error::Other)
+    }
+
+    fn forget(&self, bucket: &Resource<Bucket>, key: &str) -> Result<(), Error> {
+        self.kept(bucket)?.remove(key);
+        Ok(())
+    }
+
+    fn kept(&self, bucket: &Resource<Bucket>) -> Result<&Volatile, Error> {
+        match self.bucket(bucket)? {
+            Named::Keys(_) => Err(Error::AccessDenied),
+            Named::Kept(bucket) => Ok(bucket),
+        }
+    }
+
+    fn listed(&self, bucket: &Resource<Bucket>) -> Result<&keys::Bucket, Error> {
+        match self.bucket(bucket)? {
+            Named::Keys(bucket) => Ok(bucket),
+            Named::Kept(_) => Err(Error::AccessDenied),
+        }
     }
 
     /// The names from this place on, and whether there are more.
     fn page(&self, bucket: &Resource<Bucket>, at: usize) -> Result<(Vec<String>, bool), Error> {
-        let bucket = self.bucket(bucket)?;
+        let bucket = self.listed(bucket)?;
         let page: Vec<String> = bucket.keys_from(at).take(PAGE).map(str::to_owned).collect();
         let has_more = bucket.len() > at.saturating_add(page.len());
         Ok((page, has_more))
@@ -111,19 +158,19 @@ macro_rules! store {
 
         impl $draft::wasi::keyvalue::store::HostBucket for KeyValue<'_> {
             fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Option<Vec<u8>>, Error> {
-                Ok(self.value(&bucket, &key)?.map(<[u8]>::to_vec))
+                self.value(&bucket, &key)
             }
 
             fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Result<bool, Error> {
                 Ok(self.value(&bucket, &key)?.is_some())
             }
 
-            fn set(&mut self, _: Resource<Bucket>, _: String, _: Vec<u8>) -> Result<(), Error> {
-                Err(Error::AccessDenied)
+            fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Result<(), Error> {
+                self.keep(&bucket, &key, value)
             }
 
-            fn delete(&mut self, _: Resource<Bucket>, _: String) -> Result<(), Error> {
-                Err(Error::AccessDenied)
+            fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Result<(), Error> {
+                self.forget(&bucket, &key)
             }
 
             fn list_keys(
@@ -151,7 +198,7 @@ store!(draft, u64, |store: &KeyValue, bucket: &Resource<Bucket>, cursor: Option<
 });
 
 store!(draft2, String, |store: &KeyValue, bucket: &Resource<Bucket>, cursor: Option<String>| {
-    let at = cursor.map_or(Ok(0), |last| Ok::<_, Error>(store.bucket(bucket)?.behind(&last)))?;
+    let at = cursor.map_or(Ok(0), |last| Ok::<_, Error>(store.listed(bucket)?.behind(&last)))?;
     let (keys, has_more) = store.page(bucket, at)?;
     let next = keys.last().filter(|_| has_more).cloned();
     Ok::<_, Error>((keys, next))
@@ -181,7 +228,8 @@ mod tests {
             })
         };
         files.change(add_all).expect("they can be made");
-        Set::read(&Sources { keys, peppers, issuers: Vec::new(), parity: Vec::new() }).expect("they were written")
+        Set::read(&Sources { keys, peppers, issuers: Vec::new(), introspection: None, parity: Vec::new() })
+            .expect("they were written")
     }
 
     fn refused<T>(_: Error) -> T {
@@ -196,7 +244,7 @@ mod tests {
     fn what_is_configured_can_be_read_and_nothing_can_be_written() {
         let set = set();
         let mut table = ResourceTable::new();
-        let mut store = KeyValue { table: &mut table, set: Some(&set) };
+        let mut store = KeyValue { table: &mut table, set: Some(&set), kept: None };
         for unknown in ["", "default", "auth-key", "auth-keys/", "AUTH-KEYS"] {
             assert!(matches!(store.open(unknown.to_owned()), Err(Error::NoSuchStore)), "{unknown}");
         }
@@ -213,15 +261,39 @@ mod tests {
         let settings: serde_json::Value = serde_json::from_slice(&settings).expect("it is JSON");
         assert_eq!((&settings["v"], &settings["tokens"]), (&1.into(), &serde_json::json!([])));
         assert_eq!(settings["peppers"][0]["name"], "p1");
-        let mut without = KeyValue { table: &mut table, set: None };
+        let mut without = KeyValue { table: &mut table, set: None, kept: None };
         assert!(matches!(without.open("auth-keys".to_owned()), Err(Error::NoSuchStore)));
+    }
+
+    #[test]
+    fn what_was_kept_can_be_read_written_and_not_listed() {
+        let set = set();
+        let mut table = ResourceTable::new();
+        let kept = Volatile::new(std::time::Duration::from_secs(3_600));
+        let mut store = KeyValue { table: &mut table, set: Some(&set), kept: None };
+        assert!(open(&mut store, "auth-cache").is_none(), "only where it is granted");
+        let mut store = KeyValue { table: &mut table, set: Some(&set), kept: Some(&kept) };
+        let rep = open(&mut store, "auth-cache").expect("it is granted").rep();
+        let again = || Resource::new_borrow(rep);
+        let name = || "a".to_owned();
+        assert!(matches!(store.get(again(), name()), Ok(None)));
+        assert!(store.set(again(), name(), b"b".to_vec()).is_ok());
+        assert!(matches!(store.exists(again(), name()), Ok(true)));
+        assert_eq!(store2::HostBucket::get(&mut store, again(), name()).ok().flatten(), Some(b"b".to_vec()));
+        assert!(matches!(store.list_keys(again(), None), Err(Error::AccessDenied)));
+        assert!(matches!(store2::HostBucket::list_keys(&mut store, again(), Some(name())), Err(Error::AccessDenied)));
+        assert!(store.delete(again(), name()).is_ok());
+        assert!(matches!(store.get(again(), name()), Ok(None)));
+        assert!(matches!(store.set(again(), name(), vec![0; 5_000]), Err(Error::Other(_))));
+        let keys = open(&mut store, "auth-keys").expect("it is configured");
+        assert!(matches!(store.set(keys, name(), Vec::new()), Err(Error::AccessDenied)), "of the others none is");
     }
 
     #[test]
     fn all_names_are_listed_once_page_by_page_in_both_drafts() {
         let set = set();
         let mut table = ResourceTable::new();
-        let mut store = KeyValue { table: &mut table, set: Some(&set) };
+        let mut store = KeyValue { table: &mut table, set: Some(&set), kept: None };
         let rep = open(&mut store, "auth-keys").expect("it is configured").rep();
         let bucket = || Resource::new_borrow(rep);
         let (mut names, mut cursor, mut pages) = (Vec::new(), None, 0);

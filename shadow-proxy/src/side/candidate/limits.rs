@@ -1,6 +1,5 @@
 //! What a guest may use, and the state of a store that enforces it.
 
-use std::future::Future;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +8,13 @@ use rustix::time::ClockId;
 use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{
-    Error, RequestOptions, Result, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
-};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::keys::Set;
-use crate::keys::live::Live;
 
+use super::Grants;
 use super::keyvalue::KeyValue;
+use super::outbound::Door;
 
 /// How long an instance lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +34,7 @@ impl Instances {
 impl FromStr for Instances {
     type Err = String;
 
-    fn from_str(text: &str) -> std::result::Result<Instances, String> {
+    fn from_str(text: &str) -> Result<Instances, String> {
         let reuse = text.strip_prefix("reuse=").and_then(|calls| calls.parse().ok()).filter(|&calls| calls > 0);
         match (text, reuse) {
             ("fresh", _) => Ok(Instances::Fresh),
@@ -69,13 +67,13 @@ const HOSTCALL_BYTES_MAX: usize = 8 << 20;
 /// Handles a guest may hold, and entries of the resource table.
 const HANDLES_MAX: usize = 256;
 
-/// The state of one store. Nothing in it reaches outside: no files, no sockets, no environment.
+/// The state of one store. Nothing in it reaches outside but by its grants: no files, no sockets, no environment.
 pub struct Guest {
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    outbound: NoOutbound,
-    keys: Option<Arc<Live>>,
+    door: Door,
+    grants: Grants,
     /// In force when this call began.
     set: Option<Arc<Set>>,
     memory_bytes_max: usize,
@@ -88,15 +86,15 @@ pub struct Guest {
 }
 
 impl Guest {
-    pub fn new(limits: &Limits, keys: Option<Arc<Live>>) -> Guest {
+    pub fn new(limits: &Limits, grants: Grants) -> Guest {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
         Guest {
             table,
             wasi: WasiCtx::builder().build(),
             http: WasiHttpCtx::new(),
-            outbound: NoOutbound,
-            keys,
+            door: Door(grants.introspection.as_ref().map(|introspection| introspection.outbound.clone())),
+            grants,
             set: None,
             memory_bytes_max: limits.memory_bytes_max,
             memory_refused: false,
@@ -109,7 +107,7 @@ impl Guest {
     fn arm(&mut self, cpu_max: Duration) {
         self.cpu_left = cpu_max;
         self.cpu_seen = None;
-        self.set = self.keys.as_ref().map(|keys| keys.set());
+        self.set = self.grants.keys.as_ref().map(|keys| keys.set());
     }
 
     /// Until the next call: keys that are no longer in force are not kept for it.
@@ -129,7 +127,8 @@ impl Guest {
     }
 
     pub fn key_value(&mut self) -> KeyValue<'_> {
-        KeyValue { table: &mut self.table, set: self.set.as_deref() }
+        let kept = self.grants.introspection.as_ref().map(|introspection| &introspection.kept);
+        KeyValue { table: &mut self.table, set: self.set.as_deref(), kept }
     }
 
     pub fn live_resources(&self) -> bool {
@@ -184,21 +183,7 @@ impl WasiView for Guest {
 
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.outbound }
-    }
-}
-
-struct NoOutbound;
-
-impl WasiHttpHooks for NoOutbound {
-    fn send_request(
-        &mut self,
-        _request: http::Request<WasiBody>,
-        _options: Option<RequestOptions>,
-        _done: Box<dyn Future<Output = Result<()>> + Send>,
-    ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<()>> + Send>)>> + Send>
-    {
-        Box::new(async { Err(Error::HttpRequestDenied) })
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.door }
     }
 }
 
@@ -218,7 +203,7 @@ mod tests {
             tick,
             body_bytes_max: 0,
         };
-        let mut guest = Guest::new(&limits, None);
+        let mut guest = Guest::new(&limits, Grants::default());
         guest.arm(tick);
         assert!(!guest.is_out_of_cpu(), "the first tick says nothing");
         let start = thread_cpu();

@@ -5,10 +5,12 @@ mod call;
 mod engine;
 mod keyvalue;
 mod limits;
+mod outbound;
 mod stock;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
@@ -19,19 +21,41 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use crate::exchange::{Answer, Call, Failure};
 use crate::keys::live::Live;
 
+use self::keyvalue::volatile::Volatile;
 use self::limits::Guest;
 pub use self::limits::{Instances, Limits};
+pub use self::outbound::Outbound;
 use self::stock::Stock;
 
 /// A loaded component, ready to answer. Shared by all threads.
 pub struct Embedded {
     pre: ProxyPre<Guest>,
     limits: Limits,
-    /// What it may look up; none: every bucket is unknown.
-    keys: Option<Arc<Live>>,
+    grants: Grants,
     stock: Arc<Stock>,
     /// One permit for each call in progress: what is beyond the pool is refused at once instead of waiting for it.
     slots: Semaphore,
+}
+
+/// What a component may reach beyond itself: nothing, unless it is named here.
+#[derive(Clone, Default)]
+pub struct Grants {
+    /// What it may look up; none: every bucket is unknown.
+    pub keys: Option<Arc<Live>>,
+    pub introspection: Option<Arc<Introspection>>,
+}
+
+/// The one address that a component may ask, and where it keeps the answers.
+pub struct Introspection {
+    outbound: Arc<Outbound>,
+    kept: Volatile,
+}
+
+impl Introspection {
+    /// Nothing is kept longer than `lifetime`.
+    pub fn new(outbound: Outbound, lifetime: Duration) -> Introspection {
+        Introspection { outbound: Arc::new(outbound), kept: Volatile::new(lifetime) }
+    }
 }
 
 impl Embedded {
@@ -39,12 +63,12 @@ impl Embedded {
     ///
     /// # Errors
     /// The bytes are no component, it imports what this host does not offer, or it does not start.
-    pub fn load(bytes: &[u8], limits: Limits, keys: Option<Arc<Live>>, cache: Option<&Path>) -> Result<Embedded> {
+    pub fn load(bytes: &[u8], limits: Limits, grants: Grants, cache: Option<&Path>) -> Result<Embedded> {
         let engine = engine::engine(&limits)?;
         let component = cache::compiled(&engine, bytes, cache)?;
         let pre = engine::link(&engine, &component)?;
         let (stock, slots) = (Arc::new(Stock::new(&limits)), Semaphore::new(limits.calls_max));
-        let embedded = Embedded { pre, stock, slots, keys, limits };
+        let embedded = Embedded { pre, stock, slots, grants, limits };
         engine::start_ticker(&engine, embedded.limits.tick);
         embedded.prove_it_starts()?;
         Ok(embedded)
@@ -68,11 +92,12 @@ impl Embedded {
             Some(instance) if self.limits.instances.may_serve_again(instance.calls) => return self.stock.put(instance),
             used => used,
         };
-        let (pre, limits, keys, stock) = (self.pre.clone(), self.limits.clone(), self.keys.clone(), self.stock.clone());
+        let (pre, limits, stock) = (self.pre.clone(), self.limits.clone(), self.stock.clone());
+        let grants = self.grants.clone();
         tokio::spawn(async move {
             drop(used);
             if !stock.is_full()
-                && let Ok(instance) = stock::Instance::new(&pre, &limits, keys).await
+                && let Ok(instance) = stock::Instance::new(&pre, &limits, grants).await
             {
                 stock.put(instance);
             }
@@ -80,7 +105,7 @@ impl Embedded {
     }
 
     async fn instantiate(&self) -> std::result::Result<stock::Instance, Failure> {
-        stock::Instance::new(&self.pre, &self.limits, self.keys.clone()).await.map_err(|error| {
+        stock::Instance::new(&self.pre, &self.limits, self.grants.clone()).await.map_err(|error| {
             if error.is::<wasmtime::PoolConcurrencyLimitError>() {
                 Failure::Busy
             } else {
@@ -96,7 +121,7 @@ impl Embedded {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         runtime.block_on(async {
             for _ in 0..self.stock.capacity() {
-                let instance = stock::Instance::new(&self.pre, &self.limits, self.keys.clone()).await.context(
+                let instance = stock::Instance::new(&self.pre, &self.limits, self.grants.clone()).await.context(
                     "the component cannot be instantiated; does it need more than candidate.memory_bytes_max?",
                 )?;
                 self.stock.put(instance);

@@ -1,12 +1,11 @@
 //! Instances waiting for a call.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use wasmtime::Store;
 use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 
-use crate::keys::live::Live;
-
+use super::Grants;
 use super::limits::{self, Guest, Instances, Limits};
 
 /// Instances kept ready. More would not be faster: each thread serves one call at a time.
@@ -19,8 +18,8 @@ pub struct Instance {
 }
 
 impl Instance {
-    pub async fn new(pre: &ProxyPre<Guest>, limits: &Limits, keys: Option<Arc<Live>>) -> wasmtime::Result<Instance> {
-        let mut store = Store::new(pre.engine(), Guest::new(limits, keys));
+    pub async fn new(pre: &ProxyPre<Guest>, limits: &Limits, grants: Grants) -> wasmtime::Result<Instance> {
+        let mut store = Store::new(pre.engine(), Guest::new(limits, grants));
         limits::confine(&mut store);
         limits::arm(&mut store, limits);
         let proxy = pre.instantiate_async(&mut store).await?;

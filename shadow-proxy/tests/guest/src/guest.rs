@@ -1,6 +1,7 @@
 //! One behaviour for each path. The allocator is the ordinary one, so memory grows as it does in most components.
 
 mod bucket;
+mod outbound;
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -45,6 +46,7 @@ impl Guest for Component {
             "big" => answer_at_length(outparam, argument),
             "abort" => abort(outparam),
             "bucket" => answer(outparam, 200, "text/plain", bucket::lookup(&target).as_bytes()),
+            "outbound" => answer(outparam, 200, "text/plain", outbound::ask(&target).as_bytes()),
             "echo" => answer(outparam, 200, "text/plain", &echo(&request, &target)),
             "state" => answer(outparam, 200, "text/plain", number.to_string().as_bytes()),
             _ => answer(outparam, 401, "application/json", DENIED),
