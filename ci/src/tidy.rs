@@ -2,6 +2,7 @@
 
 mod imports;
 pub(crate) mod links;
+mod modules;
 mod source;
 
 use std::fmt;
@@ -46,10 +47,13 @@ const FUNCTION_LINES_MAX: usize = 70;
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut findings = Vec::new();
-    for file in files(workspace)? {
+    let files = files(workspace)?;
+    let declared = modules::declared(&workspace.root, &files);
+    for file in files {
         // A file that is not text, or that git lists and somebody just deleted, has nothing to read.
         let text = fs::read_to_string(workspace.root.join(&file)).unwrap_or_default();
         let mut found = check_name(&file);
+        found.extend(modules::check(&file, &declared));
         match file.rsplit('.').next() {
             Some("rs") => found.extend(check_rust(&file, &text)),
             Some("js" | "mjs") => {

@@ -15,6 +15,7 @@ mod failure;
 mod hosts;
 mod isolation;
 mod keys;
+mod keys_in_force;
 mod opaque;
 mod parity;
 mod queue;
