@@ -137,6 +137,7 @@ fn clippy(workspace: &Workspace) -> Result<()> {
 }
 
 fn test(workspace: &Workspace) -> Result<()> {
+    setup::bring_proxies()?;
     child::live(workspace.cargo("test").arg("--workspace"))?;
     let mut npm = Command::new("npm");
     npm.args(["test", "--silent"]).env("NODE_OPTIONS", "--test-reporter=spec").current_dir(workspace.legacy_stub());

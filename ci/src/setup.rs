@@ -171,6 +171,12 @@ pub(crate) fn bring_bench_tools() -> Result<()> {
     if missing.is_empty() { Ok(()) } else { apt_install("bench tools", &missing) }
 }
 
+/// What lane `test` puts in front of the component.
+pub(crate) fn bring_proxies() -> Result<()> {
+    let missing: Vec<&str> = ["nginx", "caddy"].into_iter().filter(|tool| child::on_path(tool).is_none()).collect();
+    if missing.is_empty() { Ok(()) } else { apt_install("proxies", &missing) }
+}
+
 /// What lane `fuzz` compiles libFuzzer with.
 pub(crate) fn bring_cxx_compiler() -> Result<()> {
     let is_there = std::env::var_os("CXX").is_some() || child::on_path("c++").is_some();
@@ -192,6 +198,8 @@ fn apt_install(purpose: &str, packages: &[&str]) -> Result<()> {
     let apt = |arguments: &[&str]| {
         let mut apt = Command::new("apt-get");
         apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+        // Packages of servers start none in this one.
+        apt.env("RUNLEVEL", "1");
         child::quiet(&mut apt)
     };
     apt(&["update", "--quiet"])?;

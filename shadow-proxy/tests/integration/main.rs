@@ -18,6 +18,7 @@ mod keys;
 mod keys_in_force;
 mod opaque;
 mod parity;
+mod proxies;
 mod queue;
 mod request;
 mod shutdown;
