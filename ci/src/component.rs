@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 use wit_component::{ComponentEncoder, DecodedWasm};
 
 use crate::child;
@@ -17,43 +18,32 @@ use crate::workspace::{Workspace, write_atomically};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    for built in build(workspace)? {
-        println!("  {}  {} bytes, imports {}", built.file, grouped(built.bytes as u64), built.imports.join(", "));
-    }
-    Ok(())
-}
-
-pub(crate) struct Built {
-    file: String,
-    bytes: usize,
-    imports: Vec<String>,
-}
-
 /// Builds each artifact for any host, and what shadow-proxy embeds once more for its own engine.
-pub(crate) fn build(workspace: &Workspace) -> Result<Vec<Built>> {
+pub(crate) fn build(workspace: &Workspace) -> Result<()> {
     // For the tests of shadow-proxy alone: it may import and weigh what it likes.
     let [any_artifact, ..] = &ARTIFACTS;
     let hostile = build_core_module(workspace, "hostile-guest", any_artifact, false)?;
     write_if_changed(&workspace.component("hostile-guest"), &encode(&hostile)?)?;
-    let mut built = Vec::new();
     for artifact in &ARTIFACTS {
-        built.push(build_one(workspace, artifact, false)?);
+        build_one(workspace, artifact, false)?;
         if artifact.is_embedded {
-            built.push(build_one(workspace, artifact, true)?);
+            build_one(workspace, artifact, true)?;
         }
     }
-    Ok(built)
+    Ok(())
 }
 
-fn build_one(workspace: &Workspace, artifact: &Artifact, wide: bool) -> Result<Built> {
+fn build_one(workspace: &Workspace, artifact: &Artifact, wide: bool) -> Result<()> {
     let component = encode(&build_core_module(workspace, "auth-component", artifact, wide)?)?;
     let imports = imports(&component)?;
     check(artifact, component.len(), &imports)?;
+    check_secrets(artifact, &component, &workspace.legacy_stub())?;
     let name = artifact.name;
     let file = if wide { workspace.embedded_component(name) } else { workspace.component(name) };
     write_if_changed(&file, &component)?;
-    Ok(Built { file: workspace.shown(&file), bytes: component.len(), imports })
+    let (file, bytes) = (workspace.shown(&file), grouped(component.len() as u64));
+    println!("  {file}  {bytes} bytes, imports {}", imports.join(", "));
+    Ok(())
 }
 
 fn build_core_module(workspace: &Workspace, package: &str, artifact: &Artifact, wide: bool) -> Result<PathBuf> {
@@ -132,6 +122,31 @@ fn check(artifact: &Artifact, component_bytes: usize, imports: &[String]) -> Res
     Ok(())
 }
 
+/// No API key is in any artifact, for only hashes are built in, and no secret for tokens where a store has them.
+fn check_secrets(artifact: &Artifact, component: &[u8], legacy_stub: &Path) -> Result<()> {
+    let read = |file: &str| -> Result<Value> {
+        let file = legacy_stub.join(file);
+        let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", file.display()))
+    };
+    let (keys, set) = (read("keys.json")?, read("contract/keys/verification.json")?);
+    let texts = |list: &Value, member: &str| -> Vec<String> {
+        let members = list.as_array().into_iter().flatten().map(|entry| entry[member].as_str());
+        members.flatten().map(str::to_owned).collect()
+    };
+    let mut secrets = texts(&keys, "key");
+    if artifact.has_store() {
+        secrets.extend(texts(&set["keys"], "k"));
+    }
+    // What is shorter stands in every program by chance.
+    let is_in =
+        |secret: &&String| secret.len() > 6 && component.windows(secret.len()).any(|part| part == secret.as_bytes());
+    match secrets.iter().find(is_in) {
+        None => Ok(()),
+        Some(secret) => bail!("{} has the key {secret:.8}… in it; leave it out, whatever it is for", artifact.name),
+    }
+}
+
 /// The proxy embeds the file: a new time stamp alone would compile the proxy again.
 fn write_if_changed(path: &Path, component: &[u8]) -> Result<()> {
     if fs::read(path).is_ok_and(|present| present == component) {
@@ -154,6 +169,18 @@ mod tests {
         assert!(check(keys, 150_001, &[]).unwrap_err().to_string().contains("150,001 bytes, more than 150,000"));
         let error = check(keys, 1, &["wasi:sockets/tcp@0.2.4".to_owned()]).unwrap_err().to_string();
         assert!(error.contains("wasi:sockets/tcp@0.2.4") && error.contains("artifact.rs"), "{error}");
+    }
+
+    #[test]
+    fn what_has_a_key_in_it_is_refused() {
+        let [keys, _, store, _] = &ARTIFACTS;
+        let legacy_stub = Path::new(env!("CARGO_MANIFEST_DIR")).join("../legacy-stub");
+        let check = |artifact, text: &str| check_secrets(artifact, text.as_bytes(), &legacy_stub);
+        check(store, "a component").unwrap();
+        let hs256 = "...S2oLoq5x6dIO5YGdhvenQriSqWQmnn6ImV4k6rSaHLM...";
+        check(keys, hs256).unwrap();
+        assert!(check(store, hs256).unwrap_err().to_string().contains("S2oLoq5x… in it"));
+        assert!(check(keys, "...key_123...").is_err());
     }
 
     #[test]

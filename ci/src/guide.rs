@@ -1,4 +1,4 @@
-//! Lane `guide`: what a reader would copy from the README and the guide works.
+//! Lane `guide`: what a reader would copy from the README, the guide and the pages of the two programs works.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -51,16 +51,16 @@ struct Use {
     options: Vec<String>,
 }
 
-/// What `--help` says, asked once for each program and verb.
+/// What `--help` says, asked once for each program and its verbs.
 struct Helps<'a> {
     workspace: &'a Workspace,
-    texts: BTreeMap<(&'static str, String), Option<String>>,
+    texts: BTreeMap<(&'static str, Vec<String>), Option<String>>,
 }
 
 impl Helps<'_> {
-    /// None when the program knows no such verb.
-    fn of(&mut self, program: &'static str, verb: &str) -> Option<&str> {
-        let help = self.texts.entry((program, verb.to_owned())).or_insert_with(|| {
+    /// None when the program knows no such verbs.
+    fn of(&mut self, program: &'static str, verbs: &[String]) -> Option<&str> {
+        let help = self.texts.entry((program, verbs.to_vec())).or_insert_with(|| {
             let mut command = match program {
                 "cargo ci" | "cargo demo" => Command::new(self.workspace.binary("ci")),
                 "cargo load" => Command::new(self.workspace.binary("load")),
@@ -69,7 +69,7 @@ impl Helps<'_> {
             if program == "cargo demo" {
                 command.arg("run-demo");
             }
-            command.args((!verb.is_empty()).then_some(verb)).arg("--help");
+            command.args(verbs).arg("--help");
             child::output(&mut command).ok()
         });
         help.as_deref()
@@ -78,7 +78,7 @@ impl Helps<'_> {
 
 fn pages(root: &Path) -> Result<Vec<String>> {
     let mut pages = vec!["README.md".to_owned()];
-    let mut folders = vec!["migration-guide".to_owned()];
+    let mut folders = ["auth-component", "migration-guide", "shadow-proxy"].map(str::to_owned).to_vec();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(root.join(&folder)).with_context(|| format!("cannot read {folder}"))? {
             let entry = entry?;
@@ -131,14 +131,14 @@ fn check_use(helps: &mut Helps<'_>, used: &Use) -> Vec<String> {
     let program = used.program;
     // The words after `cargo ci` are lanes, and all of them stand in its own help.
     if program == "cargo ci" {
-        let help = helps.of(program, "").unwrap_or_default();
+        let help = helps.of(program, &[]).unwrap_or_default();
         let unknown = used.verbs.iter().chain(&used.options).filter(|word| !names(help, word));
         return unknown.map(|word| format!("`{program}` knows no `{word}`")).collect();
     }
-    let verb = used.verbs.first().map_or("", String::as_str);
-    let Some(help) = helps.of(program, verb) else { return vec![format!("`{program}` knows no `{verb}`")] };
+    let verbs = used.verbs.join(" ");
+    let Some(help) = helps.of(program, &used.verbs) else { return vec![format!("`{program}` knows no `{verbs}`")] };
     let unknown = used.options.iter().filter(|option| !names(help, option));
-    unknown.map(|option| format!("`{program} {verb}` knows no `{option}`")).collect()
+    unknown.map(|option| format!("`{program} {verbs}` knows no `{option}`")).collect()
 }
 
 /// Whether the word stands in the text, whole.

@@ -105,7 +105,7 @@ impl Lane {
             Lane::Setup => setup::run(workspace),
             Lane::Fmt => fmt(workspace),
             Lane::Tidy => tidy::run(workspace),
-            Lane::Component => component::run(workspace),
+            Lane::Component => component::build(workspace),
             Lane::Clippy => clippy(workspace),
             Lane::Test => test(workspace),
             Lane::Guide => guide::run(workspace),

@@ -46,7 +46,7 @@ const INTROSPECTIONS_MAX: usize = 64;
 
 /// `shadow-proxy run`: returns after a drained SIGTERM or SIGINT.
 pub fn run(config: Config) -> anyhow::Result<()> {
-    log_to_stderr();
+    log_to_stderr("shadow_proxy=info,warn");
     // Whatever is written from here on is for this user alone, the database that SQLite creates included.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let _lock = open_data(&config.data)?;
@@ -89,6 +89,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     runtime.block_on(async {
         tokio::spawn(admin::serve(admin_listener, admin_state.clone()));
         let signals = Signals::listen()?;
+        say_whose_keys(&config);
         println!("ready listen={listen} admin={admin}");
         signals.any().await;
         admin_state.ready.store(false, Ordering::Relaxed);
@@ -112,6 +113,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 
 /// `shadow-proxy check`: what only shows when it is loaded, still without a socket.
 pub fn check(config: &Config) -> anyhow::Result<()> {
+    log_to_stderr("warn");
     config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let grants = grants(config, &Arc::new(Metrics::default()))?;
     candidate(config, grants, None).map(drop)
@@ -119,7 +121,7 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
 
 /// `shadow-proxy serve`: the component alone.
 pub fn serve(config: &Config) -> anyhow::Result<()> {
-    log_to_stderr();
+    log_to_stderr("shadow_proxy=info,warn");
     let file = match &config.candidate {
         CandidateConfig::Built => None,
         CandidateConfig::File(file) => Some(file.as_path()),
@@ -154,6 +156,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     drop(listener);
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
         let signals = Signals::listen()?;
+        say_whose_keys(config);
         println!("ready listen={listen}");
         signals.any().await;
         anyhow::Ok(())
@@ -270,8 +273,7 @@ fn grants(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Grants> {
 
 /// Also where RUST_LOG asks for errors alone: whoever made it so may not know whom the service lets in.
 fn warn_of_development_keys(config: &Config) {
-    let is_built = matches!(config.candidate, CandidateConfig::Built);
-    if !is_built || config.auth.is_some() || config.listen.ip().is_loopback() {
+    if !has_development_keys(config) || config.listen.ip().is_loopback() {
         return;
     }
     let warning = format!(
@@ -283,6 +285,17 @@ fn warn_of_development_keys(config: &Config) {
         tracing::warn!("{warning}");
     } else {
         eprintln!("warning: {warning}");
+    }
+}
+
+fn has_development_keys(config: &Config) -> bool {
+    matches!(config.candidate, CandidateConfig::Built) && config.auth.is_none()
+}
+
+/// For whoever forgot `--config`: a proxy of another kind may stand in front, so that loopback is no wall.
+fn say_whose_keys(config: &Config) {
+    if has_development_keys(config) && config.listen.ip().is_loopback() {
+        tracing::info!("the component has the keys for development, which are public; name your own under [auth]");
     }
 }
 

@@ -88,6 +88,10 @@ impl Artifact {
         ]
     }
 
+    pub(crate) fn has_store(&self) -> bool {
+        self.grants.iter().any(|interface| STORE.contains(interface))
+    }
+
     pub(crate) fn may_import(&self, import: &str) -> bool {
         let Some((interface, version)) = import.split_once('@') else { return false };
         version.starts_with("0.2.") && (EVERYWHERE.contains(&interface) || self.grants.contains(&interface))

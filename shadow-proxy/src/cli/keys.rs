@@ -138,7 +138,7 @@ fn run(verb: Verb, files: &Files) -> anyhow::Result<()> {
         Verb::Revoke { id, at: time, named: _ } => {
             let time = at(time)?.unwrap_or(now);
             let since = keys::change(&files.keys, |records| issue::revoke(records, &id, time))?;
-            super::print(format!("{id} is refused from {} on\n", text(since)))
+            super::print(format!("the component refuses {id} from {} on\n", text(since)))
         }
         Verb::List { json, named: _ } => {
             let records = keys::read(&files.keys)?;
@@ -160,8 +160,8 @@ fn import(from: &Path, files: &Files, now: u64) -> anyhow::Result<String> {
     }
     if imported.weak > 0 {
         said += &format!(
-            "weak: {}; whoever has both files could find them by trying. `shadow-proxy keys list` marks them; replace each \
-             with `shadow-proxy keys rotate ID --grace 30d`\n",
+            "weak: {}; whoever has both files could find them by trying. `shadow-proxy keys list` marks them; once \
+             the component answers everybody, replace each with `shadow-proxy keys rotate ID --grace 30d`\n",
             imported.weak
         );
     }

@@ -113,7 +113,7 @@ fn read_issuer(issuer: &mut Section) -> Option<Issuer> {
 fn algorithm(text: &str) -> Result<Algorithm, String> {
     Algorithm::named(text).ok_or_else(|| {
         let known: Vec<&str> = Algorithm::ALL.into_iter().map(Algorithm::name).collect();
-        format!("is none of {}", known.join(", "))
+        format!("is none of {}, EdDSA", known.join(", "))
     })
 }
 

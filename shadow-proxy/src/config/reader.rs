@@ -137,7 +137,10 @@ impl Section {
         let path = PathBuf::from(self.text(key)?);
         if let Err(error) = std::fs::File::open(&path) {
             let shown = Value::String(path.display().to_string());
-            self.wrong_value(key, &shown, &format!("cannot be read ({error})"), &format!("{key} = \"path/of/a/file\""));
+            let from = std::env::current_dir().ok().filter(|_| path.is_relative());
+            let from = from.map_or(String::new(), |folder| format!("; it was looked for in {}", folder.display()));
+            let reason = format!("cannot be read ({error}{from})");
+            self.wrong_value(key, &shown, &reason, &format!("{key} = \"path/of/a/file\""));
         }
         Some(path)
     }

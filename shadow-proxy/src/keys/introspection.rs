@@ -33,7 +33,7 @@ pub struct Endpoint {
 pub struct Written<'a> {
     #[serde(flatten)]
     endpoint: &'a Endpoint,
-    client_secret: String,
+    client_secret: &'a str,
 }
 
 const SECRET_BYTES_MAX: usize = 256;
@@ -41,8 +41,12 @@ const SECRET_BYTES_MAX: usize = 256;
 impl Introspection {
     /// # Errors
     /// Never with content of the file.
-    pub fn read(&self) -> anyhow::Result<Written<'_>> {
-        Ok(Written { endpoint: &self.endpoint, client_secret: read_secret(&self.secret_file)? })
+    pub fn read_secret(&self) -> anyhow::Result<String> {
+        read_secret(&self.secret_file)
+    }
+
+    pub fn written<'a>(&'a self, client_secret: &'a str) -> Written<'a> {
+        Written { endpoint: &self.endpoint, client_secret }
     }
 }
 

@@ -89,7 +89,7 @@ pub fn revoke(records: &mut Records, id: &str, at: u64) -> anyhow::Result<u64> {
 
 /// Without what was given for an id: it may be a whole key.
 fn unknown() -> String {
-    "there is no key of this id; `shadow-proxy keys list` has them all (of a whole key, the id is the second part)"
+    "there is no key of this id; `shadow-proxy keys list` has them all (of a key with four parts, the id is the second)"
         .to_owned()
 }
 

@@ -62,26 +62,26 @@ impl Live {
         self.state.lock().expect("nothing panics while it holds the state").clone()
     }
 
-    /// Whether the files are good; if so they are in force.
+    /// Whether all files are good; those that are, are in force.
     fn reload(&self, said: &Rarely) -> bool {
-        let read = Set::read(&self.sources);
+        let before = self.set();
+        let (set, problems) = before.reread(&self.sources);
         let mut state = self.state.lock().expect("nothing panics while it holds the state");
-        match read {
-            Ok(set) => {
-                *state = State::of(&set);
-                self.set.store(Arc::new(set));
-                self.metrics.key_sets_loaded.inc();
-                tracing::info!(records = state.records, weak = state.weak, "changed keys are in force");
-            }
-            Err(error) => {
-                self.metrics.key_sets_refused.inc();
-                let reason = format!("{error:#}");
-                if said.is_due() || state.refused.as_ref() != Some(&reason) {
-                    tracing::error!("the keys stay as they were: {reason}");
-                }
-                state.refused = Some(reason);
+        if set != *before {
+            *state = State { refused: state.refused.take(), ..State::of(&set) };
+            self.set.store(Arc::new(set));
+            self.metrics.key_sets_loaded.inc();
+            tracing::info!(records = state.records, weak = state.weak, "changed keys are in force");
+        }
+        let reasons: Vec<String> = problems.iter().map(|problem| format!("{problem:#}")).collect();
+        let refused = (!reasons.is_empty()).then(|| reasons.join("; and "));
+        if let Some(reason) = &refused {
+            self.metrics.key_sets_refused.inc();
+            if said.is_due() || state.refused.as_ref() != Some(reason) {
+                tracing::error!("what was read before stays in force: {reason}");
             }
         }
+        state.refused = refused;
         state.show(&self.metrics);
         state.refused.is_none()
     }
@@ -89,7 +89,7 @@ impl Live {
 
 impl State {
     fn of(set: &Set) -> State {
-        State { records: set.keys.len(), weak: set.weak, loaded_ms: now_ms(), refused: None }
+        State { records: set.records(), weak: set.weak(), loaded_ms: now_ms(), refused: None }
     }
 
     /// For a probe.

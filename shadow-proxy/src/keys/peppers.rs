@@ -28,7 +28,7 @@ struct Document {
 }
 
 /// A pepper as it stands in JSON, here and in what a component is told.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Written {
     name: String,

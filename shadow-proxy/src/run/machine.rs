@@ -104,11 +104,11 @@ pub fn cache_home() -> Option<PathBuf> {
     home.is_absolute().then(|| home.join("shadow-proxy"))
 }
 
-pub fn log_to_stderr() {
+/// `default` is the filter where RUST_LOG has none.
+pub fn log_to_stderr(default: &str) {
     use tracing_subscriber::layer::SubscriberExt as _;
     use tracing_subscriber::util::SubscriberInitExt as _;
-    let filter =
-        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "shadow_proxy=info,warn".into());
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| default.into());
     let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
     let log = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)

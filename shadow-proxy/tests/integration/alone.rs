@@ -59,6 +59,15 @@ async fn meets_the_contract(alone: &Alone) {
 }
 
 #[tokio::test]
+async fn without_a_configuration_it_says_that_its_keys_are_public() {
+    // Said before it is ready, and the log is read as it comes.
+    let mut alone = Alone::start(&[]).await;
+    alone.process.signal(Signal::TERM);
+    alone.process.ended().await;
+    assert!(alone.process.said().contains("the keys for development, which are public"), "{}", alone.process.said());
+}
+
+#[tokio::test]
 async fn a_fresh_instance_knows_nothing_of_the_request_before() {
     let alone = Alone::hostile(&["--instances", "fresh"]).await;
     let mut wire = alone.connect().await;

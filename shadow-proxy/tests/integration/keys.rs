@@ -352,7 +352,7 @@ async fn a_running_proxy_takes_changed_files_and_keeps_good_keys_when_they_are_n
         fs::set_permissions(&gone, fs::Permissions::from_mode(0o600)).expect("it is ours");
         proxy.until("the files to be good again", |status| status["keys"]["refused"].is_null()).await;
     }
-    assert!(proxy.process.said().contains("the keys stay as they were"));
+    assert!(proxy.process.said().contains("what was read before stays in force"));
 }
 
 #[tokio::test]

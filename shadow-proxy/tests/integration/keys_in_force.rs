@@ -51,7 +51,7 @@ async fn a_change_is_in_force_within_a_moment() {
     assert_eq!(ask(&alone, &successor).await.status(), 200);
     fs::write(folder.key_file(), "{}").expect("a file");
     let said = async {
-        while !alone.said().contains("the keys stay as they were") {
+        while !alone.said().contains("what was read before stays in force") {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
@@ -98,7 +98,7 @@ async fn who_somebody_is_comes_from_the_record() {
 #[tokio::test]
 async fn tokens_are_checked_by_the_keys_and_the_rules_of_the_configuration() {
     let folder = KeyFolder::new();
-    folder.new_key(&["add", "--user", "u"]).await;
+    let key = folder.new_key(&["add", "--user", "u"]).await;
     let tokens: Value =
         serde_json::from_slice(&fs::read(repository("legacy-stub/contract/keys/tokens.json")).expect("a file"))
             .expect("tokens");
@@ -123,12 +123,15 @@ async fn tokens_are_checked_by_the_keys_and_the_rules_of_the_configuration() {
     let alone = serve(&folder, &rules("https://issuer.example", "ES256", LONG), &[]).await;
     fs::write(&jwks, "{\"keys\":[]}").expect("a file");
     let said = async {
-        while !alone.said().contains("the keys stay as they were") {
+        while !alone.said().contains("what was read before stays in force") {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     within("the refusal of the file", said).await;
     assert_eq!(ask(&alone, token).await.status(), 200);
+    assert_eq!(ask(&alone, &key).await.status(), 200);
+    assert_eq!(folder.keys(&["revoke", id(&key)]).await.code, Some(0));
+    until(&alone, &key, 401).await;
 }
 
 fn validate(credential: &str) -> String {
