@@ -152,7 +152,7 @@ impl Parts {
     fn read(sources: &Sources) -> anyhow::Result<Parts> {
         Ok(Parts {
             own: Arc::new(Own::read(sources)?),
-            jwks: sources.issuers.iter().map(|issuer| read_jwks(issuer)).collect::<anyhow::Result<_>>()?,
+            jwks: sources.issuers.iter().map(read_jwks).collect::<anyhow::Result<_>>()?,
             client_secret: sources.introspection.as_ref().map(Introspection::read_secret).transpose()?,
         })
     }
