@@ -13,6 +13,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use crate::crc32::Crc32;
+use crate::hex;
 
 pub use record::{Peppers, Record, RecordDefect, Refusal, Unavailable, check, old_name};
 
@@ -107,12 +108,7 @@ pub fn digest(pepper: &[u8], key: &[u8]) -> [u8; 32] {
 }
 
 pub fn digest_hex(pepper: &[u8], key: &[u8]) -> String {
-    hex(&digest(pepper, key))
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    hex::encode(&digest(pepper, key))
 }
 
 fn is_label(label: &str) -> bool {

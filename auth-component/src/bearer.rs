@@ -33,6 +33,12 @@ pub(crate) enum Credential<'a> {
     Opaque(&'a [u8]),
 }
 
+/// Whether a bearer credential can be looked up as an API key, by its form: what has a dot, is longer than 512 bytes or is no
+/// `b64token` (RFC 6750 §2.1) never is.
+pub fn can_be_key(text: &[u8]) -> bool {
+    matches!(Credential::of(text), Credential::Key(_))
+}
+
 impl Authorization<'_> {
     /// The values of the header without the spaces and tabs around them.
     pub(crate) fn of(lines: &[Vec<u8>]) -> Authorization<'_> {

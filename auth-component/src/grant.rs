@@ -6,6 +6,10 @@ use crate::http::Response;
 #[cfg(feature = "jwt")]
 use crate::jose::{Claims, Json, Number};
 
+/// The end of the year 9999, the last second that RFC 3339 can write, since the Unix epoch: what lies beyond is a mistake in
+/// the unit, or means never.
+pub const LAST_S: u64 = 253_402_300_799;
+
 /// What the holder of a good credential is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grant {

@@ -62,6 +62,11 @@ impl<'a> Request<'a> {
     }
 }
 
+/// What a value of `Content-Type` says, without the parameters.
+pub(crate) fn media_type(value: &[u8]) -> &[u8] {
+    value.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii()
+}
+
 #[derive(Debug, PartialEq, Eq)]
 pub struct Response {
     pub status: u16,

@@ -9,7 +9,7 @@ use serde_json::ser::Formatter;
 use crate::bearer::Authorization;
 use crate::form::Form;
 use crate::grant::{Grant, Origin, StoreUnavailable};
-use crate::http::{BodyDefect, Request, Response};
+use crate::http::{BodyDefect, Request, Response, media_type};
 #[cfg(feature = "parity")]
 use crate::parity::{JsNumbers, Switch};
 use crate::refusal::Refusal;
@@ -89,10 +89,7 @@ fn token(request: &Request) -> Result<String, Response> {
 
 fn is_plain_form(request: &Request) -> bool {
     let is_form = match request.header("content-type").as_slice() {
-        [value] => {
-            let media_type = value.split(|&byte| byte == b';').next().unwrap_or_default();
-            media_type.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
-        }
+        [value] => media_type(value).eq_ignore_ascii_case(b"application/x-www-form-urlencoded"),
         _ => false,
     };
     is_form && request.header("content-encoding").iter().all(|coding| coding.eq_ignore_ascii_case(b"identity"))

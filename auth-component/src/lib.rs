@@ -21,11 +21,13 @@ mod refusal;
 mod parity;
 
 mod grant;
+mod scope;
 mod service;
 
 pub mod api_key;
 mod crc32;
 mod development;
+pub mod hex;
 #[cfg(feature = "jwt")]
 pub mod jose;
 #[cfg(feature = "store")]
@@ -36,11 +38,13 @@ mod guest;
 #[cfg(any(target_arch = "wasm32", test))]
 mod heap;
 
+pub use bearer::can_be_key;
 pub use development::DevelopmentKeys;
 #[cfg(feature = "jwt")]
 pub use development::DevelopmentTokens;
-pub use grant::{Expiry, Grant, Keys, NoTokens, Origin, StoreUnavailable, Tokens};
+pub use grant::{Expiry, Grant, Keys, LAST_S, NoTokens, Origin, StoreUnavailable, Tokens};
 pub use handle::handle;
 pub use http::{Body, BodyDefect, Headers, Request, Response};
 pub use parity::{Parity, Switch, UnknownSwitch};
+pub use scope::is_scope;
 pub use service::Service;

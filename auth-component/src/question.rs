@@ -4,6 +4,7 @@ use crate::form::{Form, FormDefect};
 use crate::grant::Grant;
 use crate::http::Request;
 use crate::refusal::Refusal;
+use crate::scope::is_scope;
 
 /// The demands. Of the rest only the form is looked at: it changes no decision, and what a client could write there in the
 /// proxy's place must not get anywhere.
@@ -45,7 +46,7 @@ impl Question {
     fn of_query(request: &Request) -> Result<Question, Refusal> {
         let form = Form::parse(request.query().as_bytes())?;
         let (scope, audience) = (form.once("scope")?, form.once("aud")?);
-        if scope.as_deref().is_some_and(|scope| !is_scope(scope)) || audience.as_deref() == Some("") {
+        if scope.as_deref().is_some_and(|scope| !are_scopes(scope)) || audience.as_deref() == Some("") {
             return Err(Refusal::InvalidRequest);
         }
         Ok(Question { scope, audience })
@@ -110,9 +111,8 @@ fn is_url(value: &[u8]) -> bool {
 }
 
 /// `scope-token *( SP scope-token )` (RFC 6749 §3.3); it has no quote and no backslash, so a challenge can carry it.
-fn is_scope(scope: &str) -> bool {
-    let is_scope_byte = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-    scope.split(' ').all(|token| !token.is_empty() && token.bytes().all(is_scope_byte))
+fn are_scopes(scope: &str) -> bool {
+    scope.split(' ').all(is_scope)
 }
 
 #[cfg(test)]
@@ -128,7 +128,7 @@ mod tests {
         assert!(["http://a", "https://a:1/b?c"].iter().all(|url| is_url(url.as_bytes())));
         let bad = ["", "http://", "ftp://a", "http://a?b", "http:///b", "https://u@a/", "HTTP://a", "https://a/ b"];
         assert!(bad.iter().all(|url| !is_url(url.as_bytes())));
-        assert!(["a", "a b"].into_iter().all(is_scope));
-        assert!(["", " ", "a  b", "a ", "a\"", "a\\", "\u{e9}"].into_iter().all(|scope| !is_scope(scope)));
+        assert!(["a", "a b"].into_iter().all(are_scopes));
+        assert!(["", " ", "a  b", "a ", "a\"", "a\\", "\u{e9}"].into_iter().all(|scope| !are_scopes(scope)));
     }
 }

@@ -15,7 +15,9 @@
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use super::{digest, digest_hex};
+use super::digest_hex;
+use crate::grant::LAST_S;
+use crate::scope::is_scope;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -101,8 +103,6 @@ pub enum RecordDefect {
 const VERSION: u32 = 1;
 const ALGORITHM: &str = "hs256";
 const RECORD_BYTES_MAX: usize = 16_384;
-/// The end of the year 9999.
-const TIME_MAX: u64 = 253_402_300_799;
 const OLD: &str = "old-";
 /// What a key is compared with where there is no record.
 const NO_PEPPER: &[u8] = b"a pepper of thirty-two bytes, no";
@@ -138,10 +138,6 @@ pub fn old_name(pepper_name: &str, digest_hex: &str) -> String {
     format!("{OLD}{pepper_name}-{digest_hex}")
 }
 
-fn is_scope(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
-}
-
 impl Record {
     /// The record of a new key. The caller sets scopes, times and the rest.
     pub fn new(id: &str, key: &[u8], pepper_name: &str, pepper: &[u8], user_id: &str, now: u64) -> Record {
@@ -150,7 +146,7 @@ impl Record {
             id: id.to_owned(),
             alg: ALGORITHM.to_owned(),
             pepper: pepper_name.to_owned(),
-            hash: super::hex(&digest(pepper, key)),
+            hash: digest_hex(pepper, key),
             user_id: user_id.to_owned(),
             scopes: Vec::new(),
             aud: Vec::new(),
@@ -184,7 +180,7 @@ impl Record {
             (record.hash.len() != 64 || !record.hash.bytes().all(is_hex), RecordDefect::Hash),
             (record.user_id.is_empty() || record.user_id.chars().any(char::is_control), RecordDefect::User),
             (!record.scopes.iter().all(|scope| is_scope(scope)), RecordDefect::Scope),
-            (times.into_iter().flatten().any(|time| time > TIME_MAX), RecordDefect::Time),
+            (times.into_iter().flatten().any(|time| time > LAST_S), RecordDefect::Time),
             (record.id != id || !is_own_name, RecordDefect::OtherId),
             (record.replaced_by.is_some() != record.grace_until.is_some(), RecordDefect::Rotation),
         ];

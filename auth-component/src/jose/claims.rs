@@ -2,6 +2,8 @@
 
 use super::json::{Object, parse_object};
 use super::{Json, Number, Policy, Refusal};
+use crate::grant::LAST_S;
+use crate::scope::is_scope;
 
 /// What a verified token says, made by [`verify`](super::verify), or what an issuer said of one that only it can read.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,8 +24,6 @@ pub struct Claims {
     pub members: Object,
 }
 
-/// The end of the year 9999: what lies beyond is a mistake in the unit, or means never.
-const DATE_MAX: u64 = 253_402_300_799;
 const TEXT_BYTES_MAX: usize = 256;
 const AUDIENCES_MAX: usize = 100;
 const SCOPES_MAX: usize = 256;
@@ -121,13 +121,13 @@ fn date(members: &Object, name: &str) -> Result<Option<u64>, Refusal> {
     let seconds = match members.get(name) {
         None => return Ok(None),
         Some(Json::Number(Number::Unsigned(seconds))) => *seconds,
-        // DATE_MAX is less than 2^53, so neither conversion loses anything.
-        Some(Json::Number(Number::Fraction(seconds))) if (0.0..=DATE_MAX as f64).contains(seconds) => {
+        // LAST_S is less than 2^53, so neither conversion loses anything.
+        Some(Json::Number(Number::Fraction(seconds))) if (0.0..=LAST_S as f64).contains(seconds) => {
             seconds.ceil() as u64
         }
         Some(_) => return Err(Refusal::DateShape),
     };
-    if seconds <= DATE_MAX { Ok(Some(seconds)) } else { Err(Refusal::DateShape) }
+    if seconds <= LAST_S { Ok(Some(seconds)) } else { Err(Refusal::DateShape) }
 }
 
 /// The same for what only has to lie behind: before 1970 is as good as then.
@@ -141,7 +141,6 @@ fn past(members: &Object, name: &str) -> Result<Option<u64>, Refusal> {
 
 /// `scope-token *( SP scope-token )` (RFC 6749 §3.3).
 fn scopes(members: &Object) -> Result<Vec<String>, Refusal> {
-    let is_scope_char = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
     let list = match members.get("scope") {
         None => return Ok(Vec::new()),
         Some(Json::String(list)) if list.is_empty() => return Ok(Vec::new()),
@@ -149,8 +148,7 @@ fn scopes(members: &Object) -> Result<Vec<String>, Refusal> {
         Some(_) => return Err(Refusal::ClaimShape),
     };
     let scopes: Vec<&str> = list.split(' ').take(SCOPES_MAX + 1).collect();
-    let good = |scope: &&str| !scope.is_empty() && scope.bytes().all(is_scope_char);
-    if scopes.len() > SCOPES_MAX || !scopes.iter().all(good) {
+    if scopes.len() > SCOPES_MAX || !scopes.iter().all(|scope| is_scope(scope)) {
         return Err(Refusal::ClaimShape);
     }
     Ok(scopes.into_iter().map(str::to_owned).collect())

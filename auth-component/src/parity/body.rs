@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use super::inflate::{Format, Inflate};
 use super::json::Validator;
-use crate::http::{Body, BodyDefect, Request};
+use crate::http::{Body, BodyDefect, Request, media_type};
 
 /// Of the body as it is parsed.
 const BYTES_MAX: usize = 102_400;
@@ -55,11 +55,6 @@ pub(super) fn read(request: &Request) -> Result<Option<Read>, u16> {
     }
     // What was not announced and did not come is no body; there is no header that says so in every host.
     if sent == 0 && !is_announced(request) { Ok(Some(Read(0))) } else { reader.end().map(|()| Some(Read(sent))) }
-}
-
-/// What stands behind `Content-Type` up to the parameters.
-fn media_type(value: &[u8]) -> &[u8] {
-    value.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii()
 }
 
 fn is_announced(request: &Request) -> bool {

@@ -16,7 +16,7 @@ pub use introspection::{
     CACHE_S_MAX, Cache, Endpoint, NEGATIVE_S_MAX, OpaqueTokens, Outbound, Outside, Question, Reply,
 };
 pub use keys::StoreKeys;
-pub use settings::{ISSUERS_MAX, PEPPERS_MAX, Settings, SettingsDefect};
+pub use settings::{ISSUERS_MAX, PEPPER_BYTES, PEPPER_NAME_BYTES, PEPPERS_MAX, Settings, SettingsDefect};
 pub use tokens::StoreTokens;
 
 use crate::grant::StoreUnavailable;

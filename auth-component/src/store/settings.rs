@@ -9,6 +9,7 @@ use super::Bucket;
 use super::introspection::{Endpoint, RawEndpoint};
 use crate::api_key::Peppers;
 use crate::grant::StoreUnavailable;
+use crate::hex;
 use crate::jose::{Algorithm, Policy};
 use crate::parity::Parity;
 
@@ -62,8 +63,8 @@ const VERSION: u32 = 1;
 const BYTES_MAX: usize = 65_536;
 /// An old key is looked for under each.
 pub const PEPPERS_MAX: usize = 4;
-const PEPPER_NAME_BYTES: RangeInclusive<usize> = 1..=16;
-const PEPPER_BYTES: RangeInclusive<usize> = 32..=128;
+pub const PEPPER_NAME_BYTES: RangeInclusive<usize> = 1..=16;
+pub const PEPPER_BYTES: RangeInclusive<usize> = 32..=128;
 pub const ISSUERS_MAX: usize = 4;
 const JWKS_NAME_BYTES: RangeInclusive<usize> = 1..=64;
 
@@ -160,19 +161,8 @@ fn pepper(RawPepper { name, secret }: RawPepper) -> Option<Pepper> {
     // The name becomes a part of names in the store.
     let is_name = PEPPER_NAME_BYTES.contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    let secret = bytes(&secret).filter(|secret| PEPPER_BYTES.contains(&secret.len()))?;
+    let secret = hex::decode(&secret).filter(|secret| PEPPER_BYTES.contains(&secret.len()))?;
     is_name.then_some(Pepper { name, secret })
-}
-
-/// Of two lower-case hex digits each.
-fn bytes(hex: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let (pairs, []) = hex.as_bytes().as_chunks::<2>() else { return None };
-    pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
 }
 
 fn issuers(raw: Vec<RawIssuer>) -> Result<Vec<Issuer>, SettingsDefect> {

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use auth_component::Switch;
 use auth_component::jose::{Algorithm, Policy};
 use auth_component::store::{CACHE_S_MAX, Endpoint as ComponentEndpoint, ISSUERS_MAX, NEGATIVE_S_MAX};
+use auth_component::{LAST_S, Switch};
 use http::Uri;
 
 use crate::keys::{Endpoint, Introspection, Issuer, Sources, Tokens};
@@ -15,8 +15,6 @@ use super::reader::Section;
 /// What the component waits for at most.
 const DEADLINE_MS_MAX: u64 = 10_000;
 const DAY_S: u64 = 86_400;
-/// The end of the year 9999: no limit.
-const LAST_S: u64 = 253_402_300_799;
 
 /// None where the table is empty or wrong.
 pub fn read(root: &mut Section) -> Option<Sources> {

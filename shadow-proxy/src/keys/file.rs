@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
 use auth_component::api_key::Record;
+use auth_component::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -124,7 +125,7 @@ pub fn render(records: &Records) -> Vec<u8> {
 }
 
 fn sha256(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&Sha256::digest(content))
 }
 
 #[cfg(test)]

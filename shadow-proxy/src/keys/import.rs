@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use anyhow::{bail, ensure};
 use auth_component::api_key::{ApiKey, FormatDefect, Record, Refusal, check};
+use auth_component::{can_be_key, is_scope};
 use serde_json::Value;
 
-use super::issue::{is_scope, is_text, sound};
+use super::issue::{is_text, sound};
 use super::peppers::Pepper;
 use super::{Peppers, Records, moment};
 
@@ -40,7 +41,6 @@ pub struct Imported {
 
 pub const LIST_BYTES_MAX: u64 = 64 << 20;
 const ERRORS_SHOWN_MAX: usize = 20;
-const KEY_BYTES_MAX: usize = 512;
 const BITS_MIN: f64 = 128.0;
 const DISTINCT_MIN: usize = 8;
 
@@ -123,15 +123,9 @@ impl Entry {
 
 /// Under which names the component may look for a key, the one for a new record first; none where it never looks.
 fn names(key: &[u8], peppers: &Peppers) -> Option<Vec<String>> {
-    // A dot makes it a token; what is outside of RFC 6750's alphabet is no bearer credential.
-    let padding = key.iter().rev().take_while(|&&byte| byte == b'=').count();
-    let body = &key[..key.len() - padding];
-    let is_sendable = !body.is_empty()
-        && key.len() <= KEY_BYTES_MAX
-        && body.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_~+/".contains(byte));
     match ApiKey::parse(key) {
         Ok(key) => Some(vec![key.id().to_owned()]),
-        Err(FormatDefect::Shape) if is_sendable => Some(peppers.names_of(key).collect()),
+        Err(FormatDefect::Shape) if can_be_key(key) => Some(peppers.names_of(key).collect()),
         // With a wrong checksum it is refused before anybody looks for it.
         Err(FormatDefect::Shape | FormatDefect::Checksum) => None,
     }

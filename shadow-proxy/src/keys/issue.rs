@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, bail, ensure};
 use auth_component::api_key::{ApiKey, RANDOM_BYTES, Record, RecordDefect};
+use auth_component::is_scope;
 
 use super::peppers::random;
 use super::{Peppers, Records};
@@ -116,11 +117,6 @@ pub fn sound(record: &Record) -> anyhow::Result<()> {
             bail!("the record could not be read back ({defect:?}); this is a defect of shadow-proxy, report it")
         }
     }
-}
-
-/// RFC 6749 §3.3.
-pub fn is_scope(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
 }
 
 pub fn is_text(text: &str) -> bool {

@@ -3,9 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
-
-/// The end of the year 9999, the last that RFC 3339 can write.
-const LAST_S: u64 = 253_402_300_799;
+use auth_component::LAST_S;
 
 /// A point in time, and whether less than a second was cut off it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

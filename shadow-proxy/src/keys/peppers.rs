@@ -5,8 +5,9 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
-use auth_component::api_key::{self, digest_hex};
-use auth_component::store::PEPPERS_MAX;
+use auth_component::api_key::{self, digest_hex, old_name};
+use auth_component::hex;
+use auth_component::store::{PEPPER_BYTES, PEPPER_NAME_BYTES, PEPPERS_MAX};
 use serde::{Deserialize, Serialize};
 
 use super::disk;
@@ -39,9 +40,7 @@ pub struct Written {
 const FORMAT: &str = "shadow-proxy peppers";
 const VERSION: u32 = 1;
 const FIRST: &str = "p1";
-const NAME_CHARS_MAX: usize = 16;
-const SECRET_BYTES: usize = 32;
-const SECRET_BYTES_MAX: usize = 128;
+const SECRET_BYTES: usize = *PEPPER_BYTES.start();
 const BYTES_MAX: u64 = 16 << 10;
 
 impl Peppers {
@@ -85,7 +84,7 @@ impl Peppers {
 
     /// Under which names an old key without an id may be kept, the newest pepper's first.
     pub fn names_of(&self, key: &[u8]) -> impl Iterator<Item = String> {
-        self.0.iter().rev().map(|Pepper { name, secret }| format!("old-{name}-{}", digest_hex(secret, key)))
+        self.0.iter().rev().map(|Pepper { name, secret }| old_name(name, &digest_hex(secret, key)))
     }
 
     pub fn named(&self, name: &str) -> Option<&Pepper> {
@@ -93,8 +92,8 @@ impl Peppers {
     }
 
     pub fn written(&self) -> Vec<Written> {
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.0.iter().map(|Pepper { name, secret }| Written { name: name.clone(), secret: hex(secret) }).collect()
+        let written = |Pepper { name, secret }: &Pepper| Written { name: name.clone(), secret: hex::encode(secret) };
+        self.0.iter().map(written).collect()
     }
 }
 
@@ -132,31 +131,25 @@ fn parse(content: &[u8]) -> anyhow::Result<Peppers> {
     );
     let mut peppers: Vec<Pepper> = Vec::new();
     for (number, Written { name, secret }) in (1..).zip(document.peppers) {
-        let is_name = (1..=NAME_CHARS_MAX).contains(&name.len())
+        let is_name = PEPPER_NAME_BYTES.contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-        ensure!(is_name, "the name of pepper {number} is not 1 to {NAME_CHARS_MAX} of a-z and 0-9; write such a one");
+        ensure!(
+            is_name,
+            "the name of pepper {number} is not 1 to {} of a-z and 0-9; write such a one",
+            PEPPER_NAME_BYTES.end()
+        );
         ensure!(peppers.iter().all(|other| other.name != name), "two peppers are called {name}; rename one");
-        let secret = bytes(&secret).filter(|secret| (SECRET_BYTES..=SECRET_BYTES_MAX).contains(&secret.len()));
+        let secret = hex::decode(&secret).filter(|secret| PEPPER_BYTES.contains(&secret.len()));
         let secret = secret.with_context(|| {
             format!(
-                "the secret of pepper {name} is not {SECRET_BYTES} to {SECRET_BYTES_MAX} bytes in lower-case hex; make one \
-                 with `openssl rand -hex {SECRET_BYTES}`"
+                "the secret of pepper {name} is not {SECRET_BYTES} to {} bytes in lower-case hex; make one \
+                 with `openssl rand -hex {SECRET_BYTES}`",
+                PEPPER_BYTES.end()
             )
         })?;
         peppers.push(Pepper { name, secret });
     }
     Ok(Peppers(peppers))
-}
-
-/// The bytes of a text in lower-case hex.
-fn bytes(hex: &str) -> Option<Vec<u8>> {
-    let nibble = |digit: u8| match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    };
-    let (pairs, []) = hex.as_bytes().as_chunks::<2>() else { return None };
-    pairs.iter().map(|&[high, low]| Some(nibble(high)? << 4 | nibble(low)?)).collect()
 }
 
 #[cfg(test)]

@@ -33,13 +33,7 @@ impl Remote {
         if origin.scheme_str() == Some("http") {
             return Ok(Remote::Plain(Box::new(Legacy::new(origin.clone(), limits))));
         }
-        // The answer as it is: nothing followed, decoded, remembered, or sent through a proxy of the environment.
-        let client = reqwest::Client::builder()
-            .redirect(Policy::none())
-            .no_gzip()
-            .no_proxy()
-            .http1_only()
-            .tcp_nodelay(true)
+        let client = plain_client()
             .connect_timeout(limits.connect)
             .timeout(limits.deadline)
             .pool_idle_timeout(limits.idle)
@@ -55,6 +49,11 @@ impl Remote {
             Remote::Tls(client) => client.call(call).await,
         }
     }
+}
+
+/// Takes the answer as it is: nothing followed, decoded, remembered, or sent through a proxy of the environment.
+pub fn plain_client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder().redirect(Policy::none()).no_gzip().no_proxy().http1_only().tcp_nodelay(true)
 }
 
 impl Tls {

@@ -46,7 +46,7 @@ async fn no_secret_reaches_any_sink_by_way_of_a_component() {
                  X-{value}: {value}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{{\"{other}\":\"{other}\"}}",
                 2 * other.len() + 7
             );
-            let _ = proxy.ask(request).await;
+            proxy.ask(request).await;
         }
         proxy.settled().await;
         search(proxy, &canaries).await;
@@ -82,7 +82,7 @@ async fn no_secret_of_the_key_store_reaches_any_sink() {
         for (key, path) in [(&good, "/echo"), (&revoked, "/echo"), (&good, "/else"), (&revoked, "/trap")] {
             let request =
                 format!("POST {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\nContent-Length: 0\r\n\r\n");
-            let _ = proxy.ask(request).await;
+            proxy.ask(request).await;
         }
     };
     ask(&proxy).await;

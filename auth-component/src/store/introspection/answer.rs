@@ -2,6 +2,7 @@
 
 use super::Reply;
 use crate::grant::Grant;
+use crate::http::media_type;
 use crate::jose::{Claims, Json, Object, Policy, Refusal, parse_object};
 
 /// An answer that was understood.
@@ -113,8 +114,7 @@ fn policy() -> Policy {
 /// Parameters are ignored; RFC 8259 has none.
 fn is_json(content_types: &[Vec<u8>]) -> bool {
     let [value] = content_types else { return false };
-    let media_type = value.split(|&byte| byte == b';').next().unwrap_or_default();
-    media_type.trim_ascii().eq_ignore_ascii_case(b"application/json")
+    media_type(value).eq_ignore_ascii_case(b"application/json")
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::{Endpoint, Told};
-use crate::api_key::hex;
+use crate::hex;
 use crate::jose::{Json, Number, Object, parse_object};
 
 /// A larger one is not kept.
@@ -27,7 +27,7 @@ pub(super) fn name(endpoint: &Endpoint, token: &str) -> String {
         sha.update(part);
         sha.update([0]);
     }
-    hex(&sha.finalize())
+    hex::encode(&sha.finalize())
 }
 
 /// None where there is nothing to keep.

@@ -9,7 +9,6 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use http::{Response, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use reqwest::redirect::Policy;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
@@ -17,6 +16,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks}
 use crate::clock::Rarely;
 use crate::metrics::Metrics;
 use crate::side::headers::end_to_end;
+use crate::side::remote::plain_client;
 
 /// What one address is asked through. Shared by all instances and threads.
 pub struct Outbound {
@@ -48,13 +48,7 @@ impl Outbound {
     /// # Errors
     /// The platform's TLS roots cannot be read, or no thread can be started.
     pub fn new(url: Uri, deadline: Duration, requests_max: usize, metrics: Arc<Metrics>) -> anyhow::Result<Outbound> {
-        // Nothing followed, decoded, remembered, or sent through a proxy of the environment.
-        let client = reqwest::Client::builder()
-            .redirect(Policy::none())
-            .no_gzip()
-            .no_proxy()
-            .http1_only()
-            .tcp_nodelay(true)
+        let client = plain_client()
             .timeout(deadline)
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(requests_max)
