@@ -156,25 +156,25 @@ fn unless_stamped(lock: &Path, stamp: &Path, install: impl FnOnce() -> Result<()
 
 /// Not required: without them the demo runs the legacy stub as a process.
 fn bring_container_tools() {
-    let missing: Vec<&str> = ["podman", "runc"].into_iter().filter(|tool| child::on_path(tool).is_none()).collect();
-    if missing.is_empty() {
-        return;
-    }
-    if let Err(error) = apt_install("container tools", &missing) {
+    if let Err(error) = bring_tools("container tools", &["podman", "runc"]) {
         println!("  {}; without them the demo runs the legacy stub as a process", reason(&error));
     }
 }
 
 /// What `cargo ci bench` measures with and against.
 pub(crate) fn bring_bench_tools() -> Result<()> {
-    let missing: Vec<&str> = ["wrk", "nginx"].into_iter().filter(|tool| child::on_path(tool).is_none()).collect();
-    if missing.is_empty() { Ok(()) } else { apt_install("bench tools", &missing) }
+    bring_tools("bench tools", &["wrk", "nginx"])
 }
 
 /// What lane `test` puts in front of the component.
 pub(crate) fn bring_proxies() -> Result<()> {
-    let missing: Vec<&str> = ["nginx", "caddy"].into_iter().filter(|tool| child::on_path(tool).is_none()).collect();
-    if missing.is_empty() { Ok(()) } else { apt_install("proxies", &missing) }
+    bring_tools("proxies", &["nginx", "caddy"])
+}
+
+/// Programs that Debian has in packages of their names.
+fn bring_tools(purpose: &str, tools: &[&str]) -> Result<()> {
+    let missing: Vec<&str> = tools.iter().copied().filter(|tool| child::on_path(tool).is_none()).collect();
+    if missing.is_empty() { Ok(()) } else { apt_install(purpose, &missing) }
 }
 
 /// What lane `fuzz` compiles libFuzzer with.

@@ -47,12 +47,11 @@ fn read_introspection(auth: &mut Section) -> Option<Introspection> {
         introspection.close(auth);
         return None;
     }
-    let owned = |text: &str| short(text).map(str::to_owned);
     let url = introspection.required("url", "\"https://issuer.example/oauth2/introspect\"", endpoint_url);
-    let client_id = introspection.required("client_id", "\"gateway\"", owned);
+    let client_id = introspection.required("client_id", "\"gateway\"", short);
     let secret_file = introspection.needed_file("client_secret_file");
-    let issuer = introspection.required("issuer", "\"https://issuer.example\"", owned);
-    let audiences = introspection.list("audiences", "[\"https://api.example\"]", owned).unwrap_or_default();
+    let issuer = introspection.required("issuer", "\"https://issuer.example\"", short);
+    let audiences = introspection.list("audiences", "[\"https://api.example\"]", short).unwrap_or_default();
     let cache_s_max = introspection.number("cache_s_max", 60, 0..=CACHE_S_MAX, "seconds");
     let negative_s = introspection.number("negative_s", 5, 0..=NEGATIVE_S_MAX, "seconds");
     let deadline_ms = introspection.number("deadline_ms", 500, 1..=DEADLINE_MS_MAX, "milliseconds");
@@ -78,11 +77,11 @@ fn endpoint_url(text: &str) -> Result<String, String> {
 
 fn read_issuer(issuer: &mut Section) -> Option<Issuer> {
     let jwks = issuer.needed_file("jwks");
-    let name = issuer.required("issuer", "\"https://issuer.example\"", |text| short(text).map(str::to_owned));
-    let audiences = issuer.needed_list("audiences", "[\"https://api.example\"]", |text| short(text).map(str::to_owned));
+    let name = issuer.required("issuer", "\"https://issuer.example\"", short);
+    let audiences = issuer.needed_list("audiences", "[\"https://api.example\"]", short);
     let algorithms = issuer.needed_list("algorithms", "[\"ES256\"]", algorithm);
-    let types = issuer.list("types", "[\"at+jwt\"]", |text| short(text).map(str::to_owned));
-    let claims_required = issuer.list("claims_required", "[\"client_id\"]", |text| short(text).map(str::to_owned));
+    let types = issuer.list("types", "[\"at+jwt\"]", short);
+    let claims_required = issuer.list("claims_required", "[\"client_id\"]", short);
     let tokens = Tokens {
         types: types.unwrap_or_else(|| vec!["JWT".to_owned(), "at+jwt".to_owned()]),
         type_required: issuer.flag("type_required", false),
@@ -120,8 +119,12 @@ fn switch(text: &str) -> Result<String, String> {
     if known.contains(&text) { Ok(text.to_owned()) } else { Err(format!("is none of {}", known.join(", "))) }
 }
 
-fn short(text: &str) -> Result<&str, String> {
+fn short(text: &str) -> Result<String, String> {
     const BYTES_MAX: usize = 256;
     let is_short = (1..=BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control);
-    if is_short { Ok(text) } else { Err(format!("is not 1 to {BYTES_MAX} bytes without control characters")) }
+    if is_short {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("is not 1 to {BYTES_MAX} bytes without control characters"))
+    }
 }
