@@ -15,7 +15,7 @@ use sha2::Sha256;
 use crate::crc32::Crc32;
 use crate::hex;
 
-pub use record::{Peppers, Record, RecordDefect, Refusal, Unavailable, check, old_name};
+pub use record::{Peppers, RECORD_BYTES_MAX, Record, RecordDefect, Refusal, Unavailable, check, old_name};
 
 /// A key that is written as ours are; nothing says yet that anybody holds it.
 #[derive(Clone, Copy, PartialEq, Eq)]

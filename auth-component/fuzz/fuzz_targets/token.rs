@@ -2,7 +2,8 @@
 
 #![no_main]
 
-use auth_component::{DevelopmentTokens, Expiry, Tokens};
+use auth_component::jose::{Json, Number};
+use auth_component::{DevelopmentTokens, Expiry, Origin, Tokens};
 use auth_component_fuzz::Input;
 use auth_component_fuzz::credentials::may_be_good_token;
 use libfuzzer_sys::fuzz_target;
@@ -23,7 +24,14 @@ fn check(input: &Input) {
     let Some(grant) = found else { return };
     assert!(may_be_good_token(&input.text, input), "a yes at {} to {}", input.now, input.text.escape_ascii());
     let end = grant.expires_at_ms.expect("it was asked for");
-    assert!(end > input.now * 1_000 && end <= DATE_MS_MAX, "{end}");
+    let Origin::Token(members) = &grant.origin else { panic!("it is a token") };
+    let exact = match members.get("exp") {
+        Some(Json::Number(Number::Unsigned(seconds))) => *seconds as f64,
+        Some(Json::Number(Number::Fraction(seconds))) => *seconds,
+        other => panic!("{other:?} is no end"),
+    };
+    // What is left may be less than a millisecond, which is cut off.
+    assert!(exact > input.now as f64 && end == (exact * 1_000.0) as u64 && end <= DATE_MS_MAX, "{exact} {end}");
     assert!((1..=256).contains(&grant.user_id.len()), "{:?}", grant.user_id);
     assert!(grant.scopes.iter().all(|scope| !scope.is_empty() && scope.bytes().all(|b| b.is_ascii_graphic())));
 }

@@ -102,7 +102,8 @@ pub enum RecordDefect {
 
 const VERSION: u32 = 1;
 const ALGORITHM: &str = "hs256";
-const RECORD_BYTES_MAX: usize = 16_384;
+/// Of the text of a record.
+pub const RECORD_BYTES_MAX: usize = 16_384;
 const OLD: &str = "old-";
 /// What a key is compared with where there is no record.
 const NO_PEPPER: &[u8] = b"a pepper of thirty-two bytes, no";

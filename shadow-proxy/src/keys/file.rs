@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
-use auth_component::api_key::Record;
+use auth_component::api_key::{RECORD_BYTES_MAX, Record, RecordDefect};
 use auth_component::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -51,6 +51,7 @@ pub fn write(path: &Path, records: &Records) -> anyhow::Result<()> {
         "{} cannot hold more than {BYTES_MAX} bytes; nothing was changed, begin a second file",
         path.display()
     );
+    parse(&content).context("the changed records could not be read back, so nothing was changed; have shorter ones")?;
     disk::replace(path, &content)
 }
 
@@ -104,7 +105,9 @@ fn parse_line(line: &[u8]) -> anyhow::Result<(String, Record)> {
     // serde's own words may quote the record.
     let Named { id } =
         serde_json::from_slice(line).ok().context("this is no record; put a backup in the file's place")?;
-    match Record::parse(line, &id) {
+    // As it would be written again, it can be longer.
+    let fits = |record: &Record| record.to_json().len() <= RECORD_BYTES_MAX;
+    match Record::parse(line, &id).and_then(|record| fits(&record).then_some(record).ok_or(RecordDefect::TooLong)) {
         Ok(record) => Ok((id, record)),
         Err(defect) => bail!("the record cannot be used ({defect:?}); put a backup in the file's place"),
     }
@@ -149,6 +152,15 @@ mod tests {
             let records = records(names);
             assert_eq!(parse(&render(&records)).expect("it was rendered"), records);
         }
+    }
+
+    #[test]
+    fn a_record_that_would_be_written_longer_than_it_may_be_is_refused() {
+        let json = records(&["a"])["a"].to_json();
+        let long = |bytes: usize| json.replace("\"user\"", &format!("\"{}\"", "u".repeat(bytes - json.len() + 4)));
+        let read = |record: String| parse(&with_header(1, &(record.replace(",\"nbf\":null", "") + "\n")));
+        assert!(read(long(RECORD_BYTES_MAX)).is_ok_and(|records| parse(&render(&records)).is_ok()));
+        assert!(format!("{:#}", read(long(RECORD_BYTES_MAX + 1)).expect_err("too long")).contains("TooLong"));
     }
 
     #[test]

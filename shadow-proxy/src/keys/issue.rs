@@ -2,10 +2,13 @@
 
 use anyhow::{Context as _, bail, ensure};
 use auth_component::api_key::{ApiKey, RANDOM_BYTES, Record, RecordDefect};
-use auth_component::is_scope;
+use auth_component::{LAST_S, is_scope};
 
 use super::peppers::random;
 use super::{Peppers, Records};
+
+/// As long as the id of a successor.
+const LONGEST_NAME: &str = "0000000000000000";
 
 /// For whom a key is, and what it allows.
 pub struct Rights {
@@ -107,9 +110,12 @@ fn generate(records: &Records, prefix: &str) -> anyhow::Result<(String, String)>
     }
 }
 
-/// Whether the record can be read back.
+/// Whether the record can be read back, also after it was revoked and replaced.
 pub fn sound(record: &Record) -> anyhow::Result<()> {
-    match Record::parse(record.to_json().as_bytes(), &record.id) {
+    let mut longest = record.clone();
+    longest.revoke(LAST_S);
+    longest.replace(LONGEST_NAME, LAST_S);
+    match Record::parse(longest.to_json().as_bytes(), &record.id) {
         Ok(_) => Ok(()),
         Err(RecordDefect::User) => bail!("the user is empty or has control characters; give another"),
         Err(RecordDefect::TooLong) => bail!("there are too many scopes, audiences or groups for one key; give fewer"),
