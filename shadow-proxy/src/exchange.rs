@@ -194,6 +194,12 @@ pub enum Kind {
     Added,
     /// Both have it, with different JSON types.
     Type,
+    /// The same elements in another order.
+    Order,
+    /// One side names it once more than the other: a JSON key, a cookie.
+    Repeated,
+    /// Both have it, the candidate under another name; found only where a rule says so.
+    Renamed,
 }
 
 /// How bad a difference is, the worst first.

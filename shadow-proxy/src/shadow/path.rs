@@ -79,6 +79,11 @@ pub(crate) fn push_key(path: &mut String, key: &str) {
     written.expect("writing to a String cannot fail");
 }
 
+/// What follows is inside a signed token (RFC 7519).
+pub(crate) fn push_token(path: &mut String) {
+    path.push_str("(jwt)");
+}
+
 pub(crate) fn push_elements(path: &mut String) {
     path.push_str("[]");
 }

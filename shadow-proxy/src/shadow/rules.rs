@@ -19,7 +19,7 @@ pub(crate) struct RawRule {
     pub endpoint: Option<String>,
     #[serde(default)]
     pub path: String,
-    /// `value`, `missing`, `added`, `type`; only `value` when not written.
+    /// `value`, `missing`, `added`, `type`, `order`, `repeated`; only `value` when not written.
     pub explains: Option<Vec<String>>,
     /// The one value of that side that is agreed; without it, any.
     pub legacy: Option<String>,
@@ -154,7 +154,7 @@ fn kinds(names: Option<Vec<String>>) -> Result<Vec<Kind>, String> {
     let Some(names) = names else { return Ok(vec![Kind::Value]) };
     let kinds: Option<Vec<Kind>> = names.iter().map(|name| kind(name)).collect();
     kinds.filter(|kinds| !kinds.is_empty()).ok_or_else(|| {
-        format!("explains = {names:?}: not a list of kinds; write one or more of \"value\", \"missing\", \"added\", \"type\"")
+        format!("explains = {names:?}: not a list of kinds; write one or more of \"value\", \"missing\", \"added\", \"type\", \"order\", \"repeated\"")
     })
 }
 
@@ -164,6 +164,8 @@ fn kind(name: &str) -> Option<Kind> {
         "missing" => Some(Kind::Missing),
         "added" => Some(Kind::Added),
         "type" => Some(Kind::Type),
+        "order" => Some(Kind::Order),
+        "repeated" => Some(Kind::Repeated),
         _ => None,
     }
 }
@@ -272,7 +274,7 @@ mod tests {
             [[rules]]
             endpoint = "/auth/validate"
             path = "body.items[0]"
-            explains = ["order"]
+            explains = ["other"]
 
             [[rules]]
             name = "starter:mine"
@@ -296,10 +298,10 @@ mod tests {
         rules[0].name = "": a rule is told by its name; write for example `name = "ids-are-random"`
         rules[0].endpoint = "/auth/validate": not an endpoint; write method and path as they are shown, e.g. "POST /auth/validate"
         rules[0].reason = "": nobody can review a rule without one; write why the difference does not matter
-        rules[0].explains = ["order"]: not a list of kinds; write one or more of "value", "missing", "added", "type"
+        rules[0].explains = ["other"]: not a list of kinds; write one or more of "value", "missing", "added", "type", "order", "repeated"
         rules[0].path = "body.items[0]": positions are not part of a path; write `[]` for every element, or `["key"]`
         rules[1].name = "starter:mine": `starter:` begins the names of built-in rules; choose another name
-        rules[1].explains = []: not a list of kinds; write one or more of "value", "missing", "added", "type"
+        rules[1].explains = []: not a list of kinds; write one or more of "value", "missing", "added", "type", "order", "repeated"
         rules[1].path = "decision": a flipped decision is never explained; make the sides agree, or name another place
         rules[3].name = "twice": another rule has this name; choose one that is not taken
         "#);
