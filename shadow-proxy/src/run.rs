@@ -237,8 +237,7 @@ fn start_mirror(
 ) -> anyhow::Result<(Mirror, Option<JoinHandle<()>>)> {
     let Some(limits) = &config.mirror else { return Ok((Mirror::off(metrics.clone()), None)) };
     let judge = Judge {
-        rules: config.rules.clone(),
-        decision: config.decision.clone(),
+        comparer: config.comparer.clone(),
         endpoints: config.endpoints.clone(),
         redactor: Redactor::new(&config.words, &config.endpoints)
             .context("the system has no randomness for the redaction key")?,

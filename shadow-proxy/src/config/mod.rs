@@ -12,7 +12,7 @@ use http::Uri;
 
 use crate::keys::{Files, Introspection, Sources};
 use crate::serve::answer::{FrontLimits, Repeatable};
-use crate::shadow::compare::DecisionField;
+use crate::shadow::compare::{Comparer, Decisions};
 use crate::shadow::endpoint::Endpoints;
 use crate::shadow::mirror::MirrorLimits;
 use crate::shadow::record::StoreLimits;
@@ -47,9 +47,8 @@ pub struct Config {
     pub store: StoreLimits,
     pub keep_match_every: u64,
     pub endpoints: Endpoints,
-    pub decision: DecisionField,
+    pub comparer: Comparer,
     pub words: Vec<String>,
-    pub rules: Rules,
 }
 
 pub enum CandidateConfig {
@@ -166,9 +165,8 @@ fn read(root: &mut Section) -> Option<Config> {
         store,
         keep_match_every,
         endpoints: compared.endpoints?,
-        decision: compared.decision,
+        comparer: compared.comparer,
         words: compared.words,
-        rules: compared.rules,
     })
 }
 
@@ -266,9 +264,8 @@ fn read_record(root: &mut Section) -> (StoreLimits, u64) {
 
 struct Compared {
     endpoints: Option<Endpoints>,
-    decision: DecisionField,
+    comparer: Comparer,
     words: Vec<String>,
-    rules: Rules,
 }
 
 fn read_compare(root: &mut Section) -> Compared {
@@ -281,8 +278,8 @@ fn read_compare(root: &mut Section) -> Compared {
             None
         }
     };
-    let defaults = DecisionField::default();
-    let decision = DecisionField {
+    let defaults = Decisions::default();
+    let decisions = Decisions {
         names: section.texts("decision_fields").unwrap_or(defaults.names),
         denies: section.statuses("deny_statuses").unwrap_or(defaults.denies),
         neither: section.texts("decides_nothing").unwrap_or(defaults.neither),
@@ -293,7 +290,7 @@ fn read_compare(root: &mut Section) -> Compared {
         Rules::starter()
     });
     section.close(root);
-    Compared { endpoints, decision, words, rules }
+    Compared { endpoints, comparer: Comparer { rules, decisions }, words }
 }
 
 const RULE: &str = "a rule has name, path and reason, and where wanted endpoint, explains, legacy and candidate, all texts but the list explains";

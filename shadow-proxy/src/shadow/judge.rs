@@ -7,15 +7,13 @@ use crate::clock::now_ms;
 use crate::exchange::{Exchange, Side, Verdict};
 use crate::metrics::Metrics;
 
-use super::compare::{DecisionField, compare};
+use super::compare::Comparer;
 use super::endpoint::Endpoints;
 use super::record::{Recorder, Row, Shown};
 use super::redact::Redactor;
-use super::rules::Rules;
 
 pub struct Judge {
-    pub rules: Rules,
-    pub decision: DecisionField,
+    pub comparer: Comparer,
     pub endpoints: Endpoints,
     pub redactor: Redactor,
     pub recorder: Recorder,
@@ -28,11 +26,11 @@ pub struct Judge {
 impl Judge {
     pub fn judge(&self, exchange: &Exchange) {
         let endpoint = self.endpoints.name(&exchange.call.method, exchange.call.uri.path());
-        let comparison = match compare(exchange, &self.rules, &self.decision, endpoint) {
+        let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
+        let comparison = match self.comparer.compare(&exchange.call, legacy, candidate, endpoint) {
             Ok(comparison) => comparison,
             Err(reason) => return self.metrics.not_comparable(reason.0),
         };
-        let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
         self.metrics.latency(Side::Legacy, legacy.latency);
         self.metrics.latency(Side::Candidate, candidate.latency);
         let keep = comparison.verdict == Verdict::Mismatch || self.is_sampled();
