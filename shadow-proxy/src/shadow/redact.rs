@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::curl::curl;
 use self::stand_in::StandIns;
 use self::vocabulary::Vocabulary;
+use super::class::Class;
 use super::endpoint::{self, Endpoints};
 use super::path::{self, Path, Root, Segment};
 use crate::exchange::{Answer, Call, Difference, Kind};
@@ -49,6 +50,8 @@ pub(crate) struct ShownDifference {
     pub kind: Kind,
     pub legacy: Option<String>,
     pub candidate: Option<String>,
+    /// Of the real values; none where there is no value, or only the fact is known.
+    pub classes: (Option<Class>, Option<Class>),
     pub rule: Option<String>,
 }
 
@@ -106,11 +109,16 @@ impl Redactor {
             Ok(place) => self.value_at(place, value),
             Err(_) => self.stand_in(value),
         };
+        let class = |value: &str| match &place {
+            Ok(place) => Class::at(place, value),
+            Err(_) => Class::of(value.as_bytes()),
+        };
         ShownDifference {
             path: place.as_ref().map_or_else(|_| self.stand_in(path), |place| self.place(place)),
             kind: *kind,
             legacy: legacy.as_ref().map(value),
             candidate: candidate.as_ref().map(value),
+            classes: (legacy.as_deref().map(class), candidate.as_deref().map(class)),
             rule: rule.as_deref().map(str::to_owned),
         }
     }

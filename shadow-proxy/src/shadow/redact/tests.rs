@@ -123,6 +123,19 @@ fn a_difference_is_told_without_its_content() {
 }
 
 #[test]
+fn a_difference_keeps_the_classes_of_its_real_values() {
+    let classes = |path: &str, legacy: Option<&str>, candidate: Option<&str>| {
+        let (legacy, candidate) = (legacy.map(str::to_owned), candidate.map(str::to_owned));
+        redactor()
+            .difference(&Difference { path: path.into(), kind: Kind::Value, legacy, candidate, rule: None })
+            .classes
+    };
+    assert_eq!(classes("body.token", Some("\"9f2c1ab4\""), Some("null")), (Some(Class::Hex), Some(Class::Null)));
+    assert_eq!(classes("header.x-trace", Some("17"), None), (Some(Class::Number), None));
+    assert_eq!(classes("s3cr3t", None, Some("s3cr3t")), (None, Some(Class::Text)));
+}
+
+#[test]
 fn a_body_too_long_to_read_ends_in_one_stand_in() {
     let redactor = redactor();
     let shown = |body: &str| redactor.answer(&answer(200, &[("content-type", "application/json")], body)).body;
