@@ -8,15 +8,15 @@ use siphasher::sip::SipHasher24;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct AgainPolicy {
-    /// Of the calls of a safe route, in ppm; 0 asks nobody twice.
+    /// Of the calls of a safe route, in ppm.
     pub share_ppm: u32,
-    /// Every call of a safe route, until an endpoint has so many pairs.
+    /// Every call of a safe route, until an endpoint has so many pairs: the A/A phase.
     pub pairs: u64,
 }
 
 impl Default for AgainPolicy {
     fn default() -> Self {
-        AgainPolicy { share_ppm: 50_000, pairs: super::noise::AA_PAIRS_MIN }
+        AgainPolicy { share_ppm: 50_000, pairs: 0 }
     }
 }
 
@@ -54,9 +54,13 @@ impl Again {
         Ok(Again { policy, key, chosen: Mutex::new(Chosen { asked: 0, pairs }) })
     }
 
+    pub(crate) fn is_on(&self) -> bool {
+        self.policy.share_ppm > 0 || self.policy.pairs > 0
+    }
+
     /// For a call of a safe route that legacy served.
     pub(crate) fn ask(&self, endpoint: &str) -> Ask {
-        if self.policy.share_ppm == 0 {
+        if !self.is_on() {
             return Ask::Once;
         }
         let mut chosen = self.chosen.lock().expect("nothing panics while it chooses");
@@ -103,7 +107,7 @@ mod tests {
 
     #[test]
     fn nobody_when_it_is_switched_off() {
-        let again = Again::new(AgainPolicy { share_ppm: 0, pairs: 100 }, HashMap::new()).unwrap();
+        let again = Again::new(AgainPolicy { share_ppm: 0, pairs: 0 }, HashMap::new()).unwrap();
         assert!(asked(&again, "GET /a", 1_000).is_empty());
     }
 }

@@ -9,7 +9,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
-use statrs::function::beta::beta_reg;
+use statrs::function::factorial::ln_binomial;
 
 use crate::exchange::{Kind, Severity};
 use crate::shift::evidence::EndpointCount;
@@ -69,7 +69,7 @@ pub fn statuses(suspects: &[Suspect], fields: &[FieldCount], endpoints: &[Endpoi
 }
 
 struct Known<'a> {
-    aa_pairs: HashMap<&'a str, u64>,
+    endpoints: HashMap<&'a str, &'a EndpointCount>,
     /// How often legacy differed from itself, by place, and by endpoint and path.
     of_place: HashMap<&'a Place, u64>,
     of_field: HashMap<(&'a str, &'a str), u64>,
@@ -79,7 +79,7 @@ struct Known<'a> {
 impl<'a> Known<'a> {
     fn new(fields: &'a [FieldCount], endpoints: &'a [EndpointCount]) -> Known<'a> {
         let mut known = Known {
-            aa_pairs: endpoints.iter().map(|count| (count.endpoint.as_str(), count.aa_pairs)).collect(),
+            endpoints: endpoints.iter().map(|count| (count.endpoint.as_str(), count)).collect(),
             of_place: HashMap::new(),
             of_field: HashMap::new(),
             significant: significant(fields),
@@ -93,15 +93,16 @@ impl<'a> Known<'a> {
 
     fn status(&self, suspect: &Suspect) -> Status {
         let Suspect { place, severity, is_explained } = *suspect;
-        let aa_pairs = self.aa_pairs.get(place.endpoint.as_str()).copied().unwrap_or(0);
+        let count = self.endpoints.get(place.endpoint.as_str());
+        let (askable, aa_pairs) = count.map_or((0, 0), |count| (count.askable, count.aa_pairs));
         let of_place = self.of_place.get(place).copied().unwrap_or(0);
         let of_field = self.of_field.get(&(place.endpoint.as_str(), place.path.as_str())).copied().unwrap_or(0);
         match severity {
             _ if is_explained => Status::Explained,
             // Who is let in is never a matter of chance.
             Severity::Breach | Severity::Lockout => Status::Finding,
-            // Nobody may be asked twice here, so that there is nothing to excuse it.
-            _ if aa_pairs == 0 => Status::Finding,
+            // Legacy may not be asked twice here, so that there is nothing to excuse it.
+            _ if askable == 0 => Status::Finding,
             _ if of_field == 0 && aa_pairs >= AA_PAIRS_MIN => Status::Finding,
             _ if self.significant.contains(place) => Status::Finding,
             _ if of_place >= NOISE_MIN => Status::Noise,
@@ -123,9 +124,25 @@ fn significant(fields: &[FieldCount]) -> HashSet<&Place> {
     tested.into_iter().enumerate().take_while(stands).map(|(_, (_, place))| place).collect()
 }
 
-/// P[X ≥ b] for X ~ Bin(b + c, ½): how likely so lopsided a count is for a candidate that is like legacy.
+/// P[X ≥ b] for X ~ Bin(b + c, ½): how likely so lopsided a count is for a candidate that is like legacy. It is above
+/// one half where b is no more than c, and then given as 1.
 fn chance_of_as_many(b: u64, c: u64) -> f64 {
-    if b == 0 { 1.0 } else { beta_reg(b as f64, c as f64 + 1.0, 0.5) }
+    if b <= c {
+        return 1.0;
+    }
+    let of_all = b + c;
+    let mut term = (ln_binomial(of_all, b) - of_all as f64 * std::f64::consts::LN_2).exp();
+    let mut sum = 0.0;
+    // Above the middle each term is smaller than the one before; the sum soon has all the digits it will ever have.
+    for count in b..=of_all {
+        let before = sum;
+        sum += term;
+        if sum == before {
+            break;
+        }
+        term *= (of_all - count) as f64 / (count + 1) as f64;
+    }
+    sum
 }
 
 /// Pairs without any difference, after which legacy is taken to be always the same in a field: its noise is then below
@@ -151,7 +168,8 @@ mod tests {
     }
 
     fn status(path: &str, severity: Severity, aa_pairs: u64, fields: &[FieldCount]) -> Status {
-        let endpoints = [EndpointCount { endpoint: "GET /a".into(), aa_pairs, ..EndpointCount::default() }];
+        let askable = aa_pairs * 20;
+        let endpoints = [EndpointCount { endpoint: "GET /a".into(), askable, aa_pairs, ..EndpointCount::default() }];
         let place = place(path);
         statuses(&[Suspect { place: &place, severity, is_explained: false }], fields, &endpoints)[0]
     }
@@ -160,7 +178,7 @@ mod tests {
     fn what_a_finding_is_taken_for() {
         use Status::{Finding, Noise, Undecided};
         for (what, aa_pairs, fields, expected) in [
-            ("nobody was asked twice", 0, vec![], Finding),
+            ("it may not be asked twice", 0, vec![], Finding),
             ("too few were asked twice", 499, vec![field("p", 1, 0, 0)], Undecided),
             ("legacy is always the same", 500, vec![field("p", 1, 0, 0)], Finding),
             ("seen before anybody was asked twice about it", 500, vec![], Finding),
@@ -186,7 +204,8 @@ mod tests {
         let news = (Some(Class::Uuid), Some(Class::Text));
         let of = |classes, b, c, both| FieldCount { place: Place { classes, ..place("p") }, b, c, both };
         let fields = [of(usual, 0, 50, 0), of(news, 50, 0, 0)];
-        let endpoints = [EndpointCount { endpoint: "GET /a".into(), aa_pairs: 50, ..EndpointCount::default() }];
+        let endpoints =
+            [EndpointCount { endpoint: "GET /a".into(), askable: 50, aa_pairs: 50, ..EndpointCount::default() }];
         let suspects = fields.each_ref().map(|field| Suspect {
             place: &field.place,
             severity: Severity::Low,
@@ -205,9 +224,18 @@ mod tests {
 
     #[test]
     fn the_chance_is_exact() {
-        for (b, c, chance) in [(0, 5, 1.0), (1, 0, 0.5), (10, 0, 1.0 / 1024.0), (3, 1, 5.0 / 16.0), (2, 2, 11.0 / 16.0)] {
-            assert!((chance_of_as_many(b, c) - chance).abs() < 1e-12, "{b} {c}");
+        // The large ones were summed with another implementation of the logarithm of the gamma function.
+        for (b, c, chance) in [
+            (0, 5, 1.0),
+            (1, 0, 0.5),
+            (10, 0, 1.0 / 1_024.0),
+            (3, 1, 5.0 / 16.0),
+            (2, 2, 1.0),
+            (5_100, 4_900, 0.023_292_763_9),
+            (50_500, 49_500, 0.000_791_179_940),
+        ] {
+            assert!((chance_of_as_many(b, c) / chance - 1.0).abs() < 1e-6, "{b} {c}: {}", chance_of_as_many(b, c));
         }
-        assert!(chance_of_as_many(500_000, 500_000) > 0.5 && chance_of_as_many(1_000_000, 1) < 1e-300);
+        assert_eq!((chance_of_as_many(1_000_000, 1), chance_of_as_many(500_000, 500_001)), (0.0, 1.0));
     }
 }

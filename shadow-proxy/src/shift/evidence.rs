@@ -21,7 +21,8 @@ pub struct EndpointCount {
     /// Pairs that count as evidence: the same request counts a few times only.
     pub counted: u64,
     pub counted_mismatches: u64,
-    /// Calls for which legacy was asked twice.
+    /// Pairs for which legacy might have been asked twice, and those for which it was.
+    pub askable: u64,
     pub aa_pairs: u64,
 }
 

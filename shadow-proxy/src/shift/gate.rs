@@ -237,7 +237,8 @@ fn ppm(ppm: u32) -> f64 {
 /// With as many digits as tell something.
 fn percent(share: f64) -> String {
     let percent = share * 100.0;
-    let digits = if percent >= 10.0 || percent == 0.0 { 0 } else { (1.0 - percent.log10().floor()).clamp(1.0, 6.0) as usize };
+    let digits =
+        if percent >= 10.0 || percent == 0.0 { 0 } else { (1.0 - percent.log10().floor()).clamp(1.0, 6.0) as usize };
     let text = format!("{percent:.digits$}");
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     format!("{text} %")
@@ -287,9 +288,17 @@ mod tests {
     fn cases() {
         let cases: Vec<Case> = serde_json::from_str(include_str!("cases/gate.json")).unwrap();
         for case in cases {
-            let endpoints = case.endpoints.into_iter().map(|(endpoint, pairs, mismatches, counted, counted_mismatches)| {
-                EndpointCount { endpoint, pairs, mismatches, counted, counted_mismatches, aa_pairs: 0 }
-            });
+            let endpoints =
+                case.endpoints.into_iter().map(|(endpoint, pairs, mismatches, counted, counted_mismatches)| {
+                    EndpointCount {
+                        endpoint,
+                        pairs,
+                        mismatches,
+                        counted,
+                        counted_mismatches,
+                        ..EndpointCount::default()
+                    }
+                });
             let evidence = Evidence {
                 breaches: case.breaches,
                 lockouts: case.lockouts,
@@ -307,6 +316,9 @@ mod tests {
     #[test]
     fn figures_read_well() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([0.0, 0.001, 0.000_123_4, 0.0456, 0.5, 1.0].map(percent), ["0 %", "0.1 %", "0.012 %", "4.6 %", "50 %", "100 %"]);
+        assert_eq!(
+            [0.0, 0.001, 0.000_123_4, 0.0456, 0.5, 1.0].map(percent),
+            ["0 %", "0.1 %", "0.012 %", "4.6 %", "50 %", "100 %"]
+        );
     }
 }
