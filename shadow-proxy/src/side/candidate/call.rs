@@ -1,6 +1,7 @@
 //! One call of the guest.
 
 use std::future::Future;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{DATE, HOST};
@@ -14,6 +15,7 @@ use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 use crate::exchange::{Answer, Call, Failure};
 use crate::side::headers::end_to_end;
 
+use super::frozen::Moment;
 use super::limits::{self, Limits};
 use super::stock::Instance;
 
@@ -21,9 +23,11 @@ use super::stock::Instance;
 pub async fn answer(
     mut instance: Instance,
     call: &Call,
+    moment: Option<Moment>,
     limits: &Limits,
 ) -> (Result<Answer, Failure>, Option<Instance>) {
-    let outcome = tokio::time::timeout(limits.deadline, run(&mut instance, call, limits)).await;
+    let now = instance.store.data().begin(moment);
+    let outcome = tokio::time::timeout(limits.deadline, run(&mut instance, call, now, limits)).await;
     match outcome.unwrap_or(Err(Failure::Deadline)) {
         Ok(answer) => {
             instance.calls += 1;
@@ -35,14 +39,15 @@ pub async fn answer(
     }
 }
 
-async fn run(instance: &mut Instance, call: &Call, limits: &Limits) -> Result<Answer, Failure> {
+async fn run(instance: &mut Instance, call: &Call, now: SystemTime, limits: &Limits) -> Result<Answer, Failure> {
     limits::arm(&mut instance.store, limits);
     let (sender, receiver) = oneshot::channel();
     let mut http = instance.store.data_mut().http();
     let request = http.new_incoming_request(Scheme::Http, request(call)).map_err(|_| Failure::NoAnswer)?;
     let outparam = http.new_response_outparam(sender).map_err(|_| Failure::NoAnswer)?;
     let guest = instance.proxy.wasi_http_incoming_handler().call_handle(&mut instance.store, request, outparam);
-    match response(guest, receiver, call.method == Method::HEAD, limits.body_bytes_max).await {
+    let take = Take { head: call.method == Method::HEAD, now, body_bytes_max: limits.body_bytes_max };
+    match response(guest, receiver, take).await {
         Ok(answer) => Ok(answer),
         Err(Stop::Failure(failure)) => Err(failure),
         Err(Stop::Guest(_)) if instance.store.data().memory_refused => Err(Failure::Memory),
@@ -64,14 +69,21 @@ impl From<Failure> for Stop {
     }
 }
 
+/// How an answer is taken.
+#[derive(Clone, Copy)]
+struct Take {
+    head: bool,
+    now: SystemTime,
+    body_bytes_max: usize,
+}
+
 type Set = Result<http::Response<HyperOutgoingBody>, ErrorCode>;
 
 /// Lets the guest run and takes the answer it sets.
 async fn response(
     guest: impl Future<Output = wasmtime::Result<()>>,
     mut receiver: oneshot::Receiver<Set>,
-    head: bool,
-    body_bytes_max: usize,
+    take: Take,
 ) -> Result<Answer, Stop> {
     let mut guest = std::pin::pin!(guest);
     let set = tokio::select! {
@@ -80,12 +92,12 @@ async fn response(
             // The usual way: the guest wrote its whole answer before it set it, and is done at the first poll.
             ended.map_err(Stop::Guest)?;
             let set = receiver.try_recv().map_err(|_| Failure::NoAnswer)?;
-            return Ok(whole(set.map_err(|_| Failure::NoAnswer)?, head, body_bytes_max).await?);
+            return Ok(whole(set.map_err(|_| Failure::NoAnswer)?, take).await?);
         }
         set = &mut receiver => set.map_err(|_| Failure::NoAnswer)?,
     };
     // A guest that writes after it set the answer waits for its reader whenever the first chunks are full.
-    let answer = async { Ok(whole(set.map_err(|_| Failure::NoAnswer)?, head, body_bytes_max).await?) };
+    let answer = async { Ok(whole(set.map_err(|_| Failure::NoAnswer)?, take).await?) };
     let ((), answer) = tokio::try_join!(async { guest.await.map_err(Stop::Guest) }, answer)?;
     Ok(answer)
 }
@@ -108,12 +120,11 @@ fn request(call: &Call) -> Request<Full<Bytes>> {
 
 async fn whole(
     response: http::Response<HyperOutgoingBody>,
-    head: bool,
-    body_bytes_max: usize,
+    Take { head, now, body_bytes_max }: Take,
 ) -> Result<Answer, Failure> {
     let (mut parts, body) = response.into_parts();
     // A component has no clock of its own to date its answers with, the origin server must (RFC 9110 §6.6.1).
-    parts.headers.entry(DATE).or_insert_with(now);
+    parts.headers.entry(DATE).or_insert_with(|| date(now));
     // A HEAD answer announces a length and sends nothing, which its body would report as an error.
     let body = if head {
         Bytes::new()
@@ -126,7 +137,6 @@ async fn whole(
     Ok(Answer { status: parts.status, headers: end_to_end(parts.headers), body })
 }
 
-fn now() -> HeaderValue {
-    HeaderValue::from_str(&httpdate::fmt_http_date(std::time::SystemTime::now()))
-        .expect("a date has only visible ASCII characters")
+fn date(now: SystemTime) -> HeaderValue {
+    HeaderValue::from_str(&httpdate::fmt_http_date(now)).expect("a date has only visible ASCII characters")
 }

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::time::ClockId;
 use wasmtime::component::ResourceTable;
@@ -13,6 +13,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::keys::Set;
 
 use super::Grants;
+use super::frozen::{Frozen, Moment};
 use super::keyvalue::KeyValue;
 use super::outbound::Door;
 
@@ -74,6 +75,7 @@ pub struct Guest {
     http: WasiHttpCtx,
     door: Door,
     grants: Grants,
+    frozen: Option<Frozen>,
     /// In force when this call began.
     set: Option<Arc<Set>>,
     memory_bytes_max: usize,
@@ -89,18 +91,35 @@ impl Guest {
     pub fn new(limits: &Limits, grants: Grants) -> Guest {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
+        let frozen = grants.frozen.then(Frozen::default);
+        let mut wasi = WasiCtx::builder();
+        if let Some(frozen) = &frozen {
+            frozen.give(&mut wasi);
+        }
         Guest {
             table,
-            wasi: WasiCtx::builder().build(),
+            wasi: wasi.build(),
             http: WasiHttpCtx::new(),
             door: Door(grants.introspection.as_ref().map(|introspection| introspection.outbound.clone())),
             grants,
+            frozen,
             set: None,
             memory_bytes_max: limits.memory_bytes_max,
             memory_refused: false,
             tick: limits.tick,
             cpu_left: Duration::ZERO,
             cpu_seen: None,
+        }
+    }
+
+    /// What is now for the call that begins.
+    pub fn begin(&self, moment: Option<Moment>) -> SystemTime {
+        match (&self.frozen, moment) {
+            (Some(frozen), Some(moment)) => {
+                frozen.set(moment);
+                SystemTime::UNIX_EPOCH + frozen.time()
+            }
+            _ => SystemTime::now(),
         }
     }
 

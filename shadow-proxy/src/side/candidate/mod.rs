@@ -3,6 +3,7 @@
 mod cache;
 mod call;
 mod engine;
+mod frozen;
 mod keyvalue;
 mod limits;
 mod outbound;
@@ -21,6 +22,7 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use crate::exchange::{Answer, Call, Failure};
 use crate::keys::live::Live;
 
+pub use self::frozen::Moment;
 use self::keyvalue::volatile::Volatile;
 use self::limits::Guest;
 pub use self::limits::{Instances, Limits};
@@ -43,6 +45,8 @@ pub struct Grants {
     /// What it may look up; none: every bucket is unknown.
     pub keys: Option<Arc<Live>>,
     pub introspection: Option<Arc<Introspection>>,
+    /// Its clocks stand still and its randomness repeats: see [`Embedded::call_at`].
+    pub frozen: bool,
 }
 
 /// The one address that a component may ask, and where it keeps the answers.
@@ -76,12 +80,21 @@ impl Embedded {
 
     /// One call, answered completely. Never panics on what a guest does; an instance that failed is not used again.
     pub async fn call(&self, call: &Call) -> std::result::Result<Answer, Failure> {
+        self.answer(call, None).await
+    }
+
+    /// The same at a moment of the caller's, where it was granted that: the same call has then the same answer.
+    pub async fn call_at(&self, call: &Call, moment: Moment) -> std::result::Result<Answer, Failure> {
+        self.answer(call, Some(moment)).await
+    }
+
+    async fn answer(&self, call: &Call, moment: Option<Moment>) -> std::result::Result<Answer, Failure> {
         let _slot = self.slots.try_acquire().map_err(|_| Failure::Busy)?;
         let instance = match self.stock.take() {
             Some(instance) => instance,
             None => self.instantiate().await?,
         };
-        let (answer, instance) = call::answer(instance, call, &self.limits).await;
+        let (answer, instance) = call::answer(instance, call, moment, &self.limits).await;
         self.put_back(instance);
         answer
     }
