@@ -1,6 +1,7 @@
 //! The command line: parse and dispatch.
 
 mod keys;
+mod replay;
 
 use std::io::{ErrorKind, Write as _};
 use std::net::SocketAddr;
@@ -65,6 +66,8 @@ enum Verb {
         #[arg(long)]
         why: String,
     },
+    /// Send recorded calls to both sides again, and judge them like live traffic
+    Replay(replay::Replay),
     /// List where the two sides differ, worst first
     Diffs {
         #[command(flatten)]
@@ -115,6 +118,15 @@ struct Run {
     /// Ask legacy twice for every call of a safe route at first, until an endpoint has so many pairs [default: 0]
     #[arg(long, value_name = "N")]
     aa_pairs: Option<u32>,
+    /// Keep mirrored traffic in this folder, with stand-ins for secrets, for `replay`
+    #[arg(long, value_name = "DIR")]
+    capture: Option<String>,
+    /// Keep the secrets too, in files that only the passphrase opens
+    #[arg(long, requires = "passphrase_file")]
+    capture_secrets: bool,
+    /// A file with the passphrase, for --capture-secrets
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<String>,
 }
 
 /// Flags override the file; what neither names has a default.
@@ -150,7 +162,7 @@ struct Port {
 }
 
 pub fn main() -> ExitCode {
-    let said = match Cli::parse().verb {
+    let said = match parsed().verb {
         Verb::Run(flags) => return with_config(&flags, |config| finished(run::run(config))),
         Verb::Check(flags) => {
             return with_config(&flags, |config| {
@@ -159,6 +171,7 @@ pub fn main() -> ExitCode {
         }
         Verb::Serve(flags) => return serve(flags),
         Verb::Keys(verb) => return keys::main(verb),
+        Verb::Replay(flags) => return replay::main(flags),
         Verb::Status { port, json } => operator::status(&port.into(), json),
         Verb::Weight { port, ppm, who, why } => operator::weight(&port.into(), ppm, &who, &why),
         Verb::Rollback { port, who, why } => operator::rollback(&port.into(), &who, &why),
@@ -175,20 +188,49 @@ pub fn main() -> ExitCode {
     finished(said.and_then(print))
 }
 
+/// Of a verb whose exit code is a verdict, wrong usage has a code of its own.
+fn parsed() -> Cli {
+    Cli::try_parse().unwrap_or_else(|error| {
+        let is_verdict = std::env::args_os().nth(1).is_some_and(|verb| verb == "replay");
+        if !error.use_stderr() || !is_verdict {
+            error.exit();
+        }
+        // Nobody is left to tell that nobody listens.
+        let _ = error.print();
+        std::process::exit(i32::from(crate::replay::USAGE))
+    })
+}
+
 fn with_config(flags: &Run, then: impl FnOnce(config::Config) -> ExitCode) -> ExitCode {
-    let Run { config, listen, admin, legacy, component, candidate_url, data, aa_share, aa_pairs } = flags;
-    let texts: [(&'static str, &Option<String>); 6] = [
+    let Run {
+        config,
+        listen,
+        admin,
+        legacy,
+        component,
+        candidate_url,
+        data,
+        aa_share,
+        aa_pairs,
+        capture,
+        capture_secrets,
+        passphrase_file,
+    } = flags;
+    let texts: [(&'static str, &Option<String>); 8] = [
         ("listen", listen),
         ("admin", admin),
         ("legacy.url", legacy),
         ("candidate.component", component),
         ("candidate.url", candidate_url),
         ("data", data),
+        ("capture.dir", capture),
+        ("capture.passphrase_file", passphrase_file),
     ];
     let texts = texts.into_iter().filter_map(|(key, text)| Some((key, text.clone()?.into())));
     let numbers = [("noise.aa_share", aa_share.map(Into::into)), ("noise.aa_pairs", aa_pairs.map(Into::into))];
     let numbers = numbers.into_iter().filter_map(|(key, number)| Some((key, number?)));
-    let overrides: Overrides = texts.chain(numbers).collect();
+    let switches = capture_secrets.then_some(("capture.secrets", true.into()));
+    let overrides: Overrides = texts.chain(numbers).chain(switches).collect();
     match toml(config.as_deref()).and_then(|toml| config::parse(&toml, &overrides)) {
         Ok(config) => then(config),
         Err(errors) => wrong(&errors),

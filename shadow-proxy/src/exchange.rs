@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
@@ -119,6 +119,8 @@ pub struct Leg {
 /// A call with what both sides did with it.
 #[derive(Clone, Debug)]
 pub struct Exchange {
+    /// When the side that served was asked.
+    pub begun: Instant,
     pub call: Arc<Call>,
     /// The side whose answer the client got.
     pub served_by: Side,
@@ -267,6 +269,16 @@ pub enum Verdict {
     Explained,
     /// At least one difference that no rule explains.
     Mismatch,
+}
+
+impl Verdict {
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Match => "match",
+            Verdict::Explained => "explained",
+            Verdict::Mismatch => "mismatch",
+        }
+    }
 }
 
 fn headers_bytes(headers: &HeaderMap) -> usize {

@@ -9,6 +9,7 @@ mod exchange;
 mod keys;
 mod metrics;
 mod operator;
+mod replay;
 mod run;
 mod serve;
 mod shadow;

@@ -23,6 +23,9 @@ use crate::serve::answer::{Front, FrontLimits};
 use crate::serve::budget::Budget;
 use crate::serve::seat;
 use crate::shadow::again::Again;
+use crate::shadow::capture::Capture;
+use crate::shadow::capture::form::Keyed;
+use crate::shadow::capture::stand_ins::StandIns;
 use crate::shadow::judge::Judge;
 use crate::shadow::mirror::{self, Mirror};
 use crate::shadow::record::Recorder;
@@ -35,7 +38,8 @@ use crate::side::legacy::{Legacy, LegacyLimits};
 use crate::side::remote::Remote;
 use crate::side::{Candidate, Sides};
 
-use self::machine::{Signals, bind, cache_home, connection_limits, log_to_stderr, open_data, thread, unusable};
+use self::machine::{Signals, bind, cache_home, connection_limits, thread, unusable};
+pub use self::machine::{log_to_stderr, open_data};
 
 /// Knows the keys for development, which are public.
 static BUILT_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/auth-component.wasm"));
@@ -67,6 +71,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let candidate = candidate(&config, grants, Some(&config.data.join("compiled")))?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), metrics.clone())?;
+    let (capture, capturer) = start_capture(&config, &metrics)?.unzip();
     let listener = bind(config.listen)?;
     let admin_listener = bind(config.admin)?;
     let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
@@ -82,7 +87,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 
     let sides = SidesMaker { config: &config, candidate };
     let (fronts_running, fronts_ended) = oneshot::channel::<()>();
-    let (mirror, shadow) = start_mirror(&config, recorder, &metrics, &sides, fronts_ended)?;
+    let (mirror, shadow) = start_mirror(&config, recorder, capture, &metrics, &sides, fronts_ended)?;
     let (stop, stopped) = watch::channel(false);
     let fronts = Fronts { config: &config, mirror, metrics: &metrics, admin: &admin_state, sides: &sides };
     let workers = fronts.start(&listener, &stopped)?;
@@ -106,7 +111,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
                 let _ = worker.join();
             }
             drop(fronts_running);
-            for thread in shadow.into_iter().chain([writer]) {
+            for thread in shadow.into_iter().chain(capturer).chain([writer]) {
                 let _ = thread.join();
             }
         })
@@ -235,22 +240,13 @@ impl Fronts<'_> {
 fn start_mirror(
     config: &Config,
     recorder: Recorder,
+    capture: Option<Capture>,
     metrics: &Arc<Metrics>,
     sides: &SidesMaker,
     fronts_ended: oneshot::Receiver<()>,
 ) -> anyhow::Result<(Mirror, Option<JoinHandle<()>>)> {
     let Some(limits) = &config.mirror else { return Ok((Mirror::off(metrics.clone()), None)) };
-    let judge = Judge {
-        comparer: config.comparer.clone(),
-        again: Again::new(config.again.clone(), HashMap::new()).context(NO_RANDOMNESS)?,
-        shapes: Shapes::new().context(NO_RANDOMNESS)?,
-        endpoints: config.endpoints.clone(),
-        redactor: Redactor::new(&config.words, &config.endpoints).context(NO_RANDOMNESS)?,
-        recorder,
-        metrics: metrics.clone(),
-        keep_match_every: config.keep_match_every,
-        matches: AtomicU64::new(0),
-    };
+    let judge = Judge { capture, ..judge(config, recorder, metrics)? };
     let (mirror, worker) = mirror::queue(limits.clone(), judge, metrics.clone());
     let sides = sides.make();
     let shadow = thread("shadow", async move {
@@ -262,7 +258,30 @@ fn start_mirror(
     Ok((mirror, Some(shadow)))
 }
 
-fn grants(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Grants> {
+/// Judges as the configuration says.
+pub fn judge(config: &Config, recorder: Recorder, metrics: &Arc<Metrics>) -> anyhow::Result<Judge> {
+    Ok(Judge {
+        comparer: config.comparer.clone(),
+        again: Again::new(config.again.clone(), HashMap::new()).context(NO_RANDOMNESS)?,
+        shapes: Shapes::new().context(NO_RANDOMNESS)?,
+        endpoints: config.endpoints.clone(),
+        redactor: Redactor::new(&config.words, &config.endpoints).context(NO_RANDOMNESS)?,
+        recorder,
+        capture: None,
+        metrics: metrics.clone(),
+        keep_match_every: config.keep_match_every,
+        matches: AtomicU64::new(0),
+    })
+}
+
+/// None where nothing is to be captured.
+fn start_capture(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Option<(Capture, JoinHandle<()>)>> {
+    let Some(limits) = &config.capture else { return Ok(None) };
+    let stand_ins = StandIns::new(Keyed::new().context(NO_RANDOMNESS)?, &config.words, &config.endpoints);
+    Capture::start(limits.clone(), stand_ins, metrics.clone()).map(Some)
+}
+
+pub fn grants(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Grants> {
     let Some(sources) = &config.auth else { return Ok(Grants::default()) };
     let keys = Live::start(sources.clone(), metrics.clone())?;
     let introspection = sources.introspection.as_ref().map(|keys::Introspection { deadline, endpoint, .. }| {
@@ -272,7 +291,7 @@ fn grants(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Grants> {
         let lifetime = Duration::from_secs(endpoint.cache_s_max.max(endpoint.negative_s));
         anyhow::Ok(Arc::new(Introspection::new(outbound, lifetime)))
     });
-    Ok(Grants { keys: Some(keys), introspection: introspection.transpose()? })
+    Ok(Grants { keys: Some(keys), introspection: introspection.transpose()?, frozen: false })
 }
 
 /// Also where RUST_LOG asks for errors alone: whoever made it so may not know whom the service lets in.
@@ -303,7 +322,7 @@ fn say_whose_keys(config: &Config) {
     }
 }
 
-fn candidate(config: &Config, grants: Grants, cache: Option<&Path>) -> anyhow::Result<Candidate> {
+pub fn candidate(config: &Config, grants: Grants, cache: Option<&Path>) -> anyhow::Result<Candidate> {
     let limits = &config.candidate_limits;
     let embedded = |file| Ok(Candidate::Embedded(Arc::new(load(file, config, grants, cache)?)));
     match &config.candidate {

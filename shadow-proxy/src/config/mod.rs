@@ -1,6 +1,7 @@
 //! From TOML and flags to one typed value, before the first socket opens. All that is wrong is said at once.
 
 mod auth;
+mod capture;
 mod evidence;
 mod reader;
 
@@ -14,6 +15,7 @@ use http::Uri;
 use crate::keys::{Files, Introspection, Sources};
 use crate::serve::answer::{FrontLimits, Repeatable};
 use crate::shadow::again::AgainPolicy;
+use crate::shadow::capture::CaptureLimits;
 use crate::shadow::compare::{Comparer, Decisions};
 use crate::shadow::endpoint::Endpoints;
 use crate::shadow::mirror::MirrorLimits;
@@ -54,6 +56,7 @@ pub struct Config {
     pub words: Vec<String>,
     pub again: AgainPolicy,
     pub gate: gate::Policy,
+    pub capture: Option<CaptureLimits>,
 }
 
 pub enum CandidateConfig {
@@ -69,7 +72,7 @@ pub type Overrides = BTreeMap<&'static str, toml::Value>;
 const MEBIBYTE: u64 = 1 << 20;
 
 /// Where `serve` would ask, did it ask anybody: the name resolves nowhere (RFC 6761 §6.4).
-const NO_LEGACY: &str = "http://legacy.invalid";
+pub const NO_LEGACY: &str = "http://legacy.invalid";
 
 /// Reads a configuration; flags override the file.
 ///
@@ -148,6 +151,7 @@ fn read(root: &mut Section) -> Option<Config> {
     let (store, keep_match_every) = read_record(root);
     let compared = read_compare(root);
     let (again, gate) = evidence::read(root);
+    let capture = capture::read(root);
     Some(Config {
         listen: listen?,
         admin: admin?,
@@ -175,6 +179,7 @@ fn read(root: &mut Section) -> Option<Config> {
         words: compared.words,
         again,
         gate,
+        capture,
     })
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::now_ms;
-use crate::exchange::{Call, Difference, Exchange, Leg, Side, Verdict};
+use crate::exchange::{Call, Decision, Difference, Exchange, Leg, Side, Verdict};
 use crate::metrics::Metrics;
 
 use super::again::{Again, Ask};
+use super::capture::Capture;
 use super::compare::Comparer;
 use super::endpoint::Endpoints;
 use super::record::{Recorder, Row, Shown};
@@ -21,6 +22,7 @@ pub struct Judge {
     pub shapes: Shapes,
     pub redactor: Redactor,
     pub recorder: Recorder,
+    pub capture: Option<Capture>,
     pub metrics: Arc<Metrics>,
     /// One matching or explained exchange in so many is kept whole; 0 keeps none.
     pub keep_match_every: u64,
@@ -47,10 +49,14 @@ impl Judge {
         let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
         let comparison = match self.comparer.compare(&exchange.call, legacy, candidate, endpoint) {
             Ok(comparison) => comparison,
-            Err(reason) => return self.metrics.not_comparable(reason.0),
+            Err(reason) => {
+                self.captured(exchange, Decision::Neither, format!("not_comparable:{}", reason.0));
+                return self.metrics.not_comparable(reason.0);
+            }
         };
         self.metrics.latency(Side::Legacy, legacy.latency);
         self.metrics.latency(Side::Candidate, candidate.latency);
+        self.captured(exchange, comparison.legacy, comparison.verdict.name());
         let keep = comparison.verdict == Verdict::Mismatch || self.is_sampled();
         self.recorder.keep(Row {
             at_ms: now_ms(),
@@ -69,6 +75,12 @@ impl Judge {
         });
         // Last, so that "nothing in flight" means "handed to the store".
         self.metrics.compared(comparison.verdict, comparison.legacy, comparison.candidate);
+    }
+
+    fn captured(&self, exchange: &Exchange, legacy: Decision, verdict: impl Into<String>) {
+        if let Some(capture) = &self.capture {
+            capture.keep(exchange, legacy, verdict);
+        }
     }
 
     /// Where legacy's second answer differs from its first; none where there is nothing to compare.

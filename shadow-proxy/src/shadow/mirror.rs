@@ -1,7 +1,7 @@
 //! The queue between the client's path and the mirror, and the thread that works it off.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
 
@@ -14,6 +14,7 @@ use super::judge::Judge;
 
 /// A served call that waits for its other leg.
 pub struct Job {
+    begun: Instant,
     call: Arc<Call>,
     served_by: Side,
     served: Leg,
@@ -23,7 +24,9 @@ pub struct Job {
 
 impl Job {
     pub fn new(call: Call, served_by: Side, served: Leg) -> Job {
-        Job { call: Arc::new(call), served_by, served, candidate_failed: None }
+        let now = Instant::now();
+        let begun = now.checked_sub(served.latency).unwrap_or(now);
+        Job { begun, call: Arc::new(call), served_by, served, candidate_failed: None }
     }
 
     pub fn with_failed(self, candidate_failed: Option<Leg>) -> Job {
@@ -155,12 +158,12 @@ impl Worker {
 }
 
 async fn mirror(mut queued: Queued, sides: &Sides, judge: &Judge) {
-    let Job { call, served_by, served, candidate_failed } = queued.job.take().expect("taken once");
+    let Job { begun, call, served_by, served, candidate_failed } = queued.job.take().expect("taken once");
     let (mirrored, again) = match candidate_failed {
         Some(leg) => (leg, None),
         None => asked(sides, served_by, &call, judge.ask(served_by, &call)).await,
     };
-    judge.judge(&Exchange { call, served_by, served, mirrored, again });
+    judge.judge(&Exchange { begun, call, served_by, served, mirrored, again });
 }
 
 /// The mirrored leg, and legacy's second where it is asked again: at the same time, in either order, so that neither

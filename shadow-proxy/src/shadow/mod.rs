@@ -1,6 +1,7 @@
 //! What nobody waits for: the copy of a call, the comparison of two answers, what is kept of it.
 
 pub(crate) mod again;
+pub(crate) mod capture;
 pub(crate) mod class;
 pub(crate) mod compare;
 pub(crate) mod decode;

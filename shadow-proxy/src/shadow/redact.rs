@@ -8,9 +8,9 @@
 
 mod body;
 mod curl;
-mod headers;
+pub(crate) mod headers;
 mod stand_in;
-mod vocabulary;
+pub(crate) mod vocabulary;
 
 use std::collections::HashSet;
 
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::curl::curl;
 use self::stand_in::StandIns;
+pub(crate) use self::stand_in::{CLOSE, OPEN};
 use self::vocabulary::Vocabulary;
 pub(crate) use self::vocabulary::is_secret_like;
 use super::class::Class;

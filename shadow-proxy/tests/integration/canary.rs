@@ -21,7 +21,10 @@ async fn no_secret_of_a_client_or_of_either_side_reaches_any_sink() {
     let mut canaries = Canaries::default();
     let (legacy, candidate) = (answers(&mut canaries, "legacy"), answers(&mut canaries, "candidate"));
     let world = World::new().legacy(Legacy::scripted(legacy)).candidate(Candidate::scripted(candidate));
-    let proxy = world.log(TRACE).config("record.keep_match_every = 1").start().await;
+    // In the folder that is searched.
+    let capture = world.data_folder().join("captured");
+    let config = format!("capture.dir = {capture:?}\nrecord.keep_match_every = 1");
+    let proxy = world.log(TRACE).config(&config).start().await;
     let requests = requests(&mut canaries);
     for request in &requests {
         let _ = proxy.connect().await.ask(request).await;
@@ -30,6 +33,8 @@ async fn no_secret_of_a_client_or_of_either_side_reaches_any_sink() {
     let compared = count(&proxy.settled().await["requests"]["compared"]);
     assert!(compared >= requests.len() as u64, "{compared} of {}", requests.len());
     search(proxy, &canaries).await;
+    let captured = std::fs::read_to_string(&crate::capture::files(&capture)[0]).expect("a capture");
+    assert!(captured.lines().count() as u64 > compared, "{captured}");
 }
 
 #[tokio::test]

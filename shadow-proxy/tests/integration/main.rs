@@ -10,6 +10,7 @@ mod world;
 
 mod alone;
 mod answer;
+mod capture;
 mod crowd;
 mod failure;
 mod hosts;
@@ -20,6 +21,7 @@ mod opaque;
 mod parity;
 mod proxies;
 mod queue;
+mod replay;
 mod request;
 mod shutdown;
 mod store;

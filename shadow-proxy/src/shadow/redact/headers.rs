@@ -52,7 +52,7 @@ impl Redactor {
     }
 }
 
-const SCHEMES: [&str; 12] = [
+pub(crate) const SCHEMES: [&str; 12] = [
     "aws4-hmac-sha256",
     "basic",
     "bearer",
@@ -67,11 +67,11 @@ const SCHEMES: [&str; 12] = [
     "token",
 ];
 
-const COOKIE_ATTRIBUTES: [&str; 9] =
+pub(crate) const COOKIE_ATTRIBUTES: [&str; 9] =
     ["domain", "expires", "httponly", "max-age", "partitioned", "path", "priority", "samesite", "secure"];
 
 /// Headers that are made of words. All others are hidden whole.
-const BY_VOCABULARY: [&str; 42] = [
+pub(crate) const BY_VOCABULARY: [&str; 42] = [
     "accept",
     "accept-charset",
     "accept-encoding",

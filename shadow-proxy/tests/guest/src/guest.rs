@@ -6,10 +6,11 @@ mod outbound;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use wasi::clocks::monotonic_clock;
+use wasi::clocks::{monotonic_clock, wall_clock};
 use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::types::{Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam};
 use wasi::io::streams::StreamError;
+use wasi::random::random;
 
 /// `output-stream.blocking-write-and-flush` takes at most this much at a time.
 const WRITE_BYTES_MAX: usize = 4096;
@@ -48,10 +49,21 @@ impl Guest for Component {
             "bucket" => answer(outparam, 200, "text/plain", bucket::lookup(&target).as_bytes()),
             "outbound" => answer(outparam, 200, "text/plain", outbound::ask(&target).as_bytes()),
             "echo" => answer(outparam, 200, "text/plain", &echo(&request, &target)),
+            "moment" => answer(outparam, moment(), "text/plain", b"moment"),
             "state" => answer(outparam, 200, "text/plain", number.to_string().as_bytes()),
             _ => answer(outparam, 401, "application/json", DENIED),
         }
     }
+}
+
+/// A status that says what the clocks and the randomness of this instance are: the one part of an answer that is shown
+/// whatever it is.
+fn moment() -> u16 {
+    let now = wall_clock::now();
+    let chance = u64::from_le_bytes(random::get_random_bytes(8).try_into().expect("eight were asked for"));
+    let parts = [now.seconds, u64::from(now.nanoseconds), monotonic_clock::now(), chance, random::get_random_u64()];
+    let mixed = parts.iter().fold(0_u64, |mixed, part| (mixed ^ part).wrapping_mul(0x0100_0000_01b3));
+    200 + u16::try_from((mixed >> 32) % 400).expect("it is below 400")
 }
 
 fn spin() -> ! {

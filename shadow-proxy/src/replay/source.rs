@@ -1,0 +1,119 @@
+//! Recorded calls from a file, whichever of the formats it is in: told by its content, not by its name.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+
+use super::{gor, har, own};
+use crate::exchange::{Call, Leg};
+use crate::shadow::capture::seal::{MAGIC, Passphrase};
+
+/// One call as it was recorded.
+pub struct Recorded {
+    /// Since the Unix epoch.
+    pub time: Option<Duration>,
+    /// What it keeps its place among.
+    pub session: Option<Vec<u8>>,
+    pub call: Call,
+    /// What legacy did with it then.
+    pub legacy: Option<Leg>,
+}
+
+/// Where reading ends too early. Each in one sentence with what to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// The rest is missing, as after a crash.
+    Cut(String),
+    /// Something that is not of the format.
+    Wrong(String),
+}
+
+pub type Records = Box<dyn Iterator<Item = Result<Recorded, Damage>>>;
+
+pub struct Source {
+    pub format: &'static str,
+    pub records: Records,
+}
+
+/// A file, or the folder of a capture with all of its files.
+///
+/// # Errors
+/// It cannot be read, or is in none of the formats.
+pub fn open(path: &Path, passphrase_file: Option<&Path>) -> anyhow::Result<Source> {
+    let passphrase = passphrase_file.map(Passphrase::read).transpose()?;
+    if !path.is_dir() {
+        return open_file(path, passphrase.as_ref()).with_context(|| path.display().to_string());
+    }
+    let files = std::fs::read_dir(path)?.map(|file| Ok(file?.path())).collect::<std::io::Result<Vec<PathBuf>>>()?;
+    let is_capture = |file: &PathBuf| {
+        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with("capture-") && name.contains(".jsonl")
+    };
+    let mut files: Vec<PathBuf> = files.into_iter().filter(is_capture).collect();
+    files.sort();
+    ensure!(
+        !files.is_empty(),
+        "{} has no capture in it; give the folder of `run --capture`, or a file",
+        path.display()
+    );
+    let named = files.into_iter().map(move |file| {
+        let opened = open_file(&file, passphrase.as_ref());
+        opened.map_err(|error| Damage::Wrong(format!("{}: {error:#}", file.display())))
+    });
+    let records = named.flat_map(|opened| -> Records {
+        match opened {
+            Ok(source) => source.records,
+            Err(damage) => Box::new(std::iter::once(Err(damage))),
+        }
+    });
+    Ok(Source { format: own::NAME, records: Box::new(records) })
+}
+
+fn open_file(path: &Path, passphrase: Option<&Passphrase>) -> anyhow::Result<Source> {
+    let file = File::open(path).context("it cannot be read; check the path")?;
+    read(BufReader::with_capacity(BUFFER_BYTES, Box::new(file)), passphrase, 0)
+}
+
+type Input = BufReader<Box<dyn Read>>;
+
+fn read(mut input: Input, passphrase: Option<&Passphrase>, wrappings: u8) -> anyhow::Result<Source> {
+    let start = input.fill_buf().context("it cannot be read")?;
+    if start.starts_with(MAGIC) && wrappings < WRAPPINGS_MAX {
+        let Some(passphrase) = passphrase else {
+            bail!("it is sealed; name the file with its passphrase with --passphrase-file");
+        };
+        let plain: Box<dyn Read> = Box::new(passphrase.open(input)?);
+        return read(BufReader::with_capacity(BUFFER_BYTES, plain), Some(passphrase), wrappings + 1);
+    }
+    if start.starts_with(&[0x1f, 0x8b]) && wrappings < WRAPPINGS_MAX {
+        let plain: Box<dyn Read> = Box::new(flate2::bufread::MultiGzDecoder::new(input));
+        return read(BufReader::with_capacity(BUFFER_BYTES, plain), passphrase, wrappings + 1);
+    }
+    if gor::is_gor(start) {
+        return Ok(Source { format: gor::NAME, records: Box::new(gor::Records::new(input)) });
+    }
+    if own::is_own(start) {
+        return Ok(Source { format: own::NAME, records: Box::new(own::Records::new(input)?) });
+    }
+    if start.trim_ascii_start().starts_with(b"{") || start.starts_with("\u{feff}".as_bytes()) {
+        return Ok(Source { format: har::NAME, records: Box::new(har::read(input)?.into_iter().map(Ok)) });
+    }
+    bail!("it is no capture of `run --capture`, no HAR and no .gor file; give one of these")
+}
+
+/// The next line without its end, how long it may be, and whether it ended. Empty at the end of the input.
+pub(super) fn line(input: &mut impl BufRead) -> std::io::Result<(Vec<u8>, bool)> {
+    let mut line = Vec::new();
+    std::io::Read::by_ref(input).take(LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
+    let ended = line.pop_if(|byte| *byte == b'\n').is_some();
+    Ok((line, ended))
+}
+
+/// A call's own limits make longer ones impossible.
+const LINE_BYTES_MAX: u64 = 256 << 20;
+const BUFFER_BYTES: usize = 64 << 10;
+/// Compressed and sealed.
+const WRAPPINGS_MAX: u8 = 2;
