@@ -10,4 +10,5 @@ pub(crate) mod mirror;
 pub(crate) mod path;
 pub(crate) mod record;
 pub(crate) mod redact;
+pub(crate) mod route_class;
 pub(crate) mod rules;
