@@ -212,7 +212,6 @@ impl Fronts<'_> {
                     metrics: self.metrics.clone(),
                     budget: budget.clone(),
                     limits: self.config.front.clone(),
-                    repeatable: self.config.repeatable.clone(),
                     unanswered_said: Rarely::every(Duration::from_secs(10)),
                 });
                 let listener = listener.try_clone()?;
@@ -239,7 +238,8 @@ fn start_mirror(
     sides: &SidesMaker,
     fronts_ended: oneshot::Receiver<()>,
 ) -> anyhow::Result<(Mirror, Option<JoinHandle<()>>)> {
-    let Some(limits) = &config.mirror else { return Ok((Mirror::off(metrics.clone()), None)) };
+    let routes = config.routes.clone();
+    let Some(limits) = &config.mirror else { return Ok((Mirror::off(routes, metrics.clone()), None)) };
     let judge = Judge {
         comparer: config.comparer.clone(),
         again: Again::new(config.again.clone(), HashMap::new()).context(NO_RANDOMNESS)?,
@@ -251,7 +251,7 @@ fn start_mirror(
         keep_match_every: config.keep_match_every,
         matches: AtomicU64::new(0),
     };
-    let (mirror, worker) = mirror::queue(limits.clone(), judge, metrics.clone());
+    let (mirror, worker) = mirror::queue(limits.clone(), routes, judge, metrics.clone());
     let sides = sides.make();
     let shadow = thread("shadow", async move {
         // Whatever the mirror does, a thread that a client waits for goes first.

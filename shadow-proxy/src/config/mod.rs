@@ -3,6 +3,7 @@
 mod auth;
 mod evidence;
 mod reader;
+mod stateful;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -12,12 +13,13 @@ use std::time::Duration;
 use http::Uri;
 
 use crate::keys::{Files, Introspection, Sources};
-use crate::serve::answer::{FrontLimits, Repeatable};
+use crate::serve::answer::FrontLimits;
 use crate::shadow::again::AgainPolicy;
 use crate::shadow::compare::{Comparer, Decisions};
 use crate::shadow::endpoint::Endpoints;
 use crate::shadow::mirror::MirrorLimits;
 use crate::shadow::record::StoreLimits;
+use crate::shadow::route_class::Routes;
 use crate::shadow::rules::{RawRule, Rules};
 use crate::shift::gate;
 use crate::side::candidate::{Instances, Limits};
@@ -39,13 +41,13 @@ pub struct Config {
     pub candidate_connect: Duration,
     /// Where the component's keys come from; none: it knows those for development, if any.
     pub auth: Option<Sources>,
-    pub repeatable: Repeatable,
     pub connections_max: usize,
     pub idle: Duration,
     pub drain: Duration,
     pub front: FrontLimits,
     pub buffered_bytes_max: usize,
     pub mirror: Option<MirrorLimits>,
+    pub routes: Routes,
     pub hash_key: String,
     pub store: StoreLimits,
     pub keep_match_every: u64,
@@ -129,7 +131,7 @@ fn read(root: &mut Section) -> Option<Config> {
     limits.close(root);
 
     let (legacy, legacy_limits) = read_legacy(root, body_bytes_max);
-    let (candidate, candidate_limits, candidate_connect, repeatable) = read_candidate(root, body_bytes_max);
+    let (candidate, candidate_limits, candidate_connect) = read_candidate(root, body_bytes_max);
     let auth = auth::read(root);
     if auth.is_some() && matches!(candidate, Some(CandidateConfig::Url(_))) {
         root.wrong("auth", "stands beside candidate.url, whose keys are its own", "[candidate] without url");
@@ -140,6 +142,7 @@ fn read(root: &mut Section) -> Option<Config> {
         refuse_own(root, address, legacy.as_ref(), candidate.as_ref(), issuer.as_ref());
     }
     let mirror = read_mirror(root, drain);
+    let routes = stateful::read_routes(root);
 
     let mut shift = root.section("shift");
     let hash_key = shift.text("hash_key").unwrap_or_else(|| "shadow-proxy".to_owned());
@@ -160,13 +163,13 @@ fn read(root: &mut Section) -> Option<Config> {
         candidate_limits,
         candidate_connect,
         auth,
-        repeatable,
         connections_max,
         idle,
         drain,
         front: FrontLimits { body_bytes_max, body_deadline },
         buffered_bytes_max,
         mirror,
+        routes,
         hash_key,
         store,
         keep_match_every,
@@ -191,10 +194,7 @@ fn read_legacy(root: &mut Section, body_bytes_max: usize) -> (Option<Uri>, Legac
     (url, limits)
 }
 
-fn read_candidate(
-    root: &mut Section,
-    body_bytes_max: usize,
-) -> (Option<CandidateConfig>, Limits, Duration, Repeatable) {
+fn read_candidate(root: &mut Section, body_bytes_max: usize) -> (Option<CandidateConfig>, Limits, Duration) {
     let mut section = root.section("candidate");
     let file = section.file("component");
     let url = section.optional("url", "\"http://127.0.0.1:4000\"", candidate_origin);
@@ -205,21 +205,15 @@ fn read_candidate(
             "url = \"http://127.0.0.1:4000\", without component",
         );
     }
-    let repeatable = section.texts("repeatable");
     let limits = read_limits(&mut section, body_bytes_max);
     let connect = section.millis("connect_ms", 1_000);
     section.close(root);
-    let repeatable = match &url {
-        // It may have done something before it failed.
-        Some(_) => Repeatable::Only(repeatable.unwrap_or_else(|| vec!["/auth/validate".to_owned()])),
-        None => Repeatable::All,
-    };
     let candidate = match (file, url) {
         (Some(file), _) => CandidateConfig::File(file),
         (None, Some(url)) => CandidateConfig::Url(url),
         (None, None) => CandidateConfig::Built,
     };
-    (Some(candidate), limits, connect, repeatable)
+    (Some(candidate), limits, connect)
 }
 
 /// Where it is asked, in time for the component to answer.
