@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 pub(crate) use self::decision::Decisions;
 use super::decode::{NotDecoded, decoded};
@@ -64,6 +65,13 @@ impl From<NotDecoded> for NotComparable {
 }
 
 impl Comparer {
+    /// The same for as long as answers are held against the same.
+    pub(crate) fn digest(&self) -> String {
+        let Comparer { rules, decisions } = self;
+        let digest = Sha256::digest(format!("{rules:?} {decisions:?}"));
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The first leg stands in legacy's place and the second in the candidate's, wherever they are from; when both
     /// failed the reason is the first one's. `endpoint` is the call's name as `Endpoints` gives it.
     pub(crate) fn compare(

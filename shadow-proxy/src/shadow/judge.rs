@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::now_ms;
-use crate::exchange::{Call, Difference, Exchange, Leg, Side, Verdict};
+use crate::exchange::{Call, Difference, Exchange, Leg, Side};
 use crate::metrics::Metrics;
 
 use super::again::{Again, Ask};
@@ -22,9 +22,9 @@ pub struct Judge {
     pub redactor: Redactor,
     pub recorder: Recorder,
     pub metrics: Arc<Metrics>,
-    /// One matching or explained exchange in so many is kept whole; 0 keeps none.
+    /// Besides the samples of findings, one exchange in so many is kept whole; 0 keeps none.
     pub keep_match_every: u64,
-    pub matches: AtomicU64,
+    pub besides: AtomicU64,
 }
 
 impl Judge {
@@ -51,10 +51,13 @@ impl Judge {
         };
         self.metrics.latency(Side::Legacy, legacy.latency);
         self.metrics.latency(Side::Candidate, candidate.latency);
-        let keep = comparison.verdict == Verdict::Mismatch || self.is_sampled();
+        let differences = self.shown(&comparison.differences);
+        let samples = self.recorder.samples(endpoint, &differences);
+        let keep = !samples.is_empty() || self.is_due();
         self.recorder.keep(Row {
             at_ms: now_ms(),
-            differences: self.shown(&comparison.differences),
+            differences,
+            samples,
             counts: self.shapes.counts(&exchange.call),
             askable: self.is_askable(exchange.served_by, &exchange.call),
             again: exchange.again.as_ref().and_then(|again| self.from_itself(exchange, again, endpoint)),
@@ -90,7 +93,7 @@ impl Judge {
         }
     }
 
-    fn is_sampled(&self) -> bool {
-        self.keep_match_every > 0 && self.matches.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.keep_match_every)
+    fn is_due(&self) -> bool {
+        self.keep_match_every > 0 && self.besides.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.keep_match_every)
     }
 }
