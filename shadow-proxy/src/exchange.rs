@@ -124,6 +124,8 @@ pub struct Exchange {
     pub served_by: Side,
     pub served: Leg,
     pub mirrored: Leg,
+    /// What legacy, which served, did when it was asked the same again.
+    pub again: Option<Leg>,
 }
 
 impl Exchange {

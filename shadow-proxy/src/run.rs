@@ -2,6 +2,7 @@
 
 mod machine;
 
+use std::collections::HashMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,10 +22,12 @@ use crate::serve::alone::Alone;
 use crate::serve::answer::{Front, FrontLimits};
 use crate::serve::budget::Budget;
 use crate::serve::seat;
+use crate::shadow::again::Again;
 use crate::shadow::judge::Judge;
 use crate::shadow::mirror::{self, Mirror};
 use crate::shadow::record::Recorder;
 use crate::shadow::redact::Redactor;
+use crate::shadow::shape::Shapes;
 use crate::shift::journal::Journal;
 use crate::show::admin::{self, Admin};
 use crate::side::candidate::{Embedded, Grants, Introspection, Outbound};
@@ -41,6 +44,7 @@ static BUILT_STORE_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/
 /// Asks the store, and an issuer.
 static BUILT_INTROSPECTION_COMPONENT: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/auth-component-introspection.wasm"));
+const NO_RANDOMNESS: &str = "the system has no randomness for keys";
 /// Questions to an issuer at the same time.
 const INTROSPECTIONS_MAX: usize = 64;
 
@@ -237,11 +241,11 @@ fn start_mirror(
 ) -> anyhow::Result<(Mirror, Option<JoinHandle<()>>)> {
     let Some(limits) = &config.mirror else { return Ok((Mirror::off(metrics.clone()), None)) };
     let judge = Judge {
-        rules: config.rules.clone(),
-        decision: config.decision.clone(),
+        comparer: config.comparer.clone(),
+        again: Again::new(config.again.clone(), HashMap::new()).context(NO_RANDOMNESS)?,
+        shapes: Shapes::new().context(NO_RANDOMNESS)?,
         endpoints: config.endpoints.clone(),
-        redactor: Redactor::new(&config.words, &config.endpoints)
-            .context("the system has no randomness for the redaction key")?,
+        redactor: Redactor::new(&config.words, &config.endpoints).context(NO_RANDOMNESS)?,
         recorder,
         metrics: metrics.clone(),
         keep_match_every: config.keep_match_every,

@@ -1,6 +1,7 @@
 //! From TOML and flags to one typed value, before the first socket opens. All that is wrong is said at once.
 
 mod auth;
+mod evidence;
 mod reader;
 
 use std::collections::BTreeMap;
@@ -12,11 +13,13 @@ use http::Uri;
 
 use crate::keys::{Files, Introspection, Sources};
 use crate::serve::answer::{FrontLimits, Repeatable};
-use crate::shadow::compare::DecisionField;
+use crate::shadow::again::AgainPolicy;
+use crate::shadow::compare::{Comparer, Decisions};
 use crate::shadow::endpoint::Endpoints;
 use crate::shadow::mirror::MirrorLimits;
 use crate::shadow::record::StoreLimits;
 use crate::shadow::rules::{RawRule, Rules};
+use crate::shift::gate;
 use crate::side::candidate::{Instances, Limits};
 use crate::side::legacy::LegacyLimits;
 
@@ -47,9 +50,10 @@ pub struct Config {
     pub store: StoreLimits,
     pub keep_match_every: u64,
     pub endpoints: Endpoints,
-    pub decision: DecisionField,
+    pub comparer: Comparer,
     pub words: Vec<String>,
-    pub rules: Rules,
+    pub again: AgainPolicy,
+    pub gate: gate::Policy,
 }
 
 pub enum CandidateConfig {
@@ -60,7 +64,7 @@ pub enum CandidateConfig {
 }
 
 /// Flags, by the key they override.
-pub type Overrides = BTreeMap<&'static str, String>;
+pub type Overrides = BTreeMap<&'static str, toml::Value>;
 
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -74,7 +78,7 @@ const NO_LEGACY: &str = "http://legacy.invalid";
 pub fn parse(toml: &str, flags: &Overrides) -> Result<Config, Vec<String>> {
     let mut table: toml::Table = toml::from_str(toml).map_err(|error| vec![not_toml(&error)])?;
     for (key, value) in flags {
-        reader::set(&mut table, key, value);
+        reader::set(&mut table, key, value.clone());
     }
     let mut root = Section::root(table);
     let config = read(&mut root);
@@ -84,7 +88,7 @@ pub fn parse(toml: &str, flags: &Overrides) -> Result<Config, Vec<String>> {
 
 /// The same for the component alone: whatever the file says about a legacy service does not matter.
 pub fn parse_alone(toml: &str) -> Result<Config, Vec<String>> {
-    parse(toml, &Overrides::from([("legacy.url", NO_LEGACY.to_owned())]))
+    parse(toml, &Overrides::from([("legacy.url", NO_LEGACY.into())]))
 }
 
 /// Only which files the commands about keys work on; they need not be there yet.
@@ -143,6 +147,7 @@ fn read(root: &mut Section) -> Option<Config> {
 
     let (store, keep_match_every) = read_record(root);
     let compared = read_compare(root);
+    let (again, gate) = evidence::read(root);
     Some(Config {
         listen: listen?,
         admin: admin?,
@@ -166,9 +171,10 @@ fn read(root: &mut Section) -> Option<Config> {
         store,
         keep_match_every,
         endpoints: compared.endpoints?,
-        decision: compared.decision,
+        comparer: compared.comparer,
         words: compared.words,
-        rules: compared.rules,
+        again,
+        gate,
     })
 }
 
@@ -266,9 +272,8 @@ fn read_record(root: &mut Section) -> (StoreLimits, u64) {
 
 struct Compared {
     endpoints: Option<Endpoints>,
-    decision: DecisionField,
+    comparer: Comparer,
     words: Vec<String>,
-    rules: Rules,
 }
 
 fn read_compare(root: &mut Section) -> Compared {
@@ -281,8 +286,8 @@ fn read_compare(root: &mut Section) -> Compared {
             None
         }
     };
-    let defaults = DecisionField::default();
-    let decision = DecisionField {
+    let defaults = Decisions::default();
+    let decisions = Decisions {
         names: section.texts("decision_fields").unwrap_or(defaults.names),
         denies: section.statuses("deny_statuses").unwrap_or(defaults.denies),
         neither: section.texts("decides_nothing").unwrap_or(defaults.neither),
@@ -293,7 +298,7 @@ fn read_compare(root: &mut Section) -> Compared {
         Rules::starter()
     });
     section.close(root);
-    Compared { endpoints, decision, words, rules }
+    Compared { endpoints, comparer: Comparer { rules, decisions }, words }
 }
 
 const RULE: &str = "a rule has name, path and reason, and where wanted endpoint, explains, legacy and candidate, all texts but the list explains";

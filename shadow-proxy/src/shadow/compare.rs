@@ -1,35 +1,24 @@
 //! Two answers to one call: where they differ, and whether they decide the same about the credential.
 
+mod decision;
+
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 
+pub(crate) use self::decision::Decisions;
 use super::decode::{NotDecoded, decoded};
 use super::json;
 use super::path;
 use super::rules::Rules;
-use crate::exchange::{Answer, Cell, Decision, Difference, Exchange, Failure, Kind, Side, Verdict};
+use crate::exchange::{Answer, Call, Cell, Decision, Difference, Failure, Kind, Leg, Side, Verdict};
 
-/// How an answer is read as a decision where its status alone does not tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct DecisionField {
-    /// Top-level boolean fields of a JSON body: one that is `false` makes a 2xx a deny.
-    pub names: Vec<String>,
-    /// Statuses that refuse the credential.
-    pub denies: Vec<u16>,
-    /// Endpoints, as `Endpoints` names them without the method, whose 2xx lets nobody in.
-    pub neither: Vec<String>,
-}
-
-impl Default for DecisionField {
-    fn default() -> Self {
-        DecisionField {
-            names: ["valid", "active"].map(str::to_owned).into(),
-            denies: vec![401, 403, 407],
-            neither: ["/healthz", "/readyz"].map(str::to_owned).into(),
-        }
-    }
+/// What two answers are held against. One serves every pair: legacy with the candidate, and legacy with itself.
+#[derive(Clone)]
+pub(crate) struct Comparer {
+    pub rules: Rules,
+    pub decisions: Decisions,
 }
 
 #[derive(Clone, Debug)]
@@ -74,34 +63,38 @@ impl From<NotDecoded> for NotComparable {
     }
 }
 
-/// When both sides failed the reason is legacy's. `endpoint` is the call's name as `Endpoints` gives it.
-pub(crate) fn compare(
-    exchange: &Exchange,
-    rules: &Rules,
-    field: &DecisionField,
-    endpoint: &str,
-) -> Result<Comparison, NotComparable> {
-    let legacy = Read::new(exchange, Side::Legacy)?;
-    let candidate = Read::new(exchange, Side::Candidate)?;
-    let decisions = (legacy.decision(field, endpoint), candidate.decision(field, endpoint));
-    let bodies = body_differences(&legacy, &candidate);
+impl Comparer {
+    /// The first leg stands in legacy's place and the second in the candidate's, wherever they are from; when both
+    /// failed the reason is the first one's. `endpoint` is the call's name as `Endpoints` gives it.
+    pub(crate) fn compare(
+        &self,
+        _call: &Call,
+        legacy: &Leg,
+        candidate: &Leg,
+        endpoint: &str,
+    ) -> Result<Comparison, NotComparable> {
+        let legacy = Read::new(legacy, Side::Legacy)?;
+        let candidate = Read::new(candidate, Side::Candidate)?;
+        let decisions = (legacy.decision(&self.decisions, endpoint), candidate.decision(&self.decisions, endpoint));
+        let bodies = body_differences(&legacy, &candidate);
 
-    let mut differences = Vec::new();
-    differences.extend(flip(decisions.0, decisions.1));
-    if legacy.answer.status != candidate.answer.status {
-        let status = |read: &Read| Some(read.answer.status.as_str().to_owned());
-        differences.push(difference("status".into(), Kind::Value, status(&legacy), status(&candidate)));
+        let mut differences = Vec::new();
+        differences.extend(flip(decisions.0, decisions.1));
+        if legacy.answer.status != candidate.answer.status {
+            let status = |read: &Read| Some(read.answer.status.as_str().to_owned());
+            differences.push(difference("status".into(), Kind::Value, status(&legacy), status(&candidate)));
+        }
+        header_differences(&legacy, &candidate, !bodies.is_empty(), &mut differences);
+        differences.extend(bodies);
+
+        self.rules.explain(&mut differences, endpoint);
+        let verdict = match differences.as_slice() {
+            [] => Verdict::Match,
+            differences if differences.iter().all(|difference| difference.rule.is_some()) => Verdict::Explained,
+            _ => Verdict::Mismatch,
+        };
+        Ok(Comparison { verdict, differences, legacy: decisions.0, candidate: decisions.1 })
     }
-    header_differences(&legacy, &candidate, !bodies.is_empty(), &mut differences);
-    differences.extend(bodies);
-
-    rules.explain(&mut differences, endpoint);
-    let verdict = match differences.as_slice() {
-        [] => Verdict::Match,
-        differences if differences.iter().all(|difference| difference.rule.is_some()) => Verdict::Explained,
-        _ => Verdict::Mismatch,
-    };
-    Ok(Comparison { verdict, differences, legacy: decisions.0, candidate: decisions.1 })
 }
 
 /// One side's answer, made readable once.
@@ -113,36 +106,17 @@ struct Read<'a> {
 }
 
 impl<'a> Read<'a> {
-    fn new(exchange: &'a Exchange, side: Side) -> Result<Read<'a>, NotComparable> {
-        let answer = exchange.leg(side).outcome.as_ref().map_err(|failure| NotComparable::failed(side, *failure))?;
+    fn new(leg: &'a Leg, side: Side) -> Result<Read<'a>, NotComparable> {
+        let answer = leg.outcome.as_ref().map_err(|failure| NotComparable::failed(side, *failure))?;
         let body = decoded(&answer.headers, &answer.body, DECODED_BYTES_MAX)?;
         let starts_as_object = body.trim_ascii_start().starts_with(b"{");
         let json = (starts_as_object || is_json(&answer.headers)).then(|| json::parsed(&body).ok()).flatten();
         Ok(Read { answer, body, json })
     }
 
-    /// 5xx is an error; the configured statuses refuse the credential; 2xx lets it in unless its body or its endpoint
-    /// says otherwise; all others decide nothing about it (404, 304, but also 400, which refuses the request).
-    fn decision(&self, field: &DecisionField, endpoint: &str) -> Decision {
-        match self.answer.status.as_u16() {
-            500.. => Decision::Error,
-            status if field.denies.contains(&status) => Decision::Deny,
-            200..300 if guards_nothing(field, endpoint) => Decision::Neither,
-            200..300 if self.says_no(field) => Decision::Deny,
-            200..300 => Decision::Allow,
-            _ => Decision::Neither,
-        }
+    fn decision(&self, decisions: &Decisions, endpoint: &str) -> Decision {
+        decisions.of(self.answer, self.json.as_ref(), endpoint)
     }
-
-    fn says_no(&self, field: &DecisionField) -> bool {
-        let Some(Value::Object(object)) = &self.json else { return false };
-        field.names.iter().any(|name| object.get(name) == Some(&Value::Bool(false)))
-    }
-}
-
-fn guards_nothing(field: &DecisionField, endpoint: &str) -> bool {
-    let path = endpoint.split_once(' ').map_or(endpoint, |(_, path)| path);
-    field.neither.iter().any(|neither| neither == path)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -242,14 +216,12 @@ const DECODED_BYTES_MAX: usize = 16 << 20;
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::Duration;
 
     use http::{Method, StatusCode, Uri};
     use serde::Deserialize;
 
     use super::*;
-    use crate::exchange::{Call, Leg};
     use crate::side::headers::end_to_end;
 
     #[derive(Deserialize)]
@@ -284,8 +256,7 @@ mod tests {
     fn cases() {
         let cases: Vec<Case> = serde_json::from_str(include_str!("cases/compare.json")).unwrap();
         for case in cases {
-            let exchange = exchange(Ok(answer(&case.legacy)), Ok(answer(&case.candidate)));
-            let found = compare(&exchange, &Rules::starter(), &DecisionField::default(), &case.endpoint).unwrap();
+            let found = compared(Ok(answer(&case.legacy)), Ok(answer(&case.candidate)), &case.endpoint).unwrap();
             let cell = Cell::of(found.legacy, found.candidate).name();
             let verdict = serde_json::to_value(found.verdict).unwrap();
             let differences: Vec<Vec<Option<String>>> = found.differences.into_iter().map(row).collect();
@@ -307,36 +278,32 @@ mod tests {
                 (Failure::NoAnswer, "no_answer"),
                 (Failure::Busy, "busy"),
             ] {
-                let mut exchange = exchange(Ok(plain(200)), Ok(plain(200)));
-                let leg = if side == Side::Legacy { &mut exchange.served } else { &mut exchange.mirrored };
-                leg.outcome = Err(failure);
-                assert_eq!(reason(&exchange), Some(&*format!("{}_{name}", side.name())));
+                let (mut legacy, mut candidate) = (Ok(plain(200)), Ok(plain(200)));
+                *(if side == Side::Legacy { &mut legacy } else { &mut candidate }) = Err(failure);
+                assert_eq!(reason(legacy, candidate), Some(&*format!("{}_{name}", side.name())));
             }
         }
         let mut encoded = plain(200);
         encoded.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("zstd"));
         encoded.body = Bytes::from_static(b"?");
-        assert_eq!(reason(&exchange(Ok(plain(200)), Ok(encoded))), Some("encoding_unknown"));
-        assert_eq!(reason(&exchange(Err(Failure::Deadline), Err(Failure::Trap))), Some("legacy_deadline"));
+        assert_eq!(reason(Ok(plain(200)), Ok(encoded)), Some("encoding_unknown"));
+        assert_eq!(reason(Err(Failure::Deadline), Err(Failure::Trap)), Some("legacy_deadline"));
     }
 
-    #[test]
-    fn sides_are_told_apart_whoever_served() {
-        let mut exchange = exchange(Ok(plain(401)), Ok(plain(200)));
-        exchange.served_by = Side::Candidate;
-        let found = compare(&exchange, &Rules::starter(), &DecisionField::default(), "GET /").unwrap();
-        assert_eq!(Cell::of(found.legacy, found.candidate), Cell::AllowDeny);
+    fn reason(legacy: Result<Answer, Failure>, candidate: Result<Answer, Failure>) -> Option<&'static str> {
+        compared(legacy, candidate, "GET /").err().map(|reason| reason.0)
     }
 
-    fn reason(exchange: &Exchange) -> Option<&'static str> {
-        compare(exchange, &Rules::starter(), &DecisionField::default(), "GET /").err().map(|reason| reason.0)
-    }
-
-    fn exchange(legacy: Result<Answer, Failure>, candidate: Result<Answer, Failure>) -> Exchange {
+    fn compared(
+        legacy: Result<Answer, Failure>,
+        candidate: Result<Answer, Failure>,
+        endpoint: &str,
+    ) -> Result<Comparison, NotComparable> {
+        let comparer = Comparer { rules: Rules::starter(), decisions: Decisions::default() };
         let leg = |outcome| Leg { outcome, latency: Duration::from_millis(1) };
         let call =
             Call { method: Method::GET, uri: Uri::from_static("/"), headers: HeaderMap::new(), body: Bytes::new() };
-        Exchange { call: Arc::new(call), served_by: Side::Legacy, served: leg(legacy), mirrored: leg(candidate) }
+        comparer.compare(&call, &leg(legacy), &leg(candidate), endpoint)
     }
 
     fn plain(status: u16) -> Answer {

@@ -9,6 +9,7 @@ use crate::exchange::{Call, Exchange, Leg, Side};
 use crate::metrics::{Dropped, Level, Metrics, Skip};
 use crate::side::Sides;
 
+use super::again::Ask;
 use super::judge::Judge;
 
 /// A served call that waits for its other leg.
@@ -155,9 +156,26 @@ impl Worker {
 
 async fn mirror(mut queued: Queued, sides: &Sides, judge: &Judge) {
     let Job { call, served_by, served, candidate_failed } = queued.job.take().expect("taken once");
-    let mirrored = match candidate_failed {
-        Some(leg) => leg,
-        None => sides.call(served_by.other(), &call).await,
+    let (mirrored, again) = match candidate_failed {
+        Some(leg) => (leg, None),
+        None => asked(sides, served_by, &call, judge.ask(served_by, &call)).await,
     };
-    judge.judge(&Exchange { call, served_by, served, mirrored });
+    judge.judge(&Exchange { call, served_by, served, mirrored, again });
+}
+
+/// The mirrored leg, and legacy's second where it is asked again: at the same time, in either order, so that neither
+/// answer is always the later one.
+async fn asked(sides: &Sides, served_by: Side, call: &Call, ask: Ask) -> (Leg, Option<Leg>) {
+    let (mirrored, again) = (sides.call(served_by.other(), call), sides.call(Side::Legacy, call));
+    match ask {
+        Ask::Once => (mirrored.await, None),
+        Ask::CandidateFirst => {
+            let (mirrored, again) = tokio::join!(biased; mirrored, again);
+            (mirrored, Some(again))
+        }
+        Ask::LegacyFirst => {
+            let (again, mirrored) = tokio::join!(biased; again, mirrored);
+            (mirrored, Some(again))
+        }
+    }
 }

@@ -30,6 +30,12 @@ pub struct Row {
     pub legacy_us: u64,
     pub candidate_us: u64,
     pub differences: Vec<ShownDifference>,
+    /// Whether it is evidence: the same request is a few times only.
+    pub counts: bool,
+    /// Whether legacy might have been asked the same twice.
+    pub askable: bool,
+    /// Where legacy differed from itself when it was.
+    pub again: Option<Vec<ShownDifference>>,
     /// The exchange itself, when it is to be kept.
     pub shown: Option<Shown>,
 }

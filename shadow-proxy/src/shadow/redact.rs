@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::curl::curl;
 use self::stand_in::StandIns;
 use self::vocabulary::Vocabulary;
+pub(crate) use self::vocabulary::is_secret_like;
 use super::class::Class;
 use super::endpoint::{self, Endpoints};
 use super::path::{self, Path, Root, Segment};

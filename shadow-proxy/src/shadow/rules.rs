@@ -181,7 +181,7 @@ fn is_endpoint(text: &str) -> bool {
 const STARTER: &str = "starter:";
 
 /// Their values are excused, their presence is not.
-const VOLATILE_HEADERS: [&str; 18] = [
+pub(crate) const VOLATILE_HEADERS: [&str; 18] = [
     "age",
     "b3",
     "date",

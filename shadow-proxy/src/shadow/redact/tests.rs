@@ -1,5 +1,4 @@
 use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,8 +6,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use proptest::prelude::*;
 
 use super::*;
-use crate::exchange::{Exchange, Leg, Side};
-use crate::shadow::compare::{DecisionField, compare};
+use crate::exchange::Leg;
+use crate::shadow::compare::{Comparer, Decisions};
 use crate::shadow::rules::Rules;
 
 #[test]
@@ -340,9 +339,8 @@ fn uris(secret: &str) -> Vec<Uri> {
 fn differences([legacy, candidate]: [Answer; 2]) -> Vec<Difference> {
     let text = String::from_utf8_lossy(&legacy.body).into_owned();
     let leg = |answer| Leg { outcome: Ok(answer), latency: Duration::ZERO };
-    let call = Arc::new(call("GET", "/", &[], ""));
-    let exchange = Exchange { call, served_by: Side::Legacy, served: leg(legacy), mirrored: leg(candidate) };
-    let found = compare(&exchange, &Rules::starter(), &DecisionField::default(), "GET /");
+    let comparer = Comparer { rules: Rules::starter(), decisions: Decisions::default() };
+    let found = comparer.compare(&call("GET", "/", &[], ""), &leg(legacy), &leg(candidate), "GET /");
     let mut found = found.map(|comparison| comparison.differences).unwrap_or_default();
     for path in ["body", "body.user[]", "header.accept", "header.x-api-key", "status", "decision", "nowhere", &text] {
         let (legacy, candidate) = (Some(text.clone()), None);
