@@ -102,6 +102,25 @@ fn a_difference_is_told_without_its_content() {
             r#"body.items[]["‹text 3 e08cd3b9›"].error "‹text 13 a635b8a3›" {"‹text 4 e076aedd›":‹number 1 886687e2›}"#,
         ),
         (
+            "header.authorization(jwt).claims.role",
+            "\"user\"",
+            "\"s3cr3t\"",
+            r#"header.authorization(jwt).claims.role "user" "‹text 6 d1bfcdf8›""#,
+        ),
+        (
+            "body.token(jwt).claims.password",
+            "\"user\"",
+            "1",
+            r#"body.token(jwt).claims.password "‹text 4 1ed6c8c5›" ‹number 1 886687e2›"#,
+        ),
+        (
+            "body.token(jwt).claims.acme(jwt).lifetime_s",
+            "300",
+            "5",
+            r#"body.token(jwt).claims["‹text 4 e076aedd›"](jwt).lifetime_s 300 5"#,
+        ),
+        ("header.set-cookie.acme", "user", "", r#"header.set-cookie["‹text 4 e076aedd›"] ‹text 4 1ed6c8c5› "#),
+        (
             "body",
             "Cannot POST /auth/validate",
             "{\"error\":\"not_found\"}",
