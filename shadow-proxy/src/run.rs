@@ -81,6 +81,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         ready: AtomicBool::new(true),
         token_digest,
         base: format!("http://{listen}"),
+        gate: config.gate.clone(),
     });
 
     let sides = SidesMaker { config: &config, candidate };
@@ -245,6 +246,7 @@ fn start_mirror(
     let Some(limits) = &config.mirror else { return Ok((Mirror::off(routes, metrics.clone()), None)) };
     let judge = Judge {
         comparer: config.comparer.clone(),
+        routes: routes.clone(),
         again: Again::new(config.again.clone(), aa_pairs(&config.data)?).context(NO_RANDOMNESS)?,
         shapes: Shapes::new().context(NO_RANDOMNESS)?,
         endpoints: config.endpoints.clone(),

@@ -93,6 +93,15 @@ pub fn parse_alone(toml: &str) -> Result<Config, Vec<String>> {
     parse(toml, &Overrides::from([("legacy.url", NO_LEGACY.into())]))
 }
 
+/// Only what the gate goes by; whatever else the file says does not matter.
+pub fn parse_gate(toml: &str) -> Result<gate::Policy, Vec<String>> {
+    let mut table: toml::Table = toml::from_str(toml).map_err(|error| vec![not_toml(&error)])?;
+    let gate = table.remove("gate").into_iter().map(|gate| ("gate".to_owned(), gate));
+    let mut root = Section::root(gate.collect());
+    let policy = evidence::read_gate(&mut root);
+    root.finish().map(|()| policy)
+}
+
 /// Only which files the commands about keys work on; they need not be there yet.
 pub fn parse_key_files(toml: &str) -> Result<Files, Vec<String>> {
     let mut table: toml::Table = toml::from_str(toml).map_err(|error| vec![not_toml(&error)])?;
@@ -150,7 +159,7 @@ fn read(root: &mut Section) -> Option<Config> {
 
     let (store, keep_match_every) = read_record(root);
     let compared = read_compare(root);
-    let (again, gate) = evidence::read(root);
+    let (again, gate) = (evidence::read_noise(root), evidence::read_gate(root));
     Some(Config {
         listen: listen?,
         admin: admin?,
