@@ -108,6 +108,13 @@ struct Run {
     /// Where records and the journal are kept [default: shadow-proxy-data]
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
+    /// The share of the calls of safe routes for which legacy is asked twice, to learn how it differs from itself
+    /// [default: 0.05]
+    #[arg(long, value_name = "0..1")]
+    aa_share: Option<f64>,
+    /// Ask legacy twice for every call of a safe route at first, until an endpoint has so many pairs [default: 0]
+    #[arg(long, value_name = "N")]
+    aa_pairs: Option<u32>,
 }
 
 /// Flags override the file; what neither names has a default.
@@ -169,8 +176,8 @@ pub fn main() -> ExitCode {
 }
 
 fn with_config(flags: &Run, then: impl FnOnce(config::Config) -> ExitCode) -> ExitCode {
-    let Run { config, listen, admin, legacy, component, candidate_url, data } = flags;
-    let flags: [(&'static str, &Option<String>); 6] = [
+    let Run { config, listen, admin, legacy, component, candidate_url, data, aa_share, aa_pairs } = flags;
+    let texts: [(&'static str, &Option<String>); 6] = [
         ("listen", listen),
         ("admin", admin),
         ("legacy.url", legacy),
@@ -178,7 +185,10 @@ fn with_config(flags: &Run, then: impl FnOnce(config::Config) -> ExitCode) -> Ex
         ("candidate.url", candidate_url),
         ("data", data),
     ];
-    let overrides: Overrides = flags.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect();
+    let texts = texts.into_iter().filter_map(|(key, text)| Some((key, text.clone()?.into())));
+    let numbers = [("noise.aa_share", aa_share.map(Into::into)), ("noise.aa_pairs", aa_pairs.map(Into::into))];
+    let numbers = numbers.into_iter().filter_map(|(key, number)| Some((key, number?)));
+    let overrides: Overrides = texts.chain(numbers).collect();
     match toml(config.as_deref()).and_then(|toml| config::parse(&toml, &overrides)) {
         Ok(config) => then(config),
         Err(errors) => wrong(&errors),

@@ -124,6 +124,8 @@ pub struct Exchange {
     pub served_by: Side,
     pub served: Leg,
     pub mirrored: Leg,
+    /// What legacy, which served, did when it was asked the same again.
+    pub again: Option<Leg>,
 }
 
 impl Exchange {
@@ -203,7 +205,7 @@ pub enum Kind {
 }
 
 /// How bad a difference is, the worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The candidate lets in whom legacy refuses.

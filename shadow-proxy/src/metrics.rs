@@ -35,18 +35,24 @@ pub enum Skip {
     ServedFailed,
     /// Never mirrored: `CONNECT`, and whatever else asks for a host instead of a path.
     Method,
+    /// Its route is not mirrored.
+    Route,
+    /// The candidate served it, and legacy would do it once more.
+    Unsafe,
     /// Mirroring is switched off.
     Off,
 }
 
 impl Skip {
-    pub const ALL: [(Skip, &'static str); 7] = [
+    pub const ALL: [(Skip, &'static str); 9] = [
         (Skip::BodyTooLarge, "body_too_large"),
         (Skip::NoMemory, "no_memory"),
         (Skip::ClientGone, "client_gone"),
         (Skip::ClientSlow, "client_slow"),
         (Skip::ServedFailed, "served_failed"),
         (Skip::Method, "method"),
+        (Skip::Route, "route"),
+        (Skip::Unsafe, "unsafe"),
         (Skip::Off, "off"),
     ];
 }
@@ -101,6 +107,7 @@ pub struct Metrics {
     decisions: [Count; Cell::ALL.len()],
     pub unreadable: Count,
     pub records_lost: Count,
+    pub recording_fails: Level,
     pub connections: Level,
     pub buffered_bytes: Level,
     pub queue_bytes: Level,
@@ -172,6 +179,7 @@ impl Default for Metrics {
                 "Requests that are no HTTP/1, answered 400 or 431 and counted nowhere else",
             ),
             records_lost: new(&mut r, "records_lost", "Exchanges the store could not keep"),
+            recording_fails: new(&mut r, "recording_fails", "1 while the store cannot be written, else 0"),
             connections: new(&mut r, "connections", "Open client connections"),
             buffered_bytes: new(&mut r, "buffered_bytes", "Bodies held in memory for clients being served"),
             queue_bytes: new(&mut r, "queue_bytes", "Calls and answers held for the mirror"),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
 
+use crate::clock::now_ms;
 use crate::shadow::record::Store;
 use crate::show::finding;
 
@@ -113,11 +114,10 @@ pub enum DiffsView {
 pub fn diffs(port: &AdminPort, data: Option<&Path>, view: &DiffsView) -> anyhow::Result<String> {
     let answer = match (data, view) {
         (Some(data), DiffsView::One(id)) => {
-            let stored = Store::open(data)?.finding(*id)?;
-            let stored = stored.with_context(|| format!("there is no finding {id}; leave --id out to list them"))?;
-            json!(finding::finding(stored, "http://127.0.0.1:8080"))
+            let found = finding::finding(&Store::open(data)?, *id, BASE, now_ms())?;
+            json!(found.with_context(|| format!("there is no finding {id}; leave --id out to list them"))?)
         }
-        (Some(data), _) => json!(finding::findings(Store::open(data)?.findings(None)?, "http://127.0.0.1:8080")),
+        (Some(data), _) => json!(finding::findings(&Store::open(data)?, BASE, now_ms())?),
         (None, DiffsView::One(id)) => port.ask(reqwest::Method::GET, &format!("/api/diffs/{id}"), None)?,
         (None, _) => port.ask(reqwest::Method::GET, "/api/diffs", None)?,
     };
@@ -140,6 +140,9 @@ pub fn diffs(port: &AdminPort, data: Option<&Path>, view: &DiffsView) -> anyhow:
     }
     Ok(text)
 }
+
+/// Where curl lines point to when no proxy runs.
+const BASE: &str = "http://127.0.0.1:8080";
 
 /// `#11` is what `--id` takes. Variables in the curl line stand for what was redacted.
 fn finding_text(finding: &Value) -> String {

@@ -2,6 +2,7 @@
 
 mod machine;
 
+use std::collections::HashMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::{oneshot, watch};
 
 use crate::clock::{Rarely, now_ms};
@@ -21,10 +23,12 @@ use crate::serve::alone::Alone;
 use crate::serve::answer::{Front, FrontLimits};
 use crate::serve::budget::Budget;
 use crate::serve::seat;
+use crate::shadow::again::Again;
 use crate::shadow::judge::Judge;
 use crate::shadow::mirror::{self, Mirror};
-use crate::shadow::record::Recorder;
+use crate::shadow::record::{Origin, Recorder, Store};
 use crate::shadow::redact::Redactor;
+use crate::shadow::shape::Shapes;
 use crate::shift::journal::Journal;
 use crate::show::admin::{self, Admin};
 use crate::side::candidate::{Embedded, Grants, Introspection, Outbound};
@@ -41,6 +45,7 @@ static BUILT_STORE_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/
 /// Asks the store, and an issuer.
 static BUILT_INTROSPECTION_COMPONENT: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/auth-component-introspection.wasm"));
+const NO_RANDOMNESS: &str = "the system has no randomness for keys";
 /// Questions to an issuer at the same time.
 const INTROSPECTIONS_MAX: usize = 64;
 
@@ -60,9 +65,10 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     warn_of_development_keys(&config);
     let grants = grants(&config, &metrics)?;
     let keys = grants.keys.clone();
+    let origin = origin(&config, &grants)?;
     let candidate = candidate(&config, grants, Some(&config.data.join("compiled")))?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
-    let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), metrics.clone())?;
+    let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), &origin, metrics.clone())?;
     let listener = bind(config.listen)?;
     let admin_listener = bind(config.admin)?;
     let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
@@ -70,6 +76,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         metrics: metrics.clone(),
         journal,
         data: config.data.clone(),
+        recording: recorder.standing().clone(),
         keys,
         ready: AtomicBool::new(true),
         token_digest,
@@ -78,7 +85,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 
     let sides = SidesMaker { config: &config, candidate };
     let (fronts_running, fronts_ended) = oneshot::channel::<()>();
-    let (mirror, shadow) = start_mirror(&config, recorder, &metrics, &sides, fronts_ended)?;
+    let (mirror, shadow) = start_mirror(&config, recorder.clone(), &metrics, &sides, fronts_ended)?;
     let (stop, stopped) = watch::channel(false);
     let fronts = Fronts { config: &config, mirror, metrics: &metrics, admin: &admin_state, sides: &sides };
     let workers = fronts.start(&listener, &stopped)?;
@@ -102,9 +109,9 @@ pub fn run(config: Config) -> anyhow::Result<()> {
                 let _ = worker.join();
             }
             drop(fronts_running);
-            for thread in shadow.into_iter().chain([writer]) {
-                let _ = thread.join();
-            }
+            let _ = shadow.map(JoinHandle::join);
+            recorder.end();
+            let _ = writer.join();
         })
         .await?;
         anyhow::Ok(())
@@ -208,7 +215,6 @@ impl Fronts<'_> {
                     metrics: self.metrics.clone(),
                     budget: budget.clone(),
                     limits: self.config.front.clone(),
-                    repeatable: self.config.repeatable.clone(),
                     unanswered_said: Rarely::every(Duration::from_secs(10)),
                 });
                 let listener = listener.try_clone()?;
@@ -235,18 +241,20 @@ fn start_mirror(
     sides: &SidesMaker,
     fronts_ended: oneshot::Receiver<()>,
 ) -> anyhow::Result<(Mirror, Option<JoinHandle<()>>)> {
-    let Some(limits) = &config.mirror else { return Ok((Mirror::off(metrics.clone()), None)) };
+    let routes = config.routes.clone();
+    let Some(limits) = &config.mirror else { return Ok((Mirror::off(routes, metrics.clone()), None)) };
     let judge = Judge {
         comparer: config.comparer.clone(),
+        again: Again::new(config.again.clone(), aa_pairs(&config.data)?).context(NO_RANDOMNESS)?,
+        shapes: Shapes::new().context(NO_RANDOMNESS)?,
         endpoints: config.endpoints.clone(),
-        redactor: Redactor::new(&config.words, &config.endpoints)
-            .context("the system has no randomness for the redaction key")?,
+        redactor: Redactor::new(&config.words, &config.endpoints).context(NO_RANDOMNESS)?,
         recorder,
         metrics: metrics.clone(),
         keep_match_every: config.keep_match_every,
-        matches: AtomicU64::new(0),
+        besides: AtomicU64::new(0),
     };
-    let (mirror, worker) = mirror::queue(limits.clone(), judge, metrics.clone());
+    let (mirror, worker) = mirror::queue(limits.clone(), routes, judge, metrics.clone());
     let sides = sides.make();
     let shadow = thread("shadow", async move {
         // Whatever the mirror does, a thread that a client waits for goes first.
@@ -255,6 +263,26 @@ fn start_mirror(
         Ok(())
     })?;
     Ok((mirror, Some(shadow)))
+}
+
+/// Of each endpoint, as earlier runs left them.
+fn aa_pairs(data: &Path) -> anyhow::Result<HashMap<String, u64>> {
+    let endpoints = Store::open(data)?.endpoints()?;
+    Ok(endpoints.into_iter().map(|count| (count.endpoint, count.aa_pairs)).collect())
+}
+
+/// What the records are about: of another candidate they begin anew, and by other rules their evidence does.
+fn origin(config: &Config, grants: &Grants) -> anyhow::Result<Origin> {
+    let build = match &config.candidate {
+        CandidateConfig::Url(url) => digest(url.to_string().as_bytes()),
+        CandidateConfig::File(file) => digest(&component(file)?),
+        CandidateConfig::Built => digest(built(grants)),
+    };
+    Ok(Origin { build, rules: config.comparer.digest() })
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn grants(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Grants> {
@@ -319,19 +347,14 @@ fn candidate(config: &Config, grants: Grants, cache: Option<&Path>) -> anyhow::R
 fn load(file: Option<&Path>, config: &Config, grants: Grants, cache: Option<&Path>) -> anyhow::Result<Embedded> {
     let limits = config.candidate_limits.clone();
     let Some(file) = file else {
-        let built = match &grants {
-            Grants { introspection: Some(_), .. } => BUILT_INTROSPECTION_COMPONENT,
-            Grants { keys: Some(_), .. } => BUILT_STORE_COMPONENT,
-            Grants { keys: None, .. } => BUILT_COMPONENT,
-        };
+        let built = built(&grants);
         ensure!(
             !built.is_empty(),
             "this shadow-proxy was built without the auth component: run `cargo ci component` and build again, or pass --component FILE"
         );
         return Embedded::load(built, limits, grants, cache).map_err(said);
     };
-    let bytes = std::fs::read(file)
-        .with_context(|| format!("--component {} cannot be read; check the path", file.display()))?;
+    let bytes = component(file)?;
     ensure!(
         bytes.starts_with(b"\0asm"),
         "--component {} is not WebAssembly; give a component built for wasi:http/proxy 0.2",
@@ -339,6 +362,18 @@ fn load(file: Option<&Path>, config: &Config, grants: Grants, cache: Option<&Pat
     );
     let embedded = Embedded::load(&bytes, limits, grants, cache).map_err(said);
     embedded.with_context(|| format!("--component {}", file.display()))
+}
+
+fn built(grants: &Grants) -> &'static [u8] {
+    match grants {
+        Grants { introspection: Some(_), .. } => BUILT_INTROSPECTION_COMPONENT,
+        Grants { keys: Some(_), .. } => BUILT_STORE_COMPONENT,
+        Grants { keys: None, .. } => BUILT_COMPONENT,
+    }
+}
+
+fn component(file: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("--component {} cannot be read; check the path", file.display()))
 }
 
 /// wasmtime's errors are a type of their own.

@@ -26,7 +26,7 @@ const HOMES: [(&str, &[&str]); 8] = [
     ("hyper_util::client", &["side/legacy.rs"]),
     ("reqwest", &["side/remote.rs", "side/candidate/outbound.rs", "operator.rs", "operator/"]),
     ("axum", &["serve/accept.rs", "show/admin.rs"]),
-    ("rusqlite", &["shadow/record.rs"]),
+    ("rusqlite", &["shadow/record.rs", "shadow/record/"]),
     ("prometheus_client", &["metrics.rs"]),
     ("maud", &["show/page.rs"]),
 ];

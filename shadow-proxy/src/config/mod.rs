@@ -1,7 +1,9 @@
 //! From TOML and flags to one typed value, before the first socket opens. All that is wrong is said at once.
 
 mod auth;
+mod evidence;
 mod reader;
+mod stateful;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -12,12 +14,15 @@ use std::time::Duration;
 use http::Uri;
 
 use crate::keys::{Files, Introspection, Sources};
-use crate::serve::answer::{FrontLimits, Repeatable};
+use crate::serve::answer::FrontLimits;
+use crate::shadow::again::AgainPolicy;
 use crate::shadow::compare::{COOKIE_TOLERANCE_S, Comparer, DecisionRule, Decisions, RawDecision, Signatures};
 use crate::shadow::endpoint::Endpoints;
 use crate::shadow::mirror::MirrorLimits;
 use crate::shadow::record::StoreLimits;
+use crate::shadow::route_class::Routes;
 use crate::shadow::rules::{RawRule, Rules};
+use crate::shift::gate;
 use crate::side::candidate::{Instances, Limits};
 use crate::side::legacy::LegacyLimits;
 
@@ -37,19 +42,21 @@ pub struct Config {
     pub candidate_connect: Duration,
     /// Where the component's keys come from; none: it knows those for development, if any.
     pub auth: Option<Sources>,
-    pub repeatable: Repeatable,
     pub connections_max: usize,
     pub idle: Duration,
     pub drain: Duration,
     pub front: FrontLimits,
     pub buffered_bytes_max: usize,
     pub mirror: Option<MirrorLimits>,
+    pub routes: Routes,
     pub hash_key: String,
     pub store: StoreLimits,
     pub keep_match_every: u64,
     pub endpoints: Endpoints,
     pub comparer: Comparer,
     pub words: Vec<String>,
+    pub again: AgainPolicy,
+    pub gate: gate::Policy,
 }
 
 pub enum CandidateConfig {
@@ -60,7 +67,7 @@ pub enum CandidateConfig {
 }
 
 /// Flags, by the key they override.
-pub type Overrides = BTreeMap<&'static str, String>;
+pub type Overrides = BTreeMap<&'static str, toml::Value>;
 
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -74,7 +81,7 @@ const NO_LEGACY: &str = "http://legacy.invalid";
 pub fn parse(toml: &str, flags: &Overrides) -> Result<Config, Vec<String>> {
     let mut table: toml::Table = toml::from_str(toml).map_err(|error| vec![not_toml(&error)])?;
     for (key, value) in flags {
-        reader::set(&mut table, key, value);
+        reader::set(&mut table, key, value.clone());
     }
     let mut root = Section::root(table);
     let config = read(&mut root);
@@ -84,7 +91,7 @@ pub fn parse(toml: &str, flags: &Overrides) -> Result<Config, Vec<String>> {
 
 /// The same for the component alone: whatever the file says about a legacy service does not matter.
 pub fn parse_alone(toml: &str) -> Result<Config, Vec<String>> {
-    parse(toml, &Overrides::from([("legacy.url", NO_LEGACY.to_owned())]))
+    parse(toml, &Overrides::from([("legacy.url", NO_LEGACY.into())]))
 }
 
 /// Only which files the commands about keys work on; they need not be there yet.
@@ -125,7 +132,7 @@ fn read(root: &mut Section) -> Option<Config> {
     limits.close(root);
 
     let (legacy, legacy_limits) = read_legacy(root, body_bytes_max);
-    let (candidate, candidate_limits, candidate_connect, repeatable) = read_candidate(root, body_bytes_max);
+    let (candidate, candidate_limits, candidate_connect) = read_candidate(root, body_bytes_max);
     let auth = auth::read(root);
     if auth.is_some() && matches!(candidate, Some(CandidateConfig::Url(_))) {
         root.wrong("auth", "stands beside candidate.url, whose keys are its own", "[candidate] without url");
@@ -136,6 +143,7 @@ fn read(root: &mut Section) -> Option<Config> {
         refuse_own(root, address, legacy.as_ref(), candidate.as_ref(), issuer.as_ref());
     }
     let mirror = read_mirror(root, drain);
+    let routes = stateful::read_routes(root);
 
     let mut shift = root.section("shift");
     let hash_key = shift.text("hash_key").unwrap_or_else(|| "shadow-proxy".to_owned());
@@ -143,6 +151,7 @@ fn read(root: &mut Section) -> Option<Config> {
 
     let (store, keep_match_every) = read_record(root);
     let compared = read_compare(root);
+    let (again, gate) = evidence::read(root);
     Some(Config {
         listen: listen?,
         admin: admin?,
@@ -155,19 +164,21 @@ fn read(root: &mut Section) -> Option<Config> {
         candidate_limits,
         candidate_connect,
         auth,
-        repeatable,
         connections_max,
         idle,
         drain,
         front: FrontLimits { body_bytes_max, body_deadline },
         buffered_bytes_max,
         mirror,
+        routes,
         hash_key,
         store,
         keep_match_every,
         endpoints: compared.endpoints?,
         comparer: compared.comparer,
         words: compared.words,
+        again,
+        gate,
     })
 }
 
@@ -184,10 +195,7 @@ fn read_legacy(root: &mut Section, body_bytes_max: usize) -> (Option<Uri>, Legac
     (url, limits)
 }
 
-fn read_candidate(
-    root: &mut Section,
-    body_bytes_max: usize,
-) -> (Option<CandidateConfig>, Limits, Duration, Repeatable) {
+fn read_candidate(root: &mut Section, body_bytes_max: usize) -> (Option<CandidateConfig>, Limits, Duration) {
     let mut section = root.section("candidate");
     let file = section.file("component");
     let url = section.optional("url", "\"http://127.0.0.1:4000\"", candidate_origin);
@@ -198,21 +206,15 @@ fn read_candidate(
             "url = \"http://127.0.0.1:4000\", without component",
         );
     }
-    let repeatable = section.texts("repeatable");
     let limits = read_limits(&mut section, body_bytes_max);
     let connect = section.millis("connect_ms", 1_000);
     section.close(root);
-    let repeatable = match &url {
-        // It may have done something before it failed.
-        Some(_) => Repeatable::Only(repeatable.unwrap_or_else(|| vec!["/auth/validate".to_owned()])),
-        None => Repeatable::All,
-    };
     let candidate = match (file, url) {
         (Some(file), _) => CandidateConfig::File(file),
         (None, Some(url)) => CandidateConfig::Url(url),
         (None, None) => CandidateConfig::Built,
     };
-    (Some(candidate), limits, connect, repeatable)
+    (Some(candidate), limits, connect)
 }
 
 /// Where it is asked, in time for the component to answer.

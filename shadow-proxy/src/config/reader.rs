@@ -17,8 +17,8 @@ pub struct Section {
     errors: Vec<String>,
 }
 
-/// Puts a flag's text where the file would have it. `key` may be `section.key`.
-pub fn set(table: &mut Table, key: &str, value: &str) {
+/// Puts a flag's value where the file would have it. `key` may be `section.key`.
+pub fn set(table: &mut Table, key: &str, value: Value) {
     let (section, key) = key.split_once('.').map_or((None, key), |(section, key)| (Some(section), key));
     let table = match section {
         None => Some(table),
@@ -26,7 +26,7 @@ pub fn set(table: &mut Table, key: &str, value: &str) {
     };
     // A section that is no table is reported when it is read.
     if let Some(table) = table {
-        table.insert(key.to_owned(), Value::String(value.to_owned()));
+        table.insert(key.to_owned(), value);
     }
 }
 
@@ -106,6 +106,20 @@ impl Section {
                 let reason = format!("is not a whole number of {unit} from {} to {}", range.start(), range.end());
                 self.wrong_value(key, &value, &reason, &format!("{key} = {default}"));
                 default
+            }
+        }
+    }
+
+    /// A part of the whole, from 0 to 1, as parts per million.
+    pub fn share_ppm(&mut self, key: &str, default_ppm: u32) -> u32 {
+        let Some(value) = self.take(key) else { return default_ppm };
+        let share = value.as_float().or_else(|| value.as_integer().map(|number| number as f64));
+        match share.filter(|share| (0.0..=1.0).contains(share)) {
+            Some(share) => (share * 1e6).round() as u32,
+            None => {
+                let example = format!("{key} = {}", f64::from(default_ppm) / 1e6);
+                self.wrong_value(key, &value, "is not a share from 0 to 1", &example);
+                default_ppm
             }
         }
     }

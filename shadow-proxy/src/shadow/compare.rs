@@ -25,6 +25,7 @@ mod known;
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
+use sha2::{Digest as _, Sha256};
 
 pub(crate) use self::decision::{DecisionRule, Decisions, RawDecision};
 use self::found::Found;
@@ -104,6 +105,13 @@ impl From<NotDecoded> for NotComparable {
 }
 
 impl Comparer {
+    /// The same for as long as answers are held against the same.
+    pub(crate) fn digest(&self) -> String {
+        let Comparer { rules, decisions, signatures, cookie_tolerance_s } = self;
+        let keys = signatures.as_ref().map(|signatures| signatures.digest());
+        hex_digest(format!("{rules:?} {decisions:?} {keys:?} {cookie_tolerance_s}").as_bytes())
+    }
+
     /// The first leg stands in legacy's place and the second in the candidate's, wherever they are from; when both
     /// failed the reason is the first one's. `endpoint` is the call's name as `Endpoints` gives it.
     ///
@@ -151,6 +159,10 @@ impl Comparer {
         };
         Ok(Comparison { verdict, differences, legacy: before, candidate: after })
     }
+}
+
+fn hex_digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Whatever bytes its sender may have had in mind (RFC 9110 §6.4.1).

@@ -4,28 +4,46 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::now_ms;
-use crate::exchange::{Exchange, Side, Verdict};
+use crate::exchange::{Call, Difference, Exchange, Leg, Side};
 use crate::metrics::Metrics;
 
+use super::again::{Again, Ask};
 use super::compare::Comparer;
 use super::endpoint::Endpoints;
 use super::record::{Recorder, Row, Shown};
-use super::redact::Redactor;
+use super::redact::{Redactor, ShownDifference};
+use super::shape::Shapes;
 
 pub struct Judge {
     pub comparer: Comparer,
     pub endpoints: Endpoints,
+    pub again: Again,
+    pub shapes: Shapes,
     pub redactor: Redactor,
     pub recorder: Recorder,
     pub metrics: Arc<Metrics>,
-    /// One matching or explained exchange in so many is kept whole; 0 keeps none.
+    /// Besides the samples of findings, one exchange in so many is kept whole; 0 keeps none.
     pub keep_match_every: u64,
-    pub matches: AtomicU64,
+    pub besides: AtomicU64,
 }
 
 impl Judge {
+    /// Whom to ask for the mirrored leg of a call.
+    pub fn ask(&self, served_by: Side, call: &Call) -> Ask {
+        if self.is_askable(served_by, call) { self.again.ask(self.endpoint(call)) } else { Ask::Once }
+    }
+
+    /// Whether legacy might be asked the same twice.
+    fn is_askable(&self, served_by: Side, call: &Call) -> bool {
+        served_by == Side::Legacy && self.again.is_on() && call.method.is_safe()
+    }
+
+    fn endpoint(&self, call: &Call) -> &str {
+        self.endpoints.name(&call.method, call.uri.path())
+    }
+
     pub fn judge(&self, exchange: &Exchange) {
-        let endpoint = self.endpoints.name(&exchange.call.method, exchange.call.uri.path());
+        let endpoint = self.endpoint(&exchange.call);
         let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
         let comparison = match self.comparer.compare(&exchange.call, legacy, candidate, endpoint) {
             Ok(comparison) => comparison,
@@ -33,10 +51,16 @@ impl Judge {
         };
         self.metrics.latency(Side::Legacy, legacy.latency);
         self.metrics.latency(Side::Candidate, candidate.latency);
-        let keep = comparison.verdict == Verdict::Mismatch || self.is_sampled();
+        let differences = self.shown(&comparison.differences);
+        let samples = self.recorder.samples(endpoint, &differences);
+        let keep = !samples.is_empty() || self.is_due();
         self.recorder.keep(Row {
             at_ms: now_ms(),
-            differences: comparison.differences.iter().map(|difference| self.redactor.difference(difference)).collect(),
+            differences,
+            samples,
+            counts: self.shapes.counts(&exchange.call),
+            askable: self.is_askable(exchange.served_by, &exchange.call),
+            again: exchange.again.as_ref().and_then(|again| self.from_itself(exchange, again, endpoint)),
             verdict: comparison.verdict,
             served_by: exchange.served_by,
             legacy: comparison.legacy,
@@ -50,6 +74,16 @@ impl Judge {
         self.metrics.compared(comparison.verdict, comparison.legacy, comparison.candidate);
     }
 
+    /// Where legacy's second answer differs from its first; none where there is nothing to compare.
+    fn from_itself(&self, exchange: &Exchange, again: &Leg, endpoint: &str) -> Option<Vec<ShownDifference>> {
+        let comparison = self.comparer.compare(&exchange.call, &exchange.served, again, endpoint).ok()?;
+        Some(self.shown(&comparison.differences))
+    }
+
+    fn shown(&self, differences: &[Difference]) -> Vec<ShownDifference> {
+        differences.iter().map(|difference| self.redactor.difference(difference)).collect()
+    }
+
     fn show(&self, exchange: &Exchange) -> Shown {
         let answer = |side| exchange.leg(side).outcome.as_ref().ok().map(|answer| self.redactor.answer(answer));
         Shown {
@@ -59,7 +93,7 @@ impl Judge {
         }
     }
 
-    fn is_sampled(&self) -> bool {
-        self.keep_match_every > 0 && self.matches.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.keep_match_every)
+    fn is_due(&self) -> bool {
+        self.keep_match_every > 0 && self.besides.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.keep_match_every)
     }
 }

@@ -13,6 +13,7 @@ mod stand_in;
 mod vocabulary;
 
 use std::collections::HashSet;
+use std::fmt::Write;
 
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::curl::curl;
 use self::stand_in::StandIns;
 use self::vocabulary::Vocabulary;
+pub(crate) use self::vocabulary::is_secret_like;
+use super::class::Class;
 use super::endpoint::{self, Endpoints};
 use super::path::{self, Path, Root, Segment};
 use crate::exchange::{Answer, Call, Difference, Kind};
@@ -49,6 +52,8 @@ pub(crate) struct ShownDifference {
     pub kind: Kind,
     pub legacy: Option<String>,
     pub candidate: Option<String>,
+    /// Of the real values; none where there is no value, or only the fact is known.
+    pub classes: (Option<Class>, Option<Class>),
     pub rule: Option<String>,
 }
 
@@ -106,37 +111,46 @@ impl Redactor {
             Ok(place) => self.value_at(place, value),
             Err(_) => self.stand_in(value),
         };
+        let class = |value: &str| match &place {
+            Ok(place) => Class::at(place, value),
+            Err(_) => Class::of(value.as_bytes()),
+        };
         ShownDifference {
             path: place.as_ref().map_or_else(|_| self.stand_in(path), |place| self.place(place)),
             kind: *kind,
             legacy: legacy.as_ref().map(value),
             candidate: candidate.as_ref().map(value),
+            classes: (legacy.as_deref().map(class), candidate.as_deref().map(class)),
             rule: rule.as_deref().map(str::to_owned),
         }
     }
 
     fn place(&self, place: &Path) -> String {
         let mut shown = place.root.name().to_owned();
-        for segment in &place.segments {
-            match (place.root, segment) {
-                (Root::Header, Segment::Key(name)) => path::push_key(&mut shown, &self.header_name(name)),
-                (_, Segment::Key(key)) => path::push_key(&mut shown, &self.key(key)),
-                (_, Segment::AnyKey) => shown.push_str(".*"),
-                (_, Segment::Elements) => path::push_elements(&mut shown),
+        for (index, segment) in place.segments.iter().enumerate() {
+            let is_part_of_token = index > 0 && place.segments[index - 1] == Segment::Token;
+            match segment {
+                Segment::Key(name) if place.root == Root::Header && index == 0 => {
+                    path::push_key(&mut shown, &self.header_name(name));
+                }
+                Segment::Key(key) if !is_part_of_token => path::push_key(&mut shown, &self.key(key)),
+                segment => write!(shown, "{segment}").expect("writing to a String cannot fail"),
             }
         }
         shown
     }
 
     fn value_at(&self, place: &Path, value: &str) -> String {
+        let is_secret = |key: &Segment| matches!(key, Segment::Key(key) if self.is_secret(key));
         match (place.root, place.segments.as_slice()) {
+            // The token is a secret; what it says is judged by the names of its claims.
+            _ if let Some([Segment::Key(part), claims @ ..]) = place.in_token() => {
+                self.fragment(value, part == "signature" || claims.iter().any(is_secret))
+            }
             (Root::Status | Root::Decision, _) => self.text(value),
             (Root::Header, [Segment::Key(name)]) => self.header_value(name, value.as_bytes()),
-            (Root::Header, _) => self.stand_in(value),
-            (Root::Body, keys) => {
-                let is_secret = |key: &Segment| matches!(key, Segment::Key(key) if self.is_secret(key));
-                self.fragment(value, keys.iter().any(is_secret))
-            }
+            (Root::Body, keys) => self.fragment(value, keys.iter().any(is_secret)),
+            (Root::Header | Root::Jwt, _) => self.stand_in(value),
         }
     }
 

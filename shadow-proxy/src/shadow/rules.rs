@@ -182,7 +182,7 @@ pub(crate) fn is_endpoint(text: &str) -> bool {
 const STARTER: &str = "starter:";
 
 /// Their values are excused, their presence is not.
-const VOLATILE_HEADERS: [&str; 18] = [
+pub(crate) const VOLATILE_HEADERS: [&str; 18] = [
     "age",
     "b3",
     "date",

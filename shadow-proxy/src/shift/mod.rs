@@ -1,4 +1,6 @@
-//! Who gets how much.
+//! Who gets how much, and what has to be shown before it is more.
 
+pub mod evidence;
+pub mod gate;
 pub mod journal;
 pub mod weight;

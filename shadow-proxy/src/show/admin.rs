@@ -20,7 +20,7 @@ use serde_json::json;
 use crate::clock::now_ms;
 use crate::keys::live::Live;
 use crate::metrics::Metrics;
-use crate::shadow::record::Store;
+use crate::shadow::record::{Standing, Store};
 use crate::shift::journal::Journal;
 use crate::shift::weight::ALL_PPM;
 
@@ -35,6 +35,8 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     pub journal: Journal,
     pub data: PathBuf,
+    /// Whether records reach the disk.
+    pub recording: Arc<Standing>,
     /// Where the component's keys come from files.
     pub keys: Option<Arc<Live>>,
     /// Off once the proxy drains.
@@ -126,6 +128,7 @@ async fn status(State(admin): State<Arc<Admin>>) -> Result<Json<serde_json::Valu
         serde_json::to_value(admin.metrics.snapshot()).map_err(|error| Problem::internal(&error.into()))?;
     status["phase"] = json!(phase(weight_ppm));
     status["weight_ppm"] = json!(weight_ppm);
+    status["recording"] = json!(admin.recording.now());
     status["keys"] = json!(admin.keys.as_ref().map(|keys| keys.state()));
     Ok(Json(status))
 }
@@ -136,12 +139,11 @@ fn phase(weight_ppm: u32) -> &'static str {
 }
 
 async fn diffs(State(admin): State<Arc<Admin>>) -> Result<Json<Vec<Finding>>, Problem> {
-    Ok(Json(read(admin, |store, base| Ok(finding::findings(store.findings(None)?, base))).await?))
+    Ok(Json(read(admin, |store, base| finding::findings(store, base, now_ms())).await?))
 }
 
 async fn diff(State(admin): State<Arc<Admin>>, Path(id): Path<i64>) -> Result<Json<Finding>, Problem> {
-    let found =
-        read(admin, move |store, base| Ok(store.finding(id)?.map(|stored| finding::finding(stored, base)))).await?;
+    let found = read(admin, move |store, base| finding::finding(store, id, base, now_ms())).await?;
     found.map(Json).ok_or_else(|| {
         Problem(StatusCode::NOT_FOUND, format!("there is no finding {id}; `shadow-proxy diffs` lists them"))
     })
@@ -150,7 +152,7 @@ async fn diff(State(admin): State<Arc<Admin>>, Path(id): Path<i64>) -> Result<Js
 async fn show_page(State(admin): State<Arc<Admin>>) -> Result<Response, Problem> {
     let weight_ppm = admin.journal.weight().ppm();
     let snapshot = admin.metrics.snapshot();
-    let findings = read(admin, |store, base| Ok(finding::findings(store.findings(None)?, base))).await?;
+    let findings = read(admin, |store, base| finding::findings(store, base, now_ms())).await?;
     let page = page::page(phase(weight_ppm), weight_ppm, &snapshot, &findings);
     Ok(([(CONTENT_TYPE, "text/html; charset=utf-8")], page.into_string()).into_response())
 }

@@ -22,5 +22,6 @@ mod proxies;
 mod queue;
 mod request;
 mod shutdown;
+mod stateful;
 mod store;
 mod weight;

@@ -1,12 +1,10 @@
 //! Two bodies, by what their senders say they are.
 
-use sha2::{Digest, Sha256};
-
 use super::form;
 use super::found::Found;
 use super::media_type::{Declared, declared};
 use super::read::Read;
-use super::token;
+use super::{hex_digest, token};
 use crate::exchange::{Difference, Kind};
 use crate::shadow::json;
 
@@ -76,13 +74,8 @@ fn whole(read: &Read, form: Form) -> Option<String> {
     match std::str::from_utf8(&read.body) {
         Ok("") => None,
         Ok(text) if form != Form::Binary && text.len() <= TEXT_BYTES_MAX => Some(text.to_owned()),
-        _ => Some(digest(&read.body)),
+        _ => Some(format!("sha256:{} {} bytes", hex_digest(&read.body), read.body.len())),
     }
-}
-
-fn digest(body: &[u8]) -> String {
-    let digest: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{digest} {} bytes", body.len())
 }
 
 /// Longer texts are told by their digest too.

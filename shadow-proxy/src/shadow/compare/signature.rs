@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 pub(crate) struct Signatures {
     keys: Jwks,
+    digest: String,
 }
 
 pub(super) const VALID: &str = "valid";
@@ -23,8 +24,13 @@ impl Signatures {
                 "has no key that can be used (number {at}: {defect:?}); write the public half of what the tokens are signed with"
             )),
             _ if keys.is_empty() => Err("has no keys; write those the tokens are signed with".to_owned()),
-            _ => Ok(Signatures { keys }),
+            _ => Ok(Signatures { keys, digest: super::hex_digest(&text) }),
         }
+    }
+
+    /// Of the file they were read from.
+    pub(super) fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// `valid`, `invalid`, `unknown_key`, or why it cannot be told.

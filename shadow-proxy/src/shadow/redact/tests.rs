@@ -101,6 +101,25 @@ fn a_difference_is_told_without_its_content() {
             r#"body.items[]["‹text 3 e08cd3b9›"].error "‹text 13 a635b8a3›" {"‹text 4 e076aedd›":‹number 1 886687e2›}"#,
         ),
         (
+            "header.authorization(jwt).claims.role",
+            "\"user\"",
+            "\"s3cr3t\"",
+            r#"header.authorization(jwt).claims.role "user" "‹text 6 d1bfcdf8›""#,
+        ),
+        (
+            "body.token(jwt).claims.password",
+            "\"user\"",
+            "1",
+            r#"body.token(jwt).claims.password "‹text 4 1ed6c8c5›" ‹number 1 886687e2›"#,
+        ),
+        (
+            "body.token(jwt).claims.acme(jwt).lifetime_s",
+            "300",
+            "5",
+            r#"body.token(jwt).claims["‹text 4 e076aedd›"](jwt).lifetime_s 300 5"#,
+        ),
+        ("header.set-cookie.acme", "user", "", r#"header.set-cookie["‹text 4 e076aedd›"] ‹text 4 1ed6c8c5› "#),
+        (
             "body",
             "Cannot POST /auth/validate",
             "{\"error\":\"not_found\"}",
@@ -119,6 +138,19 @@ fn a_difference_is_told_without_its_content() {
         let found = format!("{} {} {}", found.path, found.legacy.unwrap(), found.candidate.unwrap());
         assert_eq!(found, shown, "{path}");
     }
+}
+
+#[test]
+fn a_difference_keeps_the_classes_of_its_real_values() {
+    let classes = |path: &str, legacy: Option<&str>, candidate: Option<&str>| {
+        let (legacy, candidate) = (legacy.map(str::to_owned), candidate.map(str::to_owned));
+        redactor()
+            .difference(&Difference { path: path.into(), kind: Kind::Value, legacy, candidate, rule: None })
+            .classes
+    };
+    assert_eq!(classes("body.token", Some("\"9f2c1ab4\""), Some("null")), (Some(Class::Hex), Some(Class::Null)));
+    assert_eq!(classes("header.x-trace", Some("17"), None), (Some(Class::Number), None));
+    assert_eq!(classes("s3cr3t", None, Some("s3cr3t")), (None, Some(Class::Text)));
 }
 
 #[test]

@@ -1,0 +1,113 @@
+//! For which calls legacy is asked a second time, so that its answers can be compared with themselves.
+
+use std::collections::HashMap;
+use std::hash::Hasher as _;
+use std::sync::Mutex;
+
+use siphasher::sip::SipHasher24;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct AgainPolicy {
+    /// Of the calls of a safe route, in ppm.
+    pub share_ppm: u32,
+    /// Every call of a safe route, until an endpoint has so many pairs: the A/A phase.
+    pub pairs: u64,
+}
+
+impl Default for AgainPolicy {
+    fn default() -> Self {
+        AgainPolicy { share_ppm: 50_000, pairs: 0 }
+    }
+}
+
+/// Chooses. Random enough that no client can foresee it, and the same number of calls whoever sends them.
+pub(crate) struct Again {
+    policy: AgainPolicy,
+    key: [u8; 16],
+    chosen: Mutex<Chosen>,
+}
+
+struct Chosen {
+    asked: u64,
+    /// Pairs of each endpoint so far.
+    pairs: HashMap<String, u64>,
+}
+
+/// What to do with the mirrored leg of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// Only the other side.
+    Once,
+    /// Legacy too, which is asked first.
+    LegacyFirst,
+    CandidateFirst,
+}
+
+impl Again {
+    /// `pairs` are those that earlier runs left behind. Fails only where the system has no randomness to give.
+    pub(crate) fn new(policy: AgainPolicy, pairs: HashMap<String, u64>) -> std::io::Result<Again> {
+        let mut key = [0; 16];
+        let filled = rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())?;
+        if filled < key.len() {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(Again { policy, key, chosen: Mutex::new(Chosen { asked: 0, pairs }) })
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.policy.share_ppm > 0 || self.policy.pairs > 0
+    }
+
+    /// For a call of a safe route that legacy served.
+    pub(crate) fn ask(&self, endpoint: &str) -> Ask {
+        if !self.is_on() {
+            return Ask::Once;
+        }
+        let mut chosen = self.chosen.lock().expect("nothing panics while it chooses");
+        chosen.asked += 1;
+        let mut hash = SipHasher24::new_with_key(&self.key);
+        hash.write_u64(chosen.asked);
+        let random = hash.finish();
+        let is_sampled = ((u128::from(random) * 1_000_000) >> 64) < u128::from(self.policy.share_ppm);
+        // Endpoints have few names, so that this map stays small.
+        let pairs = match chosen.pairs.get_mut(endpoint) {
+            Some(pairs) => pairs,
+            None => chosen.pairs.entry(endpoint.to_owned()).or_default(),
+        };
+        if *pairs >= self.policy.pairs && !is_sampled {
+            return Ask::Once;
+        }
+        *pairs += 1;
+        if random & 1 == 0 { Ask::LegacyFirst } else { Ask::CandidateFirst }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(again: &Again, endpoint: &str, calls: usize) -> Vec<Ask> {
+        (0..calls).map(|_| again.ask(endpoint)).filter(|ask| *ask != Ask::Once).collect()
+    }
+
+    #[test]
+    fn all_at_first_then_a_share() {
+        let policy = AgainPolicy { share_ppm: 50_000, pairs: 100 };
+        let again = Again::new(policy, HashMap::from([("GET /b".to_owned(), 100)])).unwrap();
+        assert_eq!(asked(&again, "GET /a", 100).len(), 100);
+        let (calls, share) = (100_000.0, 0.05);
+        let three_sigma = 3.0 * f64::sqrt(calls * share * (1.0 - share));
+        for endpoint in ["GET /a", "GET /b"] {
+            let asked = asked(&again, endpoint, calls as usize);
+            assert!((asked.len() as f64 - calls * share).abs() < three_sigma, "{endpoint}: {}", asked.len());
+            let first = asked.iter().filter(|ask| **ask == Ask::LegacyFirst).count();
+            assert!((asked.len() * 4 / 10..asked.len() * 6 / 10).contains(&first), "{first} of {}", asked.len());
+        }
+    }
+
+    #[test]
+    fn nobody_when_it_is_switched_off() {
+        let again = Again::new(AgainPolicy { share_ppm: 0, pairs: 0 }, HashMap::new()).unwrap();
+        assert!(asked(&again, "GET /a", 1_000).is_empty());
+    }
+}
