@@ -7,7 +7,8 @@ mod stateful;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
@@ -15,7 +16,7 @@ use http::Uri;
 use crate::keys::{Files, Introspection, Sources};
 use crate::serve::answer::FrontLimits;
 use crate::shadow::again::AgainPolicy;
-use crate::shadow::compare::{Comparer, Decisions};
+use crate::shadow::compare::{COOKIE_TOLERANCE_S, Comparer, DecisionRule, Decisions, RawDecision, Signatures};
 use crate::shadow::endpoint::Endpoints;
 use crate::shadow::mirror::MirrorLimits;
 use crate::shadow::record::StoreLimits;
@@ -289,22 +290,35 @@ fn read_compare(root: &mut Section) -> Compared {
             None
         }
     };
-    let defaults = Decisions::default();
-    let decisions = Decisions {
-        names: section.texts("decision_fields").unwrap_or(defaults.names),
-        denies: section.statuses("deny_statuses").unwrap_or(defaults.denies),
-        neither: section.texts("decides_nothing").unwrap_or(defaults.neither),
-    };
+    let decisions = read_decisions(&mut section);
+    let signatures = section.optional("jwks", "\"jwks.json\"", |text| Signatures::read(Path::new(text)).map(Arc::new));
+    let cookie_tolerance_s = section.number("cookie_tolerance_s", COOKIE_TOLERANCE_S, 0..=3_600, "seconds");
     let words = section.texts("words").unwrap_or_default();
     let rules = Rules::parse(section.tables::<RawRule>("rules", RULE)).unwrap_or_else(|reasons| {
         section.wrong_as(reasons);
         Rules::starter()
     });
     section.close(root);
-    Compared { endpoints, comparer: Comparer { rules, decisions }, words }
+    Compared { endpoints, comparer: Comparer { rules, decisions, signatures, cookie_tolerance_s }, words }
+}
+
+fn read_decisions(section: &mut Section) -> Decisions {
+    let defaults = Decisions::default();
+    let rules = DecisionRule::parse_all(section.tables::<RawDecision>("decisions", DECISION));
+    Decisions {
+        rules: rules.unwrap_or_else(|reasons| {
+            section.wrong_as(reasons);
+            Vec::new()
+        }),
+        names: section.texts("decision_fields").unwrap_or(defaults.names),
+        denies: section.statuses("deny_statuses").unwrap_or(defaults.denies),
+        neither: section.texts("decides_nothing").unwrap_or(defaults.neither),
+    }
 }
 
 const RULE: &str = "a rule has name, path and reason, and where wanted endpoint, explains, legacy and candidate, all texts but the list explains";
+
+const DECISION: &str = "a decision has when and means, and where wanted endpoint; when has status, header or field, and where wanted is or begins, all lists but header and field";
 
 fn not_toml(error: &toml::de::Error) -> String {
     format!("the configuration is not TOML: {}; correct that line first", error.to_string().trim())

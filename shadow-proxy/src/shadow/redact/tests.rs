@@ -7,8 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::exchange::Leg;
-use crate::shadow::compare::{Comparer, Decisions};
-use crate::shadow::rules::Rules;
+use crate::shadow::compare::Comparer;
 
 #[test]
 fn a_call_shows_its_shape() {
@@ -339,7 +338,7 @@ fn uris(secret: &str) -> Vec<Uri> {
 fn differences([legacy, candidate]: [Answer; 2]) -> Vec<Difference> {
     let text = String::from_utf8_lossy(&legacy.body).into_owned();
     let leg = |answer| Leg { outcome: Ok(answer), latency: Duration::ZERO };
-    let comparer = Comparer { rules: Rules::starter(), decisions: Decisions::default() };
+    let comparer = Comparer::default();
     let found = comparer.compare(&call("GET", "/", &[], ""), &leg(legacy), &leg(candidate), "GET /");
     let mut found = found.map(|comparison| comparison.differences).unwrap_or_default();
     for path in ["body", "body.user[]", "header.accept", "header.x-api-key", "status", "decision", "nowhere", &text] {
