@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::Value;
 
 use super::decode::{NotDecoded, decoded};
 use super::json;
@@ -109,7 +108,7 @@ struct Read<'a> {
     answer: &'a Answer,
     body: Bytes,
     /// Read whatever the media type says: an answer that forgot its type still decides.
-    json: Option<Value>,
+    json: Option<json::Document>,
 }
 
 impl<'a> Read<'a> {
@@ -117,7 +116,8 @@ impl<'a> Read<'a> {
         let answer = exchange.leg(side).outcome.as_ref().map_err(|failure| NotComparable::failed(side, *failure))?;
         let body = decoded(&answer.headers, &answer.body, DECODED_BYTES_MAX)?;
         let starts_as_object = body.trim_ascii_start().starts_with(b"{");
-        let json = (starts_as_object || is_json(&answer.headers)).then(|| json::parsed(&body).ok()).flatten();
+        let json =
+            (starts_as_object || is_json(&answer.headers)).then(|| json::Document::read(body.clone()).ok()).flatten();
         Ok(Read { answer, body, json })
     }
 
@@ -135,8 +135,8 @@ impl<'a> Read<'a> {
     }
 
     fn says_no(&self, field: &DecisionField) -> bool {
-        let Some(Value::Object(object)) = &self.json else { return false };
-        field.names.iter().any(|name| object.get(name) == Some(&Value::Bool(false)))
+        let Some(document) = &self.json else { return false };
+        field.names.iter().any(|name| document.member(name) == Some(json::Member::Bool(false)))
     }
 }
 
@@ -168,7 +168,7 @@ fn body_differences(legacy: &Read, candidate: &Read) -> Vec<Difference> {
         && is_json(&legacy.answer.headers)
         && is_json(&candidate.answer.headers)
     {
-        return json::differences(legacy_json, candidate_json);
+        return json::differences(legacy_json, candidate_json, &());
     }
     let text = |body: &Bytes| (!body.is_empty()).then(|| String::from_utf8_lossy(body).into_owned());
     let (legacy, candidate) = (text(&legacy.body), text(&candidate.body));
