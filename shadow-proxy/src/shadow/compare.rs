@@ -132,7 +132,7 @@ impl Comparer {
         // Read once where there is only one body.
         let after = self.decisions.of(&candidate, if same_body { &legacy } else { &candidate }, endpoint);
 
-        let known = Known { signatures: self.signatures.as_deref(), tolerance_s: self.cookie_tolerance_s };
+        let known = Known { comparer: self };
         let mut of_body = Found::new(known, "body");
         if !same_body && !unsent {
             body::compare(&legacy, &candidate, &mut of_body);
