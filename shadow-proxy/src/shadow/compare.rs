@@ -12,7 +12,7 @@ pub(crate) use self::decision::Decisions;
 use super::decode::{NotDecoded, decoded};
 use super::json;
 use super::path;
-use super::rules::Rules;
+use super::rules::{Day, Rules};
 use crate::exchange::{Answer, Call, Cell, Decision, Difference, Failure, Kind, Leg, Side, Verdict};
 
 /// What two answers are held against. One serves every pair: legacy with the candidate, and legacy with itself.
@@ -73,13 +73,15 @@ impl Comparer {
     }
 
     /// The first leg stands in legacy's place and the second in the candidate's, wherever they are from; when both
-    /// failed the reason is the first one's. `endpoint` is the call's name as `Endpoints` gives it.
+    /// failed the reason is the first one's. `endpoint` is the call's name as `Endpoints` gives it; by the day it is known
+    /// which rules have expired.
     pub(crate) fn compare(
         &self,
         _call: &Call,
         legacy: &Leg,
         candidate: &Leg,
         endpoint: &str,
+        today: Day,
     ) -> Result<Comparison, NotComparable> {
         let legacy = Read::new(legacy, Side::Legacy)?;
         let candidate = Read::new(candidate, Side::Candidate)?;
@@ -95,7 +97,7 @@ impl Comparer {
         header_differences(&legacy, &candidate, !bodies.is_empty(), &mut differences);
         differences.extend(bodies);
 
-        self.rules.explain(&mut differences, endpoint);
+        self.rules.explain(&mut differences, endpoint, today);
         let verdict = match differences.as_slice() {
             [] => Verdict::Match,
             differences if differences.iter().all(|difference| difference.rule.is_some()) => Verdict::Explained,
@@ -311,7 +313,7 @@ mod tests {
         let leg = |outcome| Leg { outcome, latency: Duration::from_millis(1) };
         let call =
             Call { method: Method::GET, uri: Uri::from_static("/"), headers: HeaderMap::new(), body: Bytes::new() };
-        comparer.compare(&call, &leg(legacy), &leg(candidate), endpoint)
+        comparer.compare(&call, &leg(legacy), &leg(candidate), endpoint, Day::of_ms(0))
     }
 
     fn plain(status: u16) -> Answer {
