@@ -7,8 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::exchange::Leg;
-use crate::shadow::compare::Comparer;
-use crate::shadow::rules::Day;
+use crate::shadow::{compare::Comparer, rules::Day};
 
 #[test]
 fn a_call_shows_its_shape() {
