@@ -13,6 +13,7 @@ use super::endpoint::Endpoints;
 use super::record::{Recorder, Row, Shown};
 use super::redact::{Redactor, ShownDifference};
 use super::route_class::{RouteClass, Routes};
+use super::rules::Day;
 use super::shape::Shapes;
 
 pub struct Judge {
@@ -50,8 +51,9 @@ impl Judge {
 
     pub fn judge(&self, exchange: &Exchange) {
         let endpoint = self.endpoint(&exchange.call);
+        let today = Day::of_ms(now_ms());
         let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
-        let comparison = match self.comparer.compare(&exchange.call, legacy, candidate, endpoint) {
+        let comparison = match self.comparer.compare(&exchange.call, legacy, candidate, endpoint, today) {
             Ok(comparison) => comparison,
             Err(reason) => return self.metrics.not_comparable(reason.0),
         };
@@ -66,7 +68,7 @@ impl Judge {
             samples,
             counts: self.shapes.counts(&exchange.call),
             askable: self.is_askable(exchange.served_by, &exchange.call),
-            again: exchange.again.as_ref().and_then(|again| self.from_itself(exchange, again, endpoint)),
+            again: exchange.again.as_ref().and_then(|again| self.from_itself(exchange, again, endpoint, today)),
             verdict: comparison.verdict,
             served_by: exchange.served_by,
             legacy: comparison.legacy,
@@ -81,8 +83,14 @@ impl Judge {
     }
 
     /// Where legacy's second answer differs from its first; none where there is nothing to compare.
-    fn from_itself(&self, exchange: &Exchange, again: &Leg, endpoint: &str) -> Option<Vec<ShownDifference>> {
-        let comparison = self.comparer.compare(&exchange.call, &exchange.served, again, endpoint).ok()?;
+    fn from_itself(
+        &self,
+        exchange: &Exchange,
+        again: &Leg,
+        endpoint: &str,
+        today: Day,
+    ) -> Option<Vec<ShownDifference>> {
+        let comparison = self.comparer.compare(&exchange.call, &exchange.served, again, endpoint, today).ok()?;
         Some(self.shown(&comparison.differences))
     }
 
