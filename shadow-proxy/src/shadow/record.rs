@@ -4,6 +4,7 @@
 
 mod account;
 mod known;
+mod merge;
 mod reader;
 mod reservoir;
 mod retention;
@@ -24,7 +25,8 @@ use serde::{Deserialize, Serialize};
 use crate::exchange::{Decision, Side, Verdict};
 use crate::metrics::Metrics;
 
-pub use self::reader::{Sample, Store, StoredFinding};
+pub use self::merge::merge;
+pub use self::reader::{Sample, Samples, Store, StoredFinding};
 pub use self::reservoir::Place as SamplePlace;
 use self::reservoir::Reservoirs;
 use self::schema::FILE;

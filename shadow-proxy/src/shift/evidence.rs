@@ -4,14 +4,14 @@
 //! the figures look good is not deceived (Howard, Ramdas, McAuliffe, Sekhon: Time-uniform, nonparametric, nonasymptotic
 //! confidence sequences, 2021).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use statrs::function::beta::ln_beta;
 
 /// The chance that any of the bounds is ever wrong.
 pub const ALPHA: f64 = 0.05;
 
 /// The pairs of one endpoint, as counters that add.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointCount {
     pub endpoint: String,
     /// Compared exchanges.

@@ -2,12 +2,12 @@
 
 mod trend;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::exchange::{Kind, Severity};
 use crate::shadow::class::Class;
 use crate::shadow::noise::{Place, Status, Suspect, statuses};
-use crate::shadow::record::{HOUR_MS, Sample, Shown, Store, StoredFinding};
+use crate::shadow::record::{HOUR_MS, Sample, Samples, Shown, Store, StoredFinding};
 use crate::shadow::redact::curl;
 use crate::shift::evidence::upper_bound;
 
@@ -15,7 +15,7 @@ pub use self::trend::Trend;
 use self::trend::{last_hours, trend};
 
 /// One element of `GET /api/diffs`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Finding {
     pub id: i64,
     pub endpoint: String,
@@ -42,19 +42,19 @@ pub struct Finding {
     pub rule: Option<String>,
     /// Repeats the call of one exchange that showed it; its secrets are variables to fill in.
     pub curl: Option<String>,
-    /// Only in `GET /api/diffs/{id}`.
+    /// Only in `GET /api/diffs/{id}` and with `?samples=all`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub samples: Option<Vec<ShownSample>>,
 }
 
 /// What the two values are.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Classes {
     pub legacy: Option<Class>,
     pub candidate: Option<Class>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ShownSample {
     pub at_ms: u64,
     #[serde(flatten)]
@@ -64,11 +64,14 @@ pub struct ShownSample {
 /// Those that ask for something to be done first, then the worst and most frequent.
 ///
 /// `base` is where the curl lines point to.
-pub fn findings(store: &Store, base: &str, now_ms: u64) -> anyhow::Result<Vec<Finding>> {
-    let stored = store.findings()?;
+pub fn findings(store: &Store, samples: Samples, base: &str, now_ms: u64) -> anyhow::Result<Vec<Finding>> {
+    let stored = store.findings(samples)?;
     let statuses = known(store, &stored)?;
     let shown = stored.into_iter().zip(statuses).map(|(stored, status)| finding_of(stored, status, base, now_ms));
-    let mut findings: Vec<Finding> = shown.map(|finding| Finding { samples: None, ..finding }).collect();
+    let mut findings: Vec<Finding> = match samples {
+        Samples::One => shown.map(|finding| Finding { samples: None, ..finding }).collect(),
+        Samples::All => shown.collect(),
+    };
     // A stable sort: the store has them by severity and count.
     findings.sort_by_key(|finding| urgency(finding.status));
     Ok(findings)

@@ -1,5 +1,6 @@
 //! For people and Prometheus: reads what the others count and keep, and hands commands on.
 
 pub mod admin;
+pub mod export;
 pub mod finding;
 mod page;

@@ -45,8 +45,7 @@ impl Writer {
         reservoirs: Arc<Mutex<Reservoirs>>,
         standing: Arc<Standing>,
     ) -> rusqlite::Result<Writer> {
-        let mut known = Known::new(lock(&reservoirs).keys().clone());
-        known.load(&connection, Some(&mut lock(&reservoirs)))?;
+        let known = Known::load(&connection, &mut lock(&reservoirs))?;
         let tally = Tally::new(known.keys.clone());
         let account = Account::default();
         Ok(Writer { connection, path, limits, metrics, reservoirs, standing, tally, known, account, hour_dropped: 0 })
