@@ -35,18 +35,24 @@ pub enum Skip {
     ServedFailed,
     /// Never mirrored: `CONNECT`, and whatever else asks for a host instead of a path.
     Method,
+    /// Its route is not mirrored.
+    Route,
+    /// The candidate served it, and legacy would do it once more.
+    Unsafe,
     /// Mirroring is switched off.
     Off,
 }
 
 impl Skip {
-    pub const ALL: [(Skip, &'static str); 7] = [
+    pub const ALL: [(Skip, &'static str); 9] = [
         (Skip::BodyTooLarge, "body_too_large"),
         (Skip::NoMemory, "no_memory"),
         (Skip::ClientGone, "client_gone"),
         (Skip::ClientSlow, "client_slow"),
         (Skip::ServedFailed, "served_failed"),
         (Skip::Method, "method"),
+        (Skip::Route, "route"),
+        (Skip::Unsafe, "unsafe"),
         (Skip::Off, "off"),
     ];
 }

@@ -1,12 +1,15 @@
 //! The commands of an operator: they ask a running proxy through its admin port.
 
 pub mod diffs;
+mod gate;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
+
+pub use self::gate::gate;
 
 pub struct AdminPort {
     pub address: String,

@@ -81,6 +81,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         ready: AtomicBool::new(true),
         token_digest,
         base: format!("http://{listen}"),
+        gate: config.gate.clone(),
     });
 
     let sides = SidesMaker { config: &config, candidate };
@@ -215,7 +216,6 @@ impl Fronts<'_> {
                     metrics: self.metrics.clone(),
                     budget: budget.clone(),
                     limits: self.config.front.clone(),
-                    repeatable: self.config.repeatable.clone(),
                     unanswered_said: Rarely::every(Duration::from_secs(10)),
                 });
                 let listener = listener.try_clone()?;
@@ -242,9 +242,11 @@ fn start_mirror(
     sides: &SidesMaker,
     fronts_ended: oneshot::Receiver<()>,
 ) -> anyhow::Result<(Mirror, Option<JoinHandle<()>>)> {
-    let Some(limits) = &config.mirror else { return Ok((Mirror::off(metrics.clone()), None)) };
+    let routes = config.routes.clone();
+    let Some(limits) = &config.mirror else { return Ok((Mirror::off(routes, metrics.clone()), None)) };
     let judge = Judge {
         comparer: config.comparer.clone(),
+        routes: routes.clone(),
         again: Again::new(config.again.clone(), aa_pairs(&config.data)?).context(NO_RANDOMNESS)?,
         shapes: Shapes::new().context(NO_RANDOMNESS)?,
         endpoints: config.endpoints.clone(),
@@ -254,7 +256,7 @@ fn start_mirror(
         keep_match_every: config.keep_match_every,
         besides: AtomicU64::new(0),
     };
-    let (mirror, worker) = mirror::queue(limits.clone(), judge, metrics.clone());
+    let (mirror, worker) = mirror::queue(limits.clone(), routes, judge, metrics.clone());
     let sides = sides.make();
     let shadow = thread("shadow", async move {
         // Whatever the mirror does, a thread that a client waits for goes first.

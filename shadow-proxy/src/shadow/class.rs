@@ -92,7 +92,7 @@ impl Class {
 
     /// Of a difference's value at this place: JSON text in a body or a token, plain text elsewhere.
     pub(crate) fn at(place: &Path, value: &str) -> Class {
-        let is_json = place.root == Root::Body;
+        let is_json = place.root == Root::Body || place.in_token().is_some();
         if is_json { Class::of_json(value) } else { Class::of(value.as_bytes()) }
     }
 
@@ -218,6 +218,9 @@ mod tests {
             ("body", "{}", "object"),
             ("body", "plain text", "text"),
             ("body", "\"half", "text"),
+            ("body.token(jwt).claims.sub", r#""9f2c1ab4""#, "hex"),
+            ("header.authorization(jwt).claims.aud", r#"["a"]"#, "array"),
+            ("header.set-cookie.sid.value", "\"12\"", "text"),
             ("header.etag", "null", "text"),
             ("header.x-groups", "[]", "text"),
             ("header.age", "12", "number"),

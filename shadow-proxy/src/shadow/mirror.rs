@@ -11,6 +11,7 @@ use crate::side::Sides;
 
 use super::again::Ask;
 use super::judge::Judge;
+use super::route_class::{RouteClass, Routes};
 
 /// A served call that waits for its other leg.
 pub struct Job {
@@ -53,6 +54,7 @@ pub struct Mirror(Arc<Near>);
 
 struct Near {
     queue: Option<mpsc::Sender<Queued>>,
+    routes: Routes,
     bytes_max: usize,
     metrics: Arc<Metrics>,
 }
@@ -66,14 +68,22 @@ struct Queued {
 
 impl Mirror {
     /// Mirrors nothing and counts that.
-    pub fn off(metrics: Arc<Metrics>) -> Mirror {
-        Mirror(Arc::new(Near { queue: None, bytes_max: 0, metrics }))
+    pub fn off(routes: Routes, metrics: Arc<Metrics>) -> Mirror {
+        Mirror(Arc::new(Near { queue: None, routes, bytes_max: 0, metrics }))
     }
 
-    /// Queues a job, or drops and counts it when the queue is full by count or by bytes.
+    /// Queues a job; skips and counts it when it may not be asked again, or drops and counts it when the queue is full by
+    /// count or by bytes.
     pub fn offer(&self, job: Job) {
-        let Near { queue, bytes_max, metrics } = &*self.0;
+        let Near { queue, bytes_max, metrics, .. } = &*self.0;
         let Some(queue) = queue else { return metrics.skipped(Skip::Off) };
+        match self.class(&job.call) {
+            // Both sides did it already: there is nothing left to ask.
+            _ if job.candidate_failed.is_some() => {}
+            RouteClass::Never => return metrics.skipped(Skip::Route),
+            RouteClass::Isolated if job.served_by == Side::Candidate => return metrics.skipped(Skip::Unsafe),
+            RouteClass::Isolated | RouteClass::Safe => {}
+        }
         let weight = job.weight_bytes() as i64;
         let before = metrics.queue_bytes.inc_by(weight);
         let queued = Queued { job: Some(job), weight, bytes: metrics.queue_bytes.clone() };
@@ -84,6 +94,10 @@ impl Mirror {
         // Counted before it can be compared, so that nobody ever sees more compared than mirrored.
         metrics.mirrored.inc();
         place.send(queued);
+    }
+
+    pub fn class(&self, call: &Call) -> RouteClass {
+        self.0.routes.class(&call.method, call.uri.path())
     }
 
     pub fn metrics(&self) -> &Metrics {
@@ -107,9 +121,9 @@ pub struct Worker {
     limits: MirrorLimits,
 }
 
-pub fn queue(limits: MirrorLimits, judge: Judge, metrics: Arc<Metrics>) -> (Mirror, Worker) {
+pub fn queue(limits: MirrorLimits, routes: Routes, judge: Judge, metrics: Arc<Metrics>) -> (Mirror, Worker) {
     let (sender, receiver) = mpsc::channel(limits.queue_max);
-    let near = Near { queue: Some(sender), bytes_max: limits.queue_bytes_max, metrics };
+    let near = Near { queue: Some(sender), routes, bytes_max: limits.queue_bytes_max, metrics };
     (Mirror(Arc::new(near)), Worker { queue: receiver, judge: Arc::new(judge), limits })
 }
 

@@ -12,5 +12,6 @@ pub(crate) mod noise;
 pub(crate) mod path;
 pub(crate) mod record;
 pub(crate) mod redact;
+pub(crate) mod route_class;
 pub(crate) mod rules;
 pub(crate) mod shape;

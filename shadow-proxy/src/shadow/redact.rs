@@ -13,6 +13,7 @@ mod stand_in;
 mod vocabulary;
 
 use std::collections::HashSet;
+use std::fmt::Write;
 
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
@@ -126,26 +127,30 @@ impl Redactor {
 
     fn place(&self, place: &Path) -> String {
         let mut shown = place.root.name().to_owned();
-        for segment in &place.segments {
-            match (place.root, segment) {
-                (Root::Header, Segment::Key(name)) => path::push_key(&mut shown, &self.header_name(name)),
-                (_, Segment::Key(key)) => path::push_key(&mut shown, &self.key(key)),
-                (_, Segment::AnyKey) => shown.push_str(".*"),
-                (_, Segment::Elements) => path::push_elements(&mut shown),
+        for (index, segment) in place.segments.iter().enumerate() {
+            let is_part_of_token = index > 0 && place.segments[index - 1] == Segment::Token;
+            match segment {
+                Segment::Key(name) if place.root == Root::Header && index == 0 => {
+                    path::push_key(&mut shown, &self.header_name(name));
+                }
+                Segment::Key(key) if !is_part_of_token => path::push_key(&mut shown, &self.key(key)),
+                segment => write!(shown, "{segment}").expect("writing to a String cannot fail"),
             }
         }
         shown
     }
 
     fn value_at(&self, place: &Path, value: &str) -> String {
+        let is_secret = |key: &Segment| matches!(key, Segment::Key(key) if self.is_secret(key));
         match (place.root, place.segments.as_slice()) {
+            // The token is a secret; what it says is judged by the names of its claims.
+            _ if let Some([Segment::Key(part), claims @ ..]) = place.in_token() => {
+                self.fragment(value, part == "signature" || claims.iter().any(is_secret))
+            }
             (Root::Status | Root::Decision, _) => self.text(value),
             (Root::Header, [Segment::Key(name)]) => self.header_value(name, value.as_bytes()),
-            (Root::Header, _) => self.stand_in(value),
-            (Root::Body, keys) => {
-                let is_secret = |key: &Segment| matches!(key, Segment::Key(key) if self.is_secret(key));
-                self.fragment(value, keys.iter().any(is_secret))
-            }
+            (Root::Body, keys) => self.fragment(value, keys.iter().any(is_secret)),
+            (Root::Header | Root::Jwt, _) => self.stand_in(value),
         }
     }
 

@@ -170,7 +170,8 @@ fn kind(name: &str) -> Option<Kind> {
     }
 }
 
-fn is_endpoint(text: &str) -> bool {
+/// Method and path as endpoints are shown.
+pub(crate) fn is_endpoint(text: &str) -> bool {
     text.split_once(' ').is_some_and(|(method, path)| {
         !method.is_empty()
             && method.bytes().all(|byte| byte.is_ascii_uppercase())

@@ -27,7 +27,7 @@ pub struct EndpointCount {
 }
 
 /// The rate at which pairs differ: seen, and within which bounds it is.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
     pub seen: f64,
     pub lower_bound: f64,

@@ -3,4 +3,5 @@
 pub mod admin;
 pub mod export;
 pub mod finding;
+pub mod gate;
 mod page;

@@ -18,6 +18,8 @@ pub(crate) struct World {
     candidate: Candidate,
     weight_ppm: u32,
     config: String,
+    /// The share of calls for which legacy is asked twice, and how many are at first.
+    again: (&'static str, &'static str),
     log: &'static str,
     /// The largest file the proxy may write, in blocks of 512 bytes: a disk that is full.
     file_blocks_max: Option<u32>,
@@ -60,6 +62,7 @@ impl World {
             candidate: Candidate::Built,
             weight_ppm: 0,
             config: String::new(),
+            again: ("0", "0"),
             log: "shadow_proxy=info,warn",
             file_blocks_max: None,
             data: tempfile::tempdir().expect("a folder"),
@@ -81,6 +84,11 @@ impl World {
     /// TOML, without addresses and the two sides.
     pub(crate) fn config(self, toml: &str) -> World {
         World { config: toml.to_owned(), ..self }
+    }
+
+    /// Without it legacy is never asked twice, so that tests can count what it was asked.
+    pub(crate) fn again(self, share: &'static str, pairs: &'static str) -> World {
+        World { again: (share, pairs), ..self }
     }
 
     pub(crate) fn log(self, filter: &'static str) -> World {
@@ -123,6 +131,7 @@ impl World {
         };
         command.args(["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).arg("--config").arg(config);
         command.args(["--legacy", &format!("http://{legacy}")]).arg("--data").arg(self.data_folder());
+        command.args(["--aa-share", self.again.0, "--aa-pairs", self.again.1]);
         match &self.candidate {
             Candidate::Built => {}
             Candidate::Hostile => drop(command.arg("--component").arg(hostile_guest())),

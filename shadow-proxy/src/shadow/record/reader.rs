@@ -137,11 +137,6 @@ impl Store {
         };
         Ok(Flips { breaches: of("decision:deny_allow")?, lockouts: of("decision:allow_deny")? })
     }
-
-    /// Digest of the candidate that it is about.
-    pub fn build(&self) -> anyhow::Result<Option<String>> {
-        Ok(schema::meta(&self.0, "build")?)
-    }
 }
 
 /// With their ids.

@@ -7,8 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::exchange::Leg;
-use crate::shadow::compare::{Comparer, Decisions};
-use crate::shadow::rules::Rules;
+use crate::shadow::compare::Comparer;
 
 #[test]
 fn a_call_shows_its_shape() {
@@ -101,6 +100,25 @@ fn a_difference_is_told_without_its_content() {
             "{\"acme\":1}",
             r#"body.items[]["‹text 3 e08cd3b9›"].error "‹text 13 a635b8a3›" {"‹text 4 e076aedd›":‹number 1 886687e2›}"#,
         ),
+        (
+            "header.authorization(jwt).claims.role",
+            "\"user\"",
+            "\"s3cr3t\"",
+            r#"header.authorization(jwt).claims.role "user" "‹text 6 d1bfcdf8›""#,
+        ),
+        (
+            "body.token(jwt).claims.password",
+            "\"user\"",
+            "1",
+            r#"body.token(jwt).claims.password "‹text 4 1ed6c8c5›" ‹number 1 886687e2›"#,
+        ),
+        (
+            "body.token(jwt).claims.acme(jwt).lifetime_s",
+            "300",
+            "5",
+            r#"body.token(jwt).claims["‹text 4 e076aedd›"](jwt).lifetime_s 300 5"#,
+        ),
+        ("header.set-cookie.acme", "user", "", r#"header.set-cookie["‹text 4 e076aedd›"] ‹text 4 1ed6c8c5› "#),
         (
             "body",
             "Cannot POST /auth/validate",
@@ -320,7 +338,7 @@ fn uris(secret: &str) -> Vec<Uri> {
 fn differences([legacy, candidate]: [Answer; 2]) -> Vec<Difference> {
     let text = String::from_utf8_lossy(&legacy.body).into_owned();
     let leg = |answer| Leg { outcome: Ok(answer), latency: Duration::ZERO };
-    let comparer = Comparer { rules: Rules::starter(), decisions: Decisions::default() };
+    let comparer = Comparer::default();
     let found = comparer.compare(&call("GET", "/", &[], ""), &leg(legacy), &leg(candidate), "GET /");
     let mut found = found.map(|comparison| comparison.differences).unwrap_or_default();
     for path in ["body", "body.user[]", "header.accept", "header.x-api-key", "status", "decision", "nowhere", &text] {

@@ -1,0 +1,33 @@
+//! What is said about calls that change something: the tables `[[routes]]`.
+
+use http::Method;
+
+use crate::shadow::endpoint::Template;
+use crate::shadow::route_class::{Route, RouteClass, Routes};
+
+use super::reader::Section;
+
+/// Each is looked at for every call that those before it do not cover.
+const ROUTES_MAX: usize = 256;
+
+pub fn read_routes(root: &mut Section) -> Routes {
+    let mut routes = Vec::new();
+    for mut route in root.sections("routes", ROUTES_MAX) {
+        routes.extend(read_route(&mut route));
+        route.close(root);
+    }
+    Routes::new(routes)
+}
+
+fn read_route(route: &mut Section) -> Option<Route> {
+    let path = route.required("path", "\"/sessions/*\"", |text| Template::parse(text).map_err(str::to_owned));
+    let methods = route.list("methods", "[\"POST\"]", method);
+    let class = route.required("class", "\"never\"", str::parse::<RouteClass>);
+    Some(Route::new(path?, methods, class?))
+}
+
+/// Methods are case-sensitive, so `post` would be one that nobody sends.
+fn method(text: &str) -> Result<Method, String> {
+    let method = Method::from_bytes(text.as_bytes()).ok().filter(|_| !text.bytes().any(|c| c.is_ascii_lowercase()));
+    method.ok_or_else(|| "is not a method in capitals".to_owned())
+}
