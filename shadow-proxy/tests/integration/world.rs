@@ -282,6 +282,50 @@ impl Proxy {
         store.query_row(sql, [], |row| row.get(0)).expect("a number")
     }
 
+    /// Ends it in order, and starts it again on what it left, with another candidate. Ports change.
+    pub(crate) async fn restarted_with(self, candidate: Candidate) -> Proxy {
+        self.restarted(|world| World { candidate, ..world }).await
+    }
+
+    /// The same with other TOML.
+    pub(crate) async fn restarted_with_config(self, toml: &str) -> Proxy {
+        self.restarted(|world| world.config(toml)).await
+    }
+
+    async fn restarted(mut self, changed: impl FnOnce(World) -> World) -> Proxy {
+        self.ended().await;
+        let Proxy { world, node, .. } = self;
+        let started = changed(world).with_node(node).await;
+        started.unwrap_or_else(|ended| panic!("the proxy does not start again: {ended:?}"))
+    }
+
+    /// Ends it in order: all that it keeps is written then.
+    pub(crate) async fn ended(&mut self) {
+        self.process.signal(rustix::process::Signal::TERM);
+        assert_eq!(self.process.ended().await.code(), Some(0), "{}", self.process.said());
+    }
+
+    /// The disk has room again.
+    pub(crate) fn unconfine(&self) {
+        use rustix::process::{Resource, Rlimit, prlimit};
+        prlimit(Some(self.process.pid()), Resource::Fsize, Rlimit { current: None, maximum: None })
+            .expect("it is ours");
+    }
+
+    /// Runs a command of the binary against it.
+    pub(crate) async fn command(&self, arguments: &[&str]) -> Ended {
+        let mut command = Command::new(BINARY);
+        command.args(arguments).args(["--admin", &self.admin.to_string()]);
+        crate::process::finished(command).await
+    }
+
+    /// Runs a command of the binary on what it left.
+    pub(crate) async fn command_on_data(&self, arguments: &[&str]) -> Ended {
+        let mut command = Command::new(BINARY);
+        command.args(arguments).arg("--data").arg(self.data_folder());
+        crate::process::finished(command).await
+    }
+
     /// Ends it without a word to it, and starts it again on what it left. Ports change.
     pub(crate) async fn killed_and_restarted(mut self) -> Proxy {
         self.process.signal(rustix::process::Signal::KILL);
@@ -325,7 +369,7 @@ pub(crate) async fn node() -> Process {
 /// A file that grows beyond the limit gives an error, as on a full disk, instead of a signal.
 fn confined(blocks: u32) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""), BINARY]);
+    command.args(["-c", &format!("trap '' XFSZ; ulimit -S -f {blocks}; exec \"$0\" \"$@\""), BINARY]);
     command
 }
 

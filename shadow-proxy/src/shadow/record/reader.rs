@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, params};
+use rusqlite::{Connection, Row as SqlRow, params};
 
 use crate::exchange::Severity;
 use crate::shift::evidence::EndpointCount;
@@ -130,12 +130,17 @@ impl Store {
         collect(statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))))
     }
 
+    /// Of the account, which has those too whose records were lost, or of the findings, should these be ahead.
     pub fn flips(&self) -> anyhow::Result<Flips> {
-        let of = |name: &str| -> rusqlite::Result<u64> {
-            let count = self.0.query_row("SELECT count FROM account WHERE name = ?1", [name], |row| row.get(0));
-            Ok(count.optional()?.unwrap_or(0))
+        let of = |name: &str, severity: Severity| -> rusqlite::Result<u64> {
+            let sql = "SELECT max((SELECT coalesce(sum(count), 0) FROM account WHERE name = ?1),
+                                  (SELECT coalesce(sum(count), 0) FROM findings WHERE severity = ?2))";
+            self.0.query_row(sql, params![name, severity.name()], |row| row.get(0))
         };
-        Ok(Flips { breaches: of("decision:deny_allow")?, lockouts: of("decision:allow_deny")? })
+        Ok(Flips {
+            breaches: of("decision:deny_allow", Severity::Breach)?,
+            lockouts: of("decision:allow_deny", Severity::Lockout)?,
+        })
     }
 }
 

@@ -61,7 +61,6 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => true,
             };
             if is_over || looked.elapsed() >= LOOK_EVERY {
-                self.account.add_to(&mut self.tally, &self.metrics);
                 self.write(&[]);
                 self.drop_old();
                 looked = Instant::now();
@@ -90,6 +89,7 @@ impl Writer {
 
     fn write(&mut self, rows: &[Row]) {
         rows.iter().for_each(|row| self.tally.add(row));
+        self.account.add_to(&mut self.tally, &self.metrics);
         if self.tally.is_empty() {
             return;
         }
