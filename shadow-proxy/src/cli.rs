@@ -41,6 +41,20 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Say whether traffic may move: ends with 0 for go, 1 for no-go, 2 for not enough evidence
+    Gate {
+        #[command(flatten)]
+        port: Port,
+        /// Read the store of a proxy that no longer runs, instead of asking one
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// Whose table [gate] says how much is enough, with --data; a running proxy goes by its own
+        #[arg(long, value_name = "FILE", requires = "data")]
+        config: Option<PathBuf>,
+        /// Why, as `GET /api/gate` has it
+        #[arg(long)]
+        json: bool,
+    },
     /// Set the candidate's share of the traffic, in parts per million (10000 is 1 %)
     Weight {
         #[command(flatten)]
@@ -149,8 +163,21 @@ struct Port {
     token_file: Option<PathBuf>,
 }
 
+/// As sysexits.h has them: of the commands that judge, 1 and 2 are verdicts.
+const JUDGING: [&str; 2] = ["gate", "replay"];
+const USAGE: u8 = 64;
+const UNAVAILABLE: u8 = 69;
+
 pub fn main() -> ExitCode {
-    let said = match Cli::parse().verb {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() && std::env::args().nth(1).is_some_and(|verb| JUDGING.contains(&&*verb)) => {
+            let _ = error.print();
+            return ExitCode::from(USAGE);
+        }
+        Err(error) => error.exit(),
+    };
+    let said = match cli.verb {
         Verb::Run(flags) => return with_config(&flags, |config| finished(run::run(config))),
         Verb::Check(flags) => {
             return with_config(&flags, |config| {
@@ -160,6 +187,7 @@ pub fn main() -> ExitCode {
         Verb::Serve(flags) => return serve(flags),
         Verb::Keys(verb) => return keys::main(verb),
         Verb::Status { port, json } => operator::status(&port.into(), json),
+        Verb::Gate { port, data, config, json } => return gate(&port.into(), data.as_deref(), config.as_deref(), json),
         Verb::Weight { port, ppm, who, why } => operator::weight(&port.into(), ppm, &who, &why),
         Verb::Rollback { port, who, why } => operator::rollback(&port.into(), &who, &why),
         Verb::Diffs { port, data, id, all, json } => {
@@ -206,6 +234,24 @@ fn serve(flags: Serve) -> ExitCode {
     config.candidate = component.map_or(config.candidate, CandidateConfig::File);
     config.candidate_limits.instances = instances.unwrap_or(config.candidate_limits.instances);
     finished(run::serve(&config))
+}
+
+fn gate(port: &AdminPort, data: Option<&Path>, config: Option<&Path>, json: bool) -> ExitCode {
+    let policy = match toml(config).and_then(|toml| config::parse_gate(&toml)) {
+        Ok(policy) => policy,
+        Err(errors) => {
+            wrong(&errors);
+            return ExitCode::from(USAGE);
+        }
+    };
+    let judged = operator::gate(port, data, &policy, json).and_then(|(text, code)| print(text).map(|()| code));
+    judged.map_or_else(
+        |error| {
+            eprintln!("error: {error:#}");
+            ExitCode::from(UNAVAILABLE)
+        },
+        ExitCode::from,
+    )
 }
 
 /// Empty without a file.

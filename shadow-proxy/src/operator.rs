@@ -1,5 +1,7 @@
 //! The commands of an operator: they ask a running proxy through its admin port.
 
+mod gate;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use serde_json::{Value, json};
 use crate::clock::now_ms;
 use crate::shadow::record::Store;
 use crate::show::finding;
+
+pub use self::gate::gate;
 
 pub struct AdminPort {
     pub address: String,

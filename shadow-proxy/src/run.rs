@@ -28,6 +28,7 @@ use crate::shadow::judge::Judge;
 use crate::shadow::mirror::{self, Mirror};
 use crate::shadow::record::{Origin, Recorder, Store};
 use crate::shadow::redact::Redactor;
+use crate::shadow::rules::{Day, accepted};
 use crate::shadow::shape::Shapes;
 use crate::shift::journal::Journal;
 use crate::show::admin::{self, Admin};
@@ -50,11 +51,12 @@ const NO_RANDOMNESS: &str = "the system has no randomness for keys";
 const INTROSPECTIONS_MAX: usize = 64;
 
 /// `shadow-proxy run`: returns after a drained SIGTERM or SIGINT.
-pub fn run(config: Config) -> anyhow::Result<()> {
+pub fn run(mut config: Config) -> anyhow::Result<()> {
     log_to_stderr("shadow_proxy=info,warn");
     // Whatever is written from here on is for this user alone, the database that SQLite creates included.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let _lock = open_data(&config.data)?;
+    config.comparer.rules = accepted::join(config.comparer.rules, &config.data, Day::of_ms(now_ms()))?;
     let metrics = Arc::new(Metrics::default());
     let journal = Journal::open(&config.data, now_ms()).with_context(|| unusable(&config.data))?;
     let weight_ppm = journal.weight().ppm();
@@ -81,6 +83,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         ready: AtomicBool::new(true),
         token_digest,
         base: format!("http://{listen}"),
+        gate: config.gate.clone(),
     });
 
     let sides = SidesMaker { config: &config, candidate };
@@ -121,6 +124,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 /// `shadow-proxy check`: what only shows when it is loaded, still without a socket.
 pub fn check(config: &Config) -> anyhow::Result<()> {
     log_to_stderr("warn");
+    accepted::join(config.comparer.rules.clone(), &config.data, Day::of_ms(now_ms()))?;
     config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let grants = grants(config, &Arc::new(Metrics::default()))?;
     candidate(config, grants, None).map(drop)
@@ -245,6 +249,7 @@ fn start_mirror(
     let Some(limits) = &config.mirror else { return Ok((Mirror::off(routes, metrics.clone()), None)) };
     let judge = Judge {
         comparer: config.comparer.clone(),
+        routes: routes.clone(),
         again: Again::new(config.again.clone(), aa_pairs(&config.data)?).context(NO_RANDOMNESS)?,
         shapes: Shapes::new().context(NO_RANDOMNESS)?,
         endpoints: config.endpoints.clone(),
@@ -278,7 +283,7 @@ fn origin(config: &Config, grants: &Grants) -> anyhow::Result<Origin> {
         CandidateConfig::File(file) => digest(&component(file)?),
         CandidateConfig::Built => digest(built(grants)),
     };
-    Ok(Origin { build, rules: config.comparer.digest() })
+    Ok(Origin { build, rules: config.comparer.digest(Day::of_ms(now_ms())) })
 }
 
 fn digest(bytes: &[u8]) -> String {

@@ -21,7 +21,7 @@ const LAYERS: [&[&str]; 10] = [
 
 /// A crate (with `*`: and those whose names start like that), and the files or folders that may name it.
 const HOMES: [(&str, &[&str]); 8] = [
-    ("auth_component", &["keys/", "config/auth.rs"]),
+    ("auth_component", &["keys/", "config/auth.rs", "shadow/compare/signature.rs"]),
     ("wasmtime*", &["side/candidate/", "side/candidate.rs"]),
     ("hyper_util::client", &["side/legacy.rs"]),
     ("reqwest", &["side/remote.rs", "side/candidate/outbound.rs", "operator.rs", "operator/"]),

@@ -7,7 +7,8 @@ mod stateful;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
@@ -15,7 +16,7 @@ use http::Uri;
 use crate::keys::{Files, Introspection, Sources};
 use crate::serve::answer::FrontLimits;
 use crate::shadow::again::AgainPolicy;
-use crate::shadow::compare::{Comparer, Decisions};
+use crate::shadow::compare::{COOKIE_TOLERANCE_S, Comparer, DecisionRule, Decisions, RawDecision, Signatures};
 use crate::shadow::endpoint::Endpoints;
 use crate::shadow::mirror::MirrorLimits;
 use crate::shadow::record::StoreLimits;
@@ -93,6 +94,15 @@ pub fn parse_alone(toml: &str) -> Result<Config, Vec<String>> {
     parse(toml, &Overrides::from([("legacy.url", NO_LEGACY.into())]))
 }
 
+/// Only what the gate goes by; whatever else the file says does not matter.
+pub fn parse_gate(toml: &str) -> Result<gate::Policy, Vec<String>> {
+    let mut table: toml::Table = toml::from_str(toml).map_err(|error| vec![not_toml(&error)])?;
+    let gate = table.remove("gate").into_iter().map(|gate| ("gate".to_owned(), gate));
+    let mut root = Section::root(gate.collect());
+    let policy = evidence::read_gate(&mut root);
+    root.finish().map(|()| policy)
+}
+
 /// Only which files the commands about keys work on; they need not be there yet.
 pub fn parse_key_files(toml: &str) -> Result<Files, Vec<String>> {
     let mut table: toml::Table = toml::from_str(toml).map_err(|error| vec![not_toml(&error)])?;
@@ -150,7 +160,7 @@ fn read(root: &mut Section) -> Option<Config> {
 
     let (store, keep_match_every) = read_record(root);
     let compared = read_compare(root);
-    let (again, gate) = evidence::read(root);
+    let (again, gate) = (evidence::read_noise(root), evidence::read_gate(root));
     Some(Config {
         listen: listen?,
         admin: admin?,
@@ -280,22 +290,35 @@ fn read_compare(root: &mut Section) -> Compared {
             None
         }
     };
-    let defaults = Decisions::default();
-    let decisions = Decisions {
-        names: section.texts("decision_fields").unwrap_or(defaults.names),
-        denies: section.statuses("deny_statuses").unwrap_or(defaults.denies),
-        neither: section.texts("decides_nothing").unwrap_or(defaults.neither),
-    };
+    let decisions = read_decisions(&mut section);
+    let signatures = section.optional("jwks", "\"jwks.json\"", |text| Signatures::read(Path::new(text)).map(Arc::new));
+    let cookie_tolerance_s = section.number("cookie_tolerance_s", COOKIE_TOLERANCE_S, 0..=3_600, "seconds");
     let words = section.texts("words").unwrap_or_default();
     let rules = Rules::parse(section.tables::<RawRule>("rules", RULE)).unwrap_or_else(|reasons| {
         section.wrong_as(reasons);
         Rules::starter()
     });
     section.close(root);
-    Compared { endpoints, comparer: Comparer { rules, decisions }, words }
+    Compared { endpoints, comparer: Comparer { rules, decisions, signatures, cookie_tolerance_s }, words }
 }
 
-const RULE: &str = "a rule has name, path and reason, and where wanted endpoint, explains, legacy and candidate, all texts but the list explains";
+fn read_decisions(section: &mut Section) -> Decisions {
+    let defaults = Decisions::default();
+    let rules = DecisionRule::parse_all(section.tables::<RawDecision>("decisions", DECISION));
+    Decisions {
+        rules: rules.unwrap_or_else(|reasons| {
+            section.wrong_as(reasons);
+            Vec::new()
+        }),
+        names: section.texts("decision_fields").unwrap_or(defaults.names),
+        denies: section.statuses("deny_statuses").unwrap_or(defaults.denies),
+        neither: section.texts("decides_nothing").unwrap_or(defaults.neither),
+    }
+}
+
+const RULE: &str = "a rule has name, path, reason and expires, and where wanted endpoint, explains, places_max and one condition; migration-guide/rules.md has all of them";
+
+const DECISION: &str = "a decision has when and means, and where wanted endpoint; when has status, header or field, and where wanted is or begins, all lists but header and field";
 
 fn not_toml(error: &toml::de::Error) -> String {
     format!("the configuration is not TOML: {}; correct that line first", error.to_string().trim())

@@ -12,12 +12,14 @@ use super::compare::Comparer;
 use super::endpoint::Endpoints;
 use super::record::{Recorder, Row, Shown};
 use super::redact::{Redactor, ShownDifference};
+use super::route_class::{RouteClass, Routes};
 use super::rules::Day;
 use super::shape::Shapes;
 
 pub struct Judge {
     pub comparer: Comparer,
     pub endpoints: Endpoints,
+    pub routes: Routes,
     pub again: Again,
     pub shapes: Shapes,
     pub redactor: Redactor,
@@ -36,7 +38,11 @@ impl Judge {
 
     /// Whether legacy might be asked the same twice.
     fn is_askable(&self, served_by: Side, call: &Call) -> bool {
-        served_by == Side::Legacy && self.again.is_on() && call.method.is_safe()
+        served_by == Side::Legacy && self.again.is_on() && self.is_safe(call)
+    }
+
+    fn is_safe(&self, call: &Call) -> bool {
+        self.routes.class(&call.method, call.uri.path()) == RouteClass::Safe
     }
 
     fn endpoint(&self, call: &Call) -> &str {

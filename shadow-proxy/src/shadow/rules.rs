@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use self::condition::Condition;
 pub(crate) use self::day::Day;
-pub(crate) use self::rule::{RawRule, Rule};
+pub(crate) use self::rule::{RawRule, Rule, is_endpoint};
 pub(crate) use self::starter::VOLATILE_HEADERS;
 use super::path::{Path, Root, Segment};
 use crate::exchange::{Difference, Kind};

@@ -21,6 +21,7 @@ use crate::clock::now_ms;
 use crate::keys::live::Live;
 use crate::metrics::Metrics;
 use crate::shadow::record::{Standing, Store};
+use crate::shift::gate;
 use crate::shift::journal::Journal;
 use crate::shift::weight::ALL_PPM;
 
@@ -45,6 +46,8 @@ pub struct Admin {
     pub token_digest: Option<[u8; 32]>,
     /// Where curl lines point to: the proxy's own address.
     pub base: String,
+    /// What has to be shown before traffic may move.
+    pub gate: gate::Policy,
 }
 
 /// Serves until the process ends: what drains is watched through it.
@@ -57,6 +60,7 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/", get(show_page))
         .route("/metrics", get(metrics))
         .route("/api/status", get(status))
+        .route("/api/gate", get(judgement))
         .route("/api/diffs", get(diffs))
         .route("/api/diffs/{id}", get(diff))
         .route("/api/weight", post(weight))
@@ -147,6 +151,11 @@ async fn diff(State(admin): State<Arc<Admin>>, Path(id): Path<i64>) -> Result<Js
     found.map(Json).ok_or_else(|| {
         Problem(StatusCode::NOT_FOUND, format!("there is no finding {id}; `shadow-proxy diffs` lists them"))
     })
+}
+
+async fn judgement(State(admin): State<Arc<Admin>>) -> Result<Json<gate::Judgement>, Problem> {
+    let policy = admin.gate.clone();
+    Ok(Json(read(admin, move |store, _| super::gate::judgement(store, &policy, now_ms())).await?))
 }
 
 async fn show_page(State(admin): State<Arc<Admin>>) -> Result<Response, Problem> {

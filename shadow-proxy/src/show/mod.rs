@@ -2,4 +2,5 @@
 
 pub mod admin;
 pub mod finding;
+pub mod gate;
 mod page;

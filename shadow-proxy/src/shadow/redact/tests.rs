@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::exchange::Leg;
-use crate::shadow::compare::{Comparer, Decisions};
-use crate::shadow::rules::{Day, Rules};
+use crate::shadow::compare::Comparer;
+use crate::shadow::rules::Day;
 
 #[test]
 fn a_call_shows_its_shape() {
@@ -339,7 +339,7 @@ fn uris(secret: &str) -> Vec<Uri> {
 fn differences([legacy, candidate]: [Answer; 2]) -> Vec<Difference> {
     let text = String::from_utf8_lossy(&legacy.body).into_owned();
     let leg = |answer| Leg { outcome: Ok(answer), latency: Duration::ZERO };
-    let comparer = Comparer { rules: Rules::starter(), decisions: Decisions::default() };
+    let comparer = Comparer::default();
     let found = comparer.compare(&call("GET", "/", &[], ""), &leg(legacy), &leg(candidate), "GET /", Day::of_ms(0));
     let mut found = found.map(|comparison| comparison.differences).unwrap_or_default();
     for path in ["body", "body.user[]", "header.accept", "header.x-api-key", "status", "decision", "nowhere", &text] {

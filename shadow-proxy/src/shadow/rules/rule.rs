@@ -259,7 +259,8 @@ fn place(text: &str, condition: &Condition) -> Result<Path, String> {
     }
 }
 
-fn is_endpoint(text: &str) -> bool {
+/// Method and path as endpoints are shown.
+pub(crate) fn is_endpoint(text: &str) -> bool {
     text.split_once(' ').is_some_and(|(method, path)| {
         !method.is_empty()
             && method.bytes().all(|byte| byte.is_ascii_uppercase())
