@@ -23,11 +23,13 @@ use crate::serve::alone::Alone;
 use crate::serve::answer::{Front, FrontLimits};
 use crate::serve::budget::Budget;
 use crate::serve::seat;
+use crate::shadow::acceptance::RulesInForce;
 use crate::shadow::again::Again;
 use crate::shadow::judge::Judge;
 use crate::shadow::mirror::{self, Mirror};
 use crate::shadow::record::{Origin, Recorder, Store};
 use crate::shadow::redact::Redactor;
+use crate::shadow::rules::{Day, accepted};
 use crate::shadow::shape::Shapes;
 use crate::shift::journal::Journal;
 use crate::show::admin::{self, Admin};
@@ -50,11 +52,13 @@ const NO_RANDOMNESS: &str = "the system has no randomness for keys";
 const INTROSPECTIONS_MAX: usize = 64;
 
 /// `shadow-proxy run`: returns after a drained SIGTERM or SIGINT.
-pub fn run(config: Config) -> anyhow::Result<()> {
+pub fn run(mut config: Config) -> anyhow::Result<()> {
     log_to_stderr("shadow_proxy=info,warn");
     // Whatever is written from here on is for this user alone, the database that SQLite creates included.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let _lock = open_data(&config.data)?;
+    let written = config.comparer.clone();
+    config.comparer.rules = accepted::join(config.comparer.rules, &config.data, Day::of_ms(now_ms()))?;
     let metrics = Arc::new(Metrics::default());
     let journal = Journal::open(&config.data, now_ms()).with_context(|| unusable(&config.data))?;
     let weight_ppm = journal.weight().ppm();
@@ -69,6 +73,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let candidate = candidate(&config, grants, Some(&config.data.join("compiled")))?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), &origin, metrics.clone())?;
+    let rules = RulesInForce::new(config.data.clone(), written, config.comparer.clone(), recorder.clone());
     let listener = bind(config.listen)?;
     let admin_listener = bind(config.admin)?;
     let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
@@ -77,6 +82,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         journal,
         data: config.data.clone(),
         recording: recorder.standing().clone(),
+        rules,
         keys,
         ready: AtomicBool::new(true),
         token_digest,
@@ -86,7 +92,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 
     let sides = SidesMaker { config: &config, candidate };
     let (fronts_running, fronts_ended) = oneshot::channel::<()>();
-    let (mirror, shadow) = start_mirror(&config, recorder.clone(), &metrics, &sides, fronts_ended)?;
+    let (mirror, shadow) = start_mirror(&config, recorder.clone(), &admin_state, &sides, fronts_ended)?;
     let (stop, stopped) = watch::channel(false);
     let fronts = Fronts { config: &config, mirror, metrics: &metrics, admin: &admin_state, sides: &sides };
     let workers = fronts.start(&listener, &stopped)?;
@@ -122,6 +128,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 /// `shadow-proxy check`: what only shows when it is loaded, still without a socket.
 pub fn check(config: &Config) -> anyhow::Result<()> {
     log_to_stderr("warn");
+    accepted::join(config.comparer.rules.clone(), &config.data, Day::of_ms(now_ms()))?;
     config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let grants = grants(config, &Arc::new(Metrics::default()))?;
     candidate(config, grants, None).map(drop)
@@ -238,14 +245,14 @@ impl Fronts<'_> {
 fn start_mirror(
     config: &Config,
     recorder: Recorder,
-    metrics: &Arc<Metrics>,
+    admin: &Admin,
     sides: &SidesMaker,
     fronts_ended: oneshot::Receiver<()>,
 ) -> anyhow::Result<(Mirror, Option<JoinHandle<()>>)> {
-    let routes = config.routes.clone();
+    let (routes, metrics) = (config.routes.clone(), &admin.metrics);
     let Some(limits) = &config.mirror else { return Ok((Mirror::off(routes, metrics.clone()), None)) };
     let judge = Judge {
-        comparer: config.comparer.clone(),
+        comparer: admin.rules.comparer(),
         routes: routes.clone(),
         again: Again::new(config.again.clone(), aa_pairs(&config.data)?).context(NO_RANDOMNESS)?,
         shapes: Shapes::new().context(NO_RANDOMNESS)?,
@@ -280,7 +287,7 @@ fn origin(config: &Config, grants: &Grants) -> anyhow::Result<Origin> {
         CandidateConfig::File(file) => digest(&component(file)?),
         CandidateConfig::Built => digest(built(grants)),
     };
-    Ok(Origin { build, rules: config.comparer.digest() })
+    Ok(Origin { build, rules: config.comparer.digest(Day::of_ms(now_ms())) })
 }
 
 fn digest(bytes: &[u8]) -> String {

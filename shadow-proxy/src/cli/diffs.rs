@@ -1,11 +1,14 @@
 //! `diffs`: flags and dispatch.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use crate::config;
 use crate::operator::AdminPort;
 use crate::operator::diffs::{self, Source, View};
+use crate::shadow::acceptance::Acceptance;
+use crate::shadow::rules::Rules;
 use crate::show::export::Format;
 
 #[derive(Args)]
@@ -30,6 +33,9 @@ struct From {
     /// Read the store of a proxy that no longer runs, instead of asking one
     #[arg(long, value_name = "DIR", global = true)]
     data: Option<PathBuf>,
+    /// Whose rules stand beside the accepted ones, with --data; a running proxy goes by its own
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -55,6 +61,28 @@ enum Verb {
     },
     /// Print a command line that repeats a call which showed a finding
     Curl { id: i64 },
+    /// Make a rule of a finding, the narrowest that explains it; it is in force at once
+    Accept {
+        id: i64,
+        /// Who says that it does not matter
+        #[arg(long)]
+        who: String,
+        /// Why it does not
+        #[arg(long)]
+        why: String,
+        /// The day from which it matters again [default: in 90 days]
+        #[arg(long, value_name = "DATE")]
+        expires: Option<String>,
+        /// Also where a member is gone, new, of another type or repeated, which breaks clients
+        #[arg(long)]
+        structure_is_meant: bool,
+    },
+    /// Show what each rule has hidden, and what there is to say against it
+    Rules {
+        /// As `GET /api/rules` has it
+        #[arg(long)]
+        json: bool,
+    },
     /// Write all findings for another program
     Export {
         #[arg(long, value_enum)]
@@ -75,7 +103,7 @@ enum Verb {
 }
 
 pub fn main(diffs: Diffs) -> anyhow::Result<String> {
-    let Diffs { from: From { admin, token_file, data }, list, verb } = diffs;
+    let Diffs { from: From { admin, token_file, data, config }, list, verb } = diffs;
     let source = match data {
         Some(data) => Source::Directory(data),
         None => Source::Running(AdminPort { address: admin, token_file }),
@@ -86,7 +114,18 @@ pub fn main(diffs: Diffs) -> anyhow::Result<String> {
         Verb::List(_) => diffs::list(&source, View::Findings),
         Verb::Show { id, json } => diffs::show(&source, id, if json { View::Json } else { View::All }),
         Verb::Curl { id } => diffs::curl(&source, id),
+        Verb::Accept { id, who, why, expires, structure_is_meant } => {
+            let acceptance = Acceptance { who, why, expires, structure_is_meant };
+            diffs::accept(&source, id, &acceptance, &written(config.as_deref())?)
+        }
+        Verb::Rules { json } => diffs::rules(&source, written(config.as_deref())?, json),
         Verb::Export { format, out } => diffs::export(&source, format, out.as_deref()),
         Verb::Merge { files, out } => diffs::merged(&files, &out),
     }
+}
+
+/// The rules of a configuration.
+fn written(config: Option<&Path>) -> anyhow::Result<Rules> {
+    let config = super::toml(config).and_then(|toml| config::parse_alone(&toml));
+    Ok(config.map_err(|errors| anyhow::anyhow!("{}", errors.join("\n")))?.comparer.rules)
 }

@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use reqwest::Method;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use crate::clock::now_ms;
+use crate::shadow::acceptance::{Acceptance, Accepted, accept_in};
 use crate::shadow::noise::Status;
 use crate::shadow::record::{Samples, Store, merge};
+use crate::shadow::rules::review::{self, Reviewed};
+use crate::shadow::rules::{Day, Rules, accepted};
 use crate::shift::evidence::EndpointCount;
 use crate::show::export::{Format, Report};
 use crate::show::finding::{self, Finding, ShownSample};
@@ -35,7 +39,7 @@ pub enum View {
 pub fn list(source: &Source, view: View) -> anyhow::Result<String> {
     let findings = source.findings(Samples::One)?;
     if view == View::Json {
-        return json(&findings);
+        return json_text(&findings);
     }
     let is_open = |finding: &&Finding| matches!(finding.status, Status::Finding | Status::Undecided);
     let (open, others): (Vec<&Finding>, Vec<&Finding>) = findings.iter().partition(is_open);
@@ -63,7 +67,7 @@ pub fn list(source: &Source, view: View) -> anyhow::Result<String> {
 pub fn show(source: &Source, id: i64, view: View) -> anyhow::Result<String> {
     let finding = source.finding(id)?;
     if view == View::Json {
-        return json(&finding);
+        return json_text(&finding);
     }
     let at = |ms: u64| humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + std::time::Duration::from_millis(ms));
     let class = |class: Option<crate::shadow::class::Class>| class.map_or("nothing", |class| class.name());
@@ -96,6 +100,31 @@ pub fn curl(source: &Source, id: i64) -> anyhow::Result<String> {
         format!("no exchange that shows finding {id} is kept any more; wait for the next, or raise record.bytes_max")
     })?;
     Ok(curl + "\n")
+}
+
+/// A rule from a finding, in force at once.
+pub fn accept(source: &Source, id: i64, acceptance: &Acceptance, written: &Rules) -> anyhow::Result<String> {
+    let accepted: Accepted = match source {
+        Source::Directory(data) => accept_in(data, id, acceptance, written)?,
+        Source::Running(port) => {
+            let answer = port.ask(Method::POST, &format!("/api/diffs/{id}/accept"), Some(&json!(acceptance)))?;
+            serde_json::from_value(answer).with_context(|| port.is_no_proxy())?
+        }
+    };
+    let Accepted { id, rule, expires } = accepted;
+    Ok(format!("finding {id} is accepted: the rule {rule:?} explains it until {expires}\n"))
+}
+
+/// `written` are those of the configuration; a running proxy has its own.
+pub fn rules(source: &Source, written: Rules, as_json: bool) -> anyhow::Result<String> {
+    let reviewed: Vec<Reviewed> = match source {
+        Source::Running(port) => port.read("/api/rules")?,
+        Source::Directory(data) => {
+            let rules = accepted::join(written, data, Day::of_ms(now_ms()))?;
+            finding::rules(&Store::open(data)?, &rules, now_ms())?
+        }
+    };
+    if as_json { json_text(&reviewed) } else { Ok(review::text(&reviewed)) }
 }
 
 /// Into a file, or as text.
@@ -183,7 +212,7 @@ fn exchange(sample: &ShownSample) -> String {
     text
 }
 
-fn json<T: serde::Serialize>(value: &T) -> anyhow::Result<String> {
+fn json_text<T: serde::Serialize>(value: &T) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
 }
 

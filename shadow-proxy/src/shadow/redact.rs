@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::curl::curl;
 use self::stand_in::StandIns;
+pub(crate) use self::stand_in::{CLOSE, OPEN};
 use self::vocabulary::Vocabulary;
 pub(crate) use self::vocabulary::is_secret_like;
 use super::class::Class;

@@ -20,7 +20,9 @@ use serde_json::json;
 use crate::clock::now_ms;
 use crate::keys::live::Live;
 use crate::metrics::Metrics;
+use crate::shadow::acceptance::{Acceptance, Accepted, NotAccepted, RulesInForce};
 use crate::shadow::record::{Samples, Standing, Store};
+use crate::shadow::rules::review::Reviewed;
 use crate::shift::evidence::EndpointCount;
 use crate::shift::gate;
 use crate::shift::journal::Journal;
@@ -37,6 +39,7 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     pub journal: Journal,
     pub data: PathBuf,
+    pub rules: RulesInForce,
     /// Whether records reach the disk.
     pub recording: Arc<Standing>,
     /// Where the component's keys come from files.
@@ -64,6 +67,8 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/api/gate", get(judgement))
         .route("/api/diffs", get(diffs))
         .route("/api/diffs/{id}", get(diff))
+        .route("/api/diffs/{id}/accept", post(accept))
+        .route("/api/rules", get(rules))
         .route("/api/endpoints", get(endpoints))
         .route("/api/weight", post(weight))
         .route("/api/rollback", post(rollback))
@@ -181,6 +186,28 @@ async fn diff(State(admin): State<Arc<Admin>>, Path(id): Path<i64>) -> Result<Js
 async fn judgement(State(admin): State<Arc<Admin>>) -> Result<Json<gate::Judgement>, Problem> {
     let policy = admin.gate.clone();
     Ok(Json(read(admin, move |store, _| super::gate::judgement(store, &policy, now_ms())).await?))
+}
+
+async fn accept(
+    State(admin): State<Arc<Admin>>,
+    Path(id): Path<i64>,
+    body: Result<Json<Acceptance>, JsonRejection>,
+) -> Result<Json<Accepted>, Problem> {
+    let Json(acceptance) =
+        body.map_err(|error| Problem(error.status(), format!("{error}; send {{\"who\":\"…\",\"why\":\"…\"}}")))?;
+    let accepted = tokio::task::spawn_blocking(move || admin.rules.accept(id, &acceptance)).await;
+    let accepted = accepted.map_err(|error| Problem::internal(&error.into()))?.map_err(|error| match error {
+        NotAccepted::Unknown(_) => Problem(StatusCode::NOT_FOUND, error.to_string()),
+        NotAccepted::Refused(_) | NotAccepted::Wrong(_) => Problem(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+        NotAccepted::Failed(error) => Problem::internal(&error),
+    })?;
+    tracing::info!(finding = id, rule = accepted.rule, "a finding was accepted");
+    Ok(Json(accepted))
+}
+
+async fn rules(State(admin): State<Arc<Admin>>) -> Result<Json<Vec<Reviewed>>, Problem> {
+    let comparer = admin.rules.comparer().load_full();
+    Ok(Json(read(admin, move |store, _| finding::rules(store, &comparer.rules, now_ms())).await?))
 }
 
 async fn show_page(State(admin): State<Arc<Admin>>) -> Result<Response, Problem> {

@@ -2,6 +2,8 @@
 
 mod trend;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::{Kind, Severity};
@@ -9,6 +11,8 @@ use crate::shadow::class::Class;
 use crate::shadow::noise::{Place, Status, Suspect, statuses};
 use crate::shadow::record::{HOUR_MS, Sample, Samples, Shown, Store, StoredFinding};
 use crate::shadow::redact::curl;
+use crate::shadow::rules::review::{Hidden, Reviewed, review};
+use crate::shadow::rules::{Day, Rules};
 use crate::shift::evidence::upper_bound;
 
 pub use self::trend::Trend;
@@ -82,6 +86,20 @@ pub fn finding(store: &Store, id: i64, base: &str, now_ms: u64) -> anyhow::Resul
     let Some(stored) = store.finding(id)? else { return Ok(None) };
     let status = known(store, std::slice::from_ref(&stored))?.pop();
     Ok(status.map(|status| finding_of(stored, status, base, now_ms)))
+}
+
+/// What each rule has hidden, and what there is to say against it.
+pub fn rules(store: &Store, rules: &Rules, now_ms: u64) -> anyhow::Result<Vec<Reviewed>> {
+    let mut hidden: BTreeMap<String, Vec<Hidden>> = BTreeMap::new();
+    for stored in store.findings(Samples::One)? {
+        let StoredFinding { place, severity, rule: Some(rule), count, pairs, last_seen_ms, .. } = stored else {
+            continue;
+        };
+        let Place { endpoint, path, kind, .. } = place;
+        hidden.entry(rule).or_default().push(Hidden { endpoint, path, kind, severity, count, pairs, last_seen_ms });
+    }
+    let pairs = store.endpoints()?.into_iter().map(|count| (count.endpoint, count.pairs)).collect();
+    Ok(review(rules, &hidden, &pairs, Day::of_ms(now_ms)))
 }
 
 fn known(store: &Store, stored: &[StoredFinding]) -> anyhow::Result<Vec<Status>> {

@@ -251,3 +251,70 @@ async fn stores_of_one_candidate_add_up() {
     list.args(["diffs", "--data"]).arg(&out);
     assert!(said(&crate::process::finished(list).await).contains("30 of 30  GET /gone: legacy answers 404"));
 }
+
+#[tokio::test]
+async fn an_accepted_finding_is_explained_at_once_and_after_a_restart() {
+    let proxy = world().start().await;
+    compared(&proxy, 2, 0).await;
+    let id = at(&findings(&proxy).await, "GET /users/*", "body.role")["id"].to_string();
+    let word = ["--who", "an operator", "--why", "roles were renamed on purpose"];
+    let accept = async |proxy: &Proxy, id: &str, more: &[&str]| {
+        proxy.command(&[&["diffs", "accept", id], &word[..], more].concat()).await
+    };
+    for (more, reason) in [
+        (&["--expires", "2001-01-01"][..], "is no day to come"),
+        (&["--expires", "tomorrow"], "is no day to come"),
+        (&["--who", " "], "give both"),
+    ] {
+        let refused = match more {
+            ["--who", _] => proxy.command(&["diffs", "accept", &id, "--who", " ", "--why", "x"]).await,
+            _ => accept(&proxy, &id, more).await,
+        };
+        assert!(refused.code == Some(1) && refused.stderr.contains(reason), "{refused:?}");
+    }
+    let status = at(&findings(&proxy).await, "GET /gone", "status")["id"].to_string();
+    let refused = accept(&proxy, &status, &[]).await;
+    assert!(refused.code == Some(1) && refused.stderr.contains("another status is no noise"), "{refused:?}");
+    let refused =
+        proxy.admin_post(&format!("/api/diffs/{status}/accept"), &serde_json::json!({"who": "a", "why": "b"})).await;
+    assert_eq!(refused.status(), 422, "{}", refused.text());
+    let none = proxy.admin_post("/api/diffs/999/accept", &serde_json::json!({"who": "a", "why": "b"})).await;
+    assert_eq!(none.status(), 404, "{}", none.text());
+
+    let accepted = accept(&proxy, &id, &["--expires", "2999-12-31"]).await;
+    let expected = format!("finding {id} is accepted: the rule \"accepted:{id}\" explains it until 2999-12-31\n");
+    assert_eq!(said(&accepted), expected);
+    let marked = async { while proxy.stored("SELECT count(*) FROM findings WHERE rule LIKE 'accepted:%'") == 0 {} };
+    within("the finding to be marked", marked).await;
+    assert!(accept(&proxy, &id, &[]).await.stderr.contains("explains it already"));
+    compared(&proxy, 3, 4).await;
+    let role = at(&findings(&proxy).await, "GET /users/*", "body.role").clone();
+    assert_eq!((&role["status"], &role["count"], role["id"].to_string()), (&"explained".into(), &5.into(), id.clone()));
+    assert_eq!(proxy.stored("SELECT sum(pairs) FROM endpoints"), 6, "evidence began anew");
+    let elsewhere = at(&findings(&proxy).await, "GET /gone", "body.role").clone();
+    assert_eq!(elsewhere["status"], "finding", "the rule is for one endpoint: {elsewhere:#}");
+    let rules = proxy.command(&["diffs", "rules"]).await;
+    assert!(
+        said(&rules).contains(&format!("accepted:{id}, until 2999-12-31: roles were renamed on purpose")),
+        "{rules:?}"
+    );
+    let rules: Vec<Value> =
+        serde_json::from_str(said(&proxy.command(&["diffs", "rules", "--json"]).await)).expect("JSON");
+    let rule = rules.iter().find(|rule| rule["name"] == format!("accepted:{id}")).expect("it is there");
+    assert_eq!(rule["hidden"], 5, "{rule:#}");
+
+    let mut proxy = proxy.killed_and_restarted().await;
+    compared(&proxy, 1, 10).await;
+    let role = at(&findings(&proxy).await, "GET /users/*", "body.role").clone();
+    assert_eq!((&role["status"], &role["count"]), (&"explained".into(), &6.into()));
+    let other = at(&findings(&proxy).await, "GET /gone", "body.role")["id"].to_string();
+    let busy = proxy.command_on_data(&[&["diffs", "accept", &other], &word[..]].concat()).await;
+    assert!(busy.code == Some(1) && busy.stderr.contains("another shadow-proxy uses"), "{busy:?}");
+    proxy.ended().await;
+    said(&proxy.command_on_data(&[&["diffs", "accept", &other], &word[..]].concat()).await);
+    let rules = proxy.command_on_data(&["diffs", "rules"]).await;
+    assert!(said(&rules).contains(&format!("accepted:{other}, until ")), "{rules:?}");
+    let left: Vec<Value> =
+        serde_json::from_str(said(&proxy.command_on_data(&["diffs", "--json"]).await)).expect("JSON");
+    assert_eq!(at(&left, "GET /gone", "body.role")["status"], "explained");
+}

@@ -73,7 +73,7 @@ async fn samples_of_findings_and_one_exchange_in_so_many_besides_are_kept() {
         let is_flip = request.start.contains("/flip");
         crate::scripted::Reply::bytes(if is_flip { ok("application/json", denied) } else { denial.clone() })
     });
-    let config = "record.keep_match_every = 10\ncompare.rules = [{name = \"date\", path = \"header.date\", explains = [\"added\"], reason = \"a test\"}]";
+    let config = "record.keep_match_every = 10\ncompare.rules = [{name = \"date\", path = \"header.date\", explains = [\"added\"], reason = \"a test\", expires = \"9999-12-31\"}]";
     let mut proxy = World::new().legacy(legacy).candidate(Candidate::hostile()).config(config).start().await;
     for _ in 0..50 {
         proxy.ask(get("/")).await;

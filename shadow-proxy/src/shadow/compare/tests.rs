@@ -236,7 +236,7 @@ fn compared(
 ) -> Result<Comparison, NotComparable> {
     let leg = |outcome| Leg { outcome, latency: Duration::from_millis(1) };
     let call = Call { method, uri: Uri::from_static("/"), headers: HeaderMap::new(), body: Bytes::new() };
-    comparer.compare(&call, &leg(legacy), &leg(candidate), endpoint)
+    comparer.compare(&call, &leg(legacy), &leg(candidate), endpoint, Day::of_ms(0))
 }
 
 fn plain(status: u16) -> Answer {

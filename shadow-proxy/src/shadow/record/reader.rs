@@ -95,6 +95,12 @@ impl Store {
         Ok(Some(finding))
     }
 
+    /// Of those that no rule explains.
+    pub fn findings_places(&self) -> anyhow::Result<Vec<Place>> {
+        let unexplained = findings(&self.0, None)?.into_iter().filter(|finding| finding.rule.is_none());
+        Ok(unexplained.map(|finding| finding.place).collect())
+    }
+
     pub fn endpoints(&self) -> anyhow::Result<Vec<EndpointCount>> {
         let mut statement = self.0.prepare(
             "SELECT endpoint, pairs, mismatches, counted, counted_mismatches, askable, aa_pairs

@@ -15,10 +15,16 @@ use super::known::Known;
 use super::reservoir::Reservoirs;
 use super::standing::Standing;
 use super::tally::Tally;
-use super::{HOUR_MS, Row, StoreLimits, WAITING_MAX, retention, sql};
+use super::{HOUR_MS, Row, StoreLimits, WAITING_MAX, retention, schema, sql};
 
 pub(super) enum Message {
     Row(Box<Row>),
+    /// The digest of the rules that are in force now; the newest of them was made from a finding.
+    Rules {
+        digest: String,
+        finding: i64,
+        rule: String,
+    },
     End,
 }
 
@@ -79,6 +85,12 @@ impl Writer {
         for message in std::iter::once(first).chain(messages.try_iter().take(WAITING_MAX)) {
             match message {
                 Message::Row(row) => rows.push(*row),
+                Message::Rules { digest, finding, rule } => {
+                    self.write(&std::mem::take(&mut rows));
+                    if let Err(error) = self.change_rules(&digest, finding, &rule) {
+                        self.fails(&error);
+                    }
+                }
                 Message::End => is_over = true,
             }
         }
@@ -107,6 +119,15 @@ impl Writer {
                 self.fails(&error);
             }
         }
+    }
+
+    /// Should it fail, the evidence begins anew with the next start.
+    fn change_rules(&mut self, digest: &str, finding: i64, rule: &str) -> rusqlite::Result<()> {
+        self.tally.forget_evidence();
+        schema::begin_evidence(&mut self.connection, digest)?;
+        sql::mark_accepted(&self.connection, finding, rule)?;
+        self.known = Known::load(&self.connection, &mut lock(&self.reservoirs))?;
+        Ok(())
     }
 
     /// What is new in the store.
