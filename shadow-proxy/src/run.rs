@@ -1,8 +1,8 @@
 //! The composition root: makes everything, joins it up, and takes it down in order.
 
 mod machine;
+mod origin;
 
-use std::collections::HashMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::{oneshot, watch};
 
 use crate::clock::{Rarely, now_ms};
@@ -27,7 +26,7 @@ use crate::shadow::acceptance::RulesInForce;
 use crate::shadow::again::Again;
 use crate::shadow::judge::Judge;
 use crate::shadow::mirror::{self, Mirror};
-use crate::shadow::record::{Origin, Recorder, Store};
+use crate::shadow::record::Recorder;
 use crate::shadow::redact::Redactor;
 use crate::shadow::rules::{Day, accepted};
 use crate::shadow::shape::Shapes;
@@ -39,6 +38,7 @@ use crate::side::remote::Remote;
 use crate::side::{Candidate, Sides};
 
 use self::machine::{Signals, bind, cache_home, connection_limits, log_to_stderr, open_data, thread, unusable};
+use self::origin::{aa_pairs, origin};
 
 /// Knows the keys for development, which are public.
 static BUILT_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/auth-component.wasm"));
@@ -73,7 +73,6 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let candidate = candidate(&config, grants, Some(&config.data.join("compiled")))?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), &origin, metrics.clone())?;
-    let rules = RulesInForce::new(config.data.clone(), written, config.comparer.clone(), recorder.clone());
     let listener = bind(config.listen)?;
     let admin_listener = bind(config.admin)?;
     let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
@@ -82,7 +81,7 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
         journal,
         data: config.data.clone(),
         recording: recorder.standing().clone(),
-        rules,
+        rules: RulesInForce::new(config.data.clone(), written, config.comparer.clone(), recorder.clone()),
         keys,
         ready: AtomicBool::new(true),
         token_digest,
@@ -96,8 +95,7 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let (stop, stopped) = watch::channel(false);
     let fronts = Fronts { config: &config, mirror, metrics: &metrics, admin: &admin_state, sides: &sides };
     let workers = fronts.start(&listener, &stopped)?;
-    drop(listener);
-    drop(fronts);
+    drop((listener, fronts));
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -272,26 +270,6 @@ fn start_mirror(
         Ok(())
     })?;
     Ok((mirror, Some(shadow)))
-}
-
-/// Of each endpoint, as earlier runs left them.
-fn aa_pairs(data: &Path) -> anyhow::Result<HashMap<String, u64>> {
-    let endpoints = Store::open(data)?.endpoints()?;
-    Ok(endpoints.into_iter().map(|count| (count.endpoint, count.aa_pairs)).collect())
-}
-
-/// What the records are about: of another candidate they begin anew, and by other rules their evidence does.
-fn origin(config: &Config, grants: &Grants) -> anyhow::Result<Origin> {
-    let build = match &config.candidate {
-        CandidateConfig::Url(url) => digest(url.to_string().as_bytes()),
-        CandidateConfig::File(file) => digest(&component(file)?),
-        CandidateConfig::Built => digest(built(grants)),
-    };
-    Ok(Origin { build, rules: config.comparer.digest(Day::of_ms(now_ms())) })
-}
-
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn grants(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Grants> {

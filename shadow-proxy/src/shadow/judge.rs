@@ -63,9 +63,13 @@ impl Judge {
         };
         self.metrics.latency(Side::Legacy, legacy.latency);
         self.metrics.latency(Side::Candidate, candidate.latency);
-        let differences = self.shown(&comparison.differences);
+        let mut differences = self.outlines(&comparison.differences);
         let samples = self.recorder.samples(endpoint, &differences);
         let keep = !samples.is_empty() || self.is_due();
+        if keep {
+            differences =
+                comparison.differences.iter().map(|difference| self.redactor.difference(difference)).collect();
+        }
         self.recorder.keep(Row {
             at_ms: now_ms(),
             differences,
@@ -99,11 +103,11 @@ impl Judge {
         today: Day,
     ) -> Option<Vec<ShownDifference>> {
         let comparison = comparer.compare(&exchange.call, &exchange.served, again, endpoint, today).ok()?;
-        Some(self.shown(&comparison.differences))
+        Some(self.outlines(&comparison.differences))
     }
 
-    fn shown(&self, differences: &[Difference]) -> Vec<ShownDifference> {
-        differences.iter().map(|difference| self.redactor.difference(difference)).collect()
+    fn outlines(&self, differences: &[Difference]) -> Vec<ShownDifference> {
+        differences.iter().map(|difference| self.redactor.outline(difference)).collect()
     }
 
     fn show(&self, exchange: &Exchange) -> Shown {

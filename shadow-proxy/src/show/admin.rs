@@ -198,7 +198,10 @@ async fn accept(
     let accepted = tokio::task::spawn_blocking(move || admin.rules.accept(id, &acceptance)).await;
     let accepted = accepted.map_err(|error| Problem::internal(&error.into()))?.map_err(|error| match error {
         NotAccepted::Unknown(_) => Problem(StatusCode::NOT_FOUND, error.to_string()),
-        NotAccepted::Refused(_) | NotAccepted::Wrong(_) => Problem(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+        NotAccepted::Refused(refusal) => {
+            Problem(StatusCode::UNPROCESSABLE_ENTITY, format!("{refusal} ({})", refusal.code()))
+        }
+        NotAccepted::Wrong(reason) => Problem(StatusCode::UNPROCESSABLE_ENTITY, reason),
         NotAccepted::Failed(error) => Problem::internal(&error),
     })?;
     tracing::info!(finding = id, rule = accepted.rule, "a finding was accepted");

@@ -43,8 +43,12 @@ pub fn merge(files: &[PathBuf], out: &Path) -> anyhow::Result<usize> {
     }
     let mut known = Known::default();
     let mut random = Random::default();
-    for (file, store) in &stores {
-        add(&mut sum, store, &mut known, &mut random).with_context(|| format!("{} cannot be added", file.display()))?;
+    for (from, store) in &stores {
+        if let Err(error) = add(&mut sum, store, &mut known, &mut random) {
+            // Half a sum looks like a whole one.
+            let _ = std::fs::remove_file(&file);
+            return Err(error.context(format!("{} cannot be added", from.display())));
+        }
     }
     sum.execute("DELETE FROM exchanges WHERE id NOT IN (SELECT exchange FROM samples)", [])?;
     Ok(stores.len())
