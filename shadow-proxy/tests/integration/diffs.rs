@@ -241,7 +241,10 @@ async fn stores_of_one_candidate_add_up() {
     let number = |sql: &str| sum.query_row(sql, [], |row| row.get::<_, u64>(0)).expect("a number");
     assert_eq!(number("SELECT sum(pairs) FROM endpoints"), 60);
     assert_eq!(number("SELECT count FROM findings WHERE path = 'body.role' AND endpoint = 'GET /users/*'"), 30);
-    assert_eq!(number("SELECT sum(count) FROM trend JOIN findings f ON f.id = finding WHERE f.path = 'status'"), 30);
+    assert_eq!(
+        number("SELECT sum(t.count) FROM trend t JOIN findings f ON f.id = t.finding WHERE f.path = 'status'"),
+        30
+    );
     assert_eq!(number("SELECT count FROM account WHERE name = 'compared'"), 60);
     assert_eq!(number("SELECT sum(pairs) FROM minutes"), 60);
     assert_eq!(number("SELECT max(n) FROM (SELECT count(*) AS n FROM samples GROUP BY finding)"), 3);

@@ -40,6 +40,8 @@ pub(super) struct Writer {
     known: Known,
     account: Account,
     hour_dropped: u64,
+    /// When something last could not be written, unless that is long ago.
+    failed: Option<Instant>,
 }
 
 impl Writer {
@@ -53,8 +55,19 @@ impl Writer {
     ) -> rusqlite::Result<Writer> {
         let known = Known::load(&connection, &mut lock(&reservoirs))?;
         let tally = Tally::new(known.keys.clone());
-        let account = Account::default();
-        Ok(Writer { connection, path, limits, metrics, reservoirs, standing, tally, known, account, hour_dropped: 0 })
+        Ok(Writer {
+            connection,
+            path,
+            limits,
+            metrics,
+            reservoirs,
+            standing,
+            tally,
+            known,
+            account: Account::default(),
+            hour_dropped: 0,
+            failed: None,
+        })
     }
 
     pub(super) fn run(mut self, messages: &Receiver<Message>) {
@@ -103,16 +116,13 @@ impl Writer {
         rows.iter().for_each(|row| self.tally.add(row));
         self.account.add_to(&mut self.tally, &self.metrics);
         if self.tally.is_empty() {
-            return;
+            return self.settle();
         }
         match self.try_write(rows) {
             Ok(new) => {
                 self.known.extend(new);
                 self.tally.clear();
-                if self.standing.works() {
-                    self.metrics.recording_fails.set(0);
-                    tracing::info!("records are written again; all counters are complete");
-                }
+                self.settle();
             }
             Err(error) => {
                 self.lose(rows);
@@ -201,8 +211,19 @@ impl Writer {
         }
     }
 
+    /// What little fits on a full disk is no sign that there is room again; that nothing failed for a while is.
+    fn settle(&mut self) {
+        if self.failed.is_some_and(|failed| failed.elapsed() >= SETTLED_AFTER) {
+            self.failed = None;
+            self.standing.works();
+            self.metrics.recording_fails.set(0);
+            tracing::info!("records are written again; all counters are complete");
+        }
+    }
+
     /// Says it once, until it works again.
-    fn fails(&self, error: &rusqlite::Error) {
+    fn fails(&mut self, error: &rusqlite::Error) {
+        self.failed = Some(Instant::now());
         if self.standing.fails(&error.to_string()) {
             self.metrics.recording_fails.set(1);
             tracing::error!(
@@ -220,6 +241,9 @@ fn lock(reservoirs: &Mutex<Reservoirs>) -> std::sync::MutexGuard<'_, Reservoirs>
 
 /// How long the first exchange of a transaction waits for others.
 const BATCH_AGE: Duration = Duration::from_millis(100);
+
+/// How long nothing may fail before all is well.
+const SETTLED_AFTER: Duration = Duration::from_secs(5);
 
 /// How often the account is written, and what is too old dropped.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
