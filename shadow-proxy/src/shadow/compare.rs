@@ -106,15 +106,15 @@ impl From<NotDecoded> for NotComparable {
 
 impl Comparer {
     /// The same for as long as answers are held against the same.
-    pub(crate) fn digest(&self) -> String {
+    pub(crate) fn digest(&self, today: Day) -> String {
         let Comparer { rules, decisions, signatures, cookie_tolerance_s } = self;
         let keys = signatures.as_ref().map(|signatures| signatures.digest());
-        hex_digest(format!("{rules:?} {decisions:?} {keys:?} {cookie_tolerance_s}").as_bytes())
+        hex_digest(format!("{} {decisions:?} {keys:?} {cookie_tolerance_s}", rules.digest(today)).as_bytes())
     }
 
     /// The first leg stands in legacy's place and the second in the candidate's, wherever they are from; when both
-    /// failed the reason is the first one's. `endpoint` is the call's name as `Endpoints` gives it; by the day it is known
-    /// which rules have expired.
+    /// failed the reason is the first one's. `endpoint` is the call's name as `Endpoints` gives it; by the day it is
+    /// known which rules have expired.
     ///
     /// A leg without an answer has no verdict, and no cell in the matrix: it is counted by its reason, and what a
     /// client would have got instead is not the credential's affair.

@@ -1,5 +1,6 @@
 //! What nobody waits for: the copy of a call, the comparison of two answers, what is kept of it.
 
+pub(crate) mod acceptance;
 pub(crate) mod again;
 pub(crate) mod class;
 pub(crate) mod compare;

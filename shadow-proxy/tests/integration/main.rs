@@ -11,6 +11,7 @@ mod world;
 mod alone;
 mod answer;
 mod crowd;
+mod diffs;
 mod evidence;
 mod failure;
 mod hosts;

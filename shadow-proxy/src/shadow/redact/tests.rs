@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::exchange::Leg;
-use crate::shadow::{compare::Comparer, rules::Day};
+use crate::shadow::compare::Comparer;
+use crate::shadow::rules::Day;
 
 #[test]
 fn a_call_shows_its_shape() {

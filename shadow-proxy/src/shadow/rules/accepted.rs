@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::{RawRule, Rules};
+use super::{Day, RawRule, Rules};
 use crate::keys::disk;
 
 pub(crate) const FILE: &str = "rules.toml";
@@ -34,6 +34,19 @@ pub(crate) fn read(data: &Path) -> anyhow::Result<Vec<RawRule>> {
         .accepting(content.compare.rules.clone())
         .map_err(|errors| anyhow::anyhow!("{}: {}", path.display(), errors.join("\n")).context(broken()))?;
     Ok(content.compare.rules)
+}
+
+/// The rules of the configuration with those that were accepted. Which of them have expired is logged.
+pub(crate) fn join(rules: Rules, data: &Path, today: Day) -> anyhow::Result<Rules> {
+    let joined = rules.accepting(read(data)?).map_err(|errors| {
+        anyhow::anyhow!(
+            "{}: {}; what is in the configuration now can be deleted here",
+            data.join(FILE).display(),
+            errors.join("\n")
+        )
+    })?;
+    joined.expired(today).iter().for_each(|line| tracing::warn!("{line}"));
+    Ok(joined)
 }
 
 /// One more, under a name that is not taken, which is returned. `written` are those it will stand beside.

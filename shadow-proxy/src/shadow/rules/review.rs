@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Condition, Day, Rule, Rules};
 use crate::exchange::{Kind, Severity};
 
 /// Differences of one kind at one place that a rule explained, as counted by the store.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Hidden {
     pub endpoint: String,
     pub path: String,
@@ -23,7 +23,7 @@ pub(crate) struct Hidden {
 }
 
 /// One rule with what it has hidden.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Reviewed {
     pub name: String,
     pub endpoint: Option<String>,
@@ -41,7 +41,7 @@ pub(crate) struct Reviewed {
     pub warnings: Vec<Warning>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "warning", rename_all = "snake_case")]
 pub(crate) enum Warning {
     Expired {
