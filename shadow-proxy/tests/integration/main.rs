@@ -23,6 +23,7 @@ mod parity;
 mod proxies;
 mod queue;
 mod request;
+mod rules;
 mod shutdown;
 mod stateful;
 mod store;
