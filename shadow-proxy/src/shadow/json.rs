@@ -26,6 +26,7 @@ pub(crate) trait Places {
     }
 
     /// Two strings that differ: looks inside them (a JWT), adds what it finds, and says whether it could.
+    /// Where it could and found nothing they are a difference still.
     fn inside(&self, _path: &str, _legacy: &str, _candidate: &str, _found: &mut Vec<Difference>) -> bool {
         false
     }

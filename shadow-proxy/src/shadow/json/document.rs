@@ -180,13 +180,20 @@ impl Document {
         self.nodes[node as usize].next
     }
 
-    /// Of each node, by its value. Made when first asked for.
-    pub(super) fn hashes(&self) -> &[u128] {
-        self.hashes.get_or_init(|| hash::hashes(self))
+    /// Equal values have the same. The first array or object that is asked about has all nodes hashed.
+    pub(super) fn hash(&self, node: u32) -> u128 {
+        match self.hashes.get() {
+            None if !self.is_container(node) => hash::of_leaf(self, node),
+            _ => self.hashes.get_or_init(|| hash::hashes(self))[node as usize],
+        }
     }
 
     pub(super) fn is_hashed(&self) -> bool {
         self.hashes.get().is_some()
+    }
+
+    pub(super) fn is_container(&self, node: u32) -> bool {
+        matches!(self.type_of(node), Type::Array | Type::Object)
     }
 
     /// As it was written. Of more than `VALUE_BYTES_MAX` only the beginning, closed so that it is JSON again: what is

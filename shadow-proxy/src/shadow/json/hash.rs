@@ -10,17 +10,10 @@ use super::number::Decimal;
 
 /// Of each node. What is in a node has larger numbers than it, so that from the last to the first nothing is missing.
 pub(super) fn hashes(document: &Document) -> Vec<u128> {
-    let mut hashes = vec![0; document.len()];
+    let mut hashes = vec![0_u128; document.len()];
     let mut members = Vec::new();
     for node in (0..document.len() as u32).rev() {
         hashes[node as usize] = match document.type_of(node) {
-            Type::Null | Type::Bool => of(b'=', document.raw(node)),
-            Type::Number => {
-                let mut hasher = begun(b'0');
-                Decimal::of(document.raw(node)).write(|bytes| hasher.write(bytes));
-                ended(&hasher)
-            }
-            Type::Text => of_text(&document.content(node)),
             Type::Array => {
                 let mut hasher = begun(b'[');
                 document.elements(node).for_each(|element| hasher.write(&hashes[element as usize].to_le_bytes()));
@@ -38,9 +31,23 @@ pub(super) fn hashes(document: &Document) -> Vec<u128> {
                 }
                 ended(&hasher)
             }
+            _ => of_leaf(document, node),
         };
     }
     hashes
+}
+
+/// Of what is neither an array nor an object.
+pub(super) fn of_leaf(document: &Document, leaf: u32) -> u128 {
+    match document.type_of(leaf) {
+        Type::Text => of_text(&document.content(leaf)),
+        Type::Number => {
+            let mut hasher = begun(b'0');
+            Decimal::of(document.raw(leaf)).write(|bytes| hasher.write(bytes));
+            ended(&hasher)
+        }
+        _ => of(b'=', document.raw(leaf)),
+    }
 }
 
 /// Of a string or a name.

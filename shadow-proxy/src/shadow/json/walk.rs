@@ -1,15 +1,17 @@
 //! Two documents walked side by side, with the path to where they are.
 
+mod children;
+
 use std::collections::HashSet;
 use std::hash::Hasher as _;
 
 use siphasher::sip128::SipHasher13;
 
+use super::Places;
 use super::document::{Document, ROOT, Type};
 use super::hash;
 use super::number::Decimal;
-use super::pair::{self, NONE, Pair, keyed};
-use super::{Pairing, Places};
+use super::pair::{NONE, Pair};
 use crate::exchange::{Difference, Kind};
 use crate::shadow::path;
 
@@ -155,7 +157,8 @@ impl<'a> Walk<'a> {
     fn texts(&mut self, pair: Pair) {
         let (legacy, candidate) = (self.legacy.content_text(pair.0), self.candidate.content_text(pair.1));
         let mut found = Vec::new();
-        if !self.places.inside(&self.path, &legacy, &candidate, &mut found) {
+        // Two that differ are never equal, whatever is found in them.
+        if !self.places.inside(&self.path, &legacy, &candidate, &mut found) || found.is_empty() {
             return self.add(Kind::Value, pair);
         }
         for difference in found {
@@ -167,157 +170,23 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The same names in the same order, as most answers to one call have them.
-    fn is_in_step(&self, (legacy, candidate): Pair) -> bool {
-        let mut others = self.candidate.members(candidate);
-        self.legacy.members(legacy).all(|(name, _)| others.next().is_some_and(|(other, _)| self.is_same(name, other)))
-            && others.next().is_none()
-    }
-
-    /// Members by name; legacy's first, in its order. One that is named once more on one side is told by that, and what
-    /// the clients read is compared, which is the last.
-    fn members(&mut self, objects: Pair) -> Vec<Pair> {
-        let names = |document: &Document, object: u32| {
-            document.members(object).map(|(name, _)| keyed(document.hashes()[name as usize], name)).collect::<Vec<_>>()
-        };
-        let (left, right) = (names(self.legacy, objects.0), names(self.candidate, objects.1));
-        self.worked(left.len() + right.len());
-        let (mut pairs, mut missing, mut added, mut repeated) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        pair::runs(left, right, |left, right| match (left, right) {
-            (left, right) if left.len() == right.len() => {
-                pairs.extend(left.iter().zip(right).map(|(left, right)| (left.1 + 1, right.1 + 1)));
-            }
-            ([.., (_, name)], []) => missing.push(name + 1),
-            ([], [.., last]) => added.push(*last),
-            ([.., (_, left)], [.., (_, right)]) => repeated.push((left + 1, right + 1)),
-            ([], []) => {}
-        });
-        repeated.sort_unstable();
-        for pair in repeated {
-            self.add_at_name(Kind::Repeated, pair, objects);
-            pairs.push(pair);
-        }
-        missing.sort_unstable();
-        for legacy in missing {
-            let candidate = self.renamed(legacy, &mut added);
-            if candidate != NONE {
-                self.add_at_name(Kind::Renamed, (legacy, candidate), objects);
-            }
-            pairs.push((legacy, candidate));
-        }
-        pairs.extend(added.into_iter().map(|(_, name)| (NONE, name + 1)));
-        pairs.sort_unstable();
-        pairs
-    }
-
-    /// The candidate's member of another name, which is taken out of those that only the candidate has.
-    fn renamed(&mut self, legacy: u32, added: &mut Vec<pair::Keyed>) -> u32 {
-        let above = self.above();
-        if added.is_empty() || !self.push_name((legacy, NONE)) {
-            return NONE;
-        }
-        let name = self.places.renamed(&self.path).map(|name| keyed(hash::of_text(name.as_bytes()), 0).0);
-        self.back(above);
-        // They are sorted by it. Few members are renamed, or else taking one out would move all behind it each time.
-        let found = name.and_then(|name| added.binary_search_by_key(&name, |(key, _)| *key).ok());
-        found.map_or(NONE, |index| added.remove(index).1 + 1)
-    }
-
-    /// Elements as the place says, without those that both arrays begin and end with.
-    fn elements(&mut self, arrays: Pair) -> Vec<Pair> {
-        let (left, right) = (self.legacy.all_elements(arrays.0), self.candidate.all_elements(arrays.1));
-        self.worked(left.len() + right.len());
-        if let ([left], [right]) = (left.as_slice(), right.as_slice()) {
-            return vec![(*left, *right)];
-        }
-        let start = left.iter().zip(&right).take_while(|(left, right)| self.is_same(**left, **right)).count();
-        let (left, right) = (&left[start..], &right[start..]);
-        let ends = left.iter().rev().zip(right.iter().rev());
-        let end = ends.take_while(|(left, right)| self.is_same(**left, **right)).count();
-        let (left, right) = (&left[..left.len() - end], &right[..right.len() - end]);
-        if left.is_empty() || right.is_empty() {
-            return pair::by_position(left, right).collect();
-        }
-        let places = self.places;
-        match places.pairing(&self.path) {
-            Pairing::ByPosition if left.len() == right.len() && left.len() > 1 && self.is_reordered(left, right) => {
-                self.add(Kind::Order, arrays);
-                Vec::new()
-            }
-            Pairing::ByPosition => pair::by_position(left, right).collect(),
-            Pairing::Unordered => self.unordered(arrays, left, right),
-            Pairing::KeyedBy(name) => self.keyed_by(name, arrays, left, right),
-        }
-    }
-
-    /// By the sum of keyed hashes, which does not depend on the order.
-    fn is_reordered(&self, left: &[u32], right: &[u32]) -> bool {
-        let sum = |document: &Document, nodes: &[u32]| {
-            let hashes = document.hashes();
-            nodes.iter().fold(0, |sum: u128, node| sum.wrapping_add(hashes[*node as usize]))
-        };
-        sum(self.legacy, left) == sum(self.candidate, right)
-    }
-
-    fn unordered(&mut self, arrays: Pair, left: &[u32], right: &[u32]) -> Vec<Pair> {
-        let by_value = |document: &Document, nodes: &[u32]| {
-            nodes.iter().map(|node| keyed(document.hashes()[*node as usize], *node)).collect::<Vec<_>>()
-        };
-        let mut paired = pair::by_key(by_value(self.legacy, left), by_value(self.candidate, right));
-        if paired.moved {
-            self.add(Kind::Order, arrays);
-        }
-        paired.pairs.extend(pair::by_position(&paired.left, &paired.right));
-        paired.pairs.sort_unstable();
-        paired.pairs
-    }
-
-    fn keyed_by(&mut self, name: &str, arrays: Pair, left: &[u32], right: &[u32]) -> Vec<Pair> {
-        let by_member = |document: &Document, nodes: &[u32]| {
-            let (mut with, mut without) = (Vec::new(), Vec::new());
-            for node in nodes {
-                match document.last_member(*node, name.as_bytes()) {
-                    Some((_, value)) => with.push(keyed(document.hashes()[value as usize], *node)),
-                    None => without.push(*node),
-                }
-            }
-            (with, without)
-        };
-        let ((left, left_others), (right, right_others)) =
-            (by_member(self.legacy, left), by_member(self.candidate, right));
-        let mut paired = pair::by_key(left, right);
-        if paired.moved {
-            self.add(Kind::Order, arrays);
-        }
-        paired.pairs.extend(paired.left.into_iter().map(|node| (node, NONE)));
-        paired.pairs.extend(paired.right.into_iter().map(|node| (NONE, node)));
-        paired.pairs.extend(pair::by_position(&left_others, &right_others));
-        paired.pairs.sort_unstable();
-        paired.pairs
-    }
-
     /// As far as it can be told without hashing both documents for it.
     fn is_known_same(&self, legacy: u32, candidate: u32) -> bool {
-        let is_container = matches!(self.legacy.type_of(legacy), Type::Array | Type::Object);
-        let is_hashed = self.legacy.is_hashed() && self.candidate.is_hashed();
-        (!is_container || is_hashed) && self.is_same(legacy, candidate)
+        let is_cheap = !self.legacy.is_container(legacy) || (self.legacy.is_hashed() && self.candidate.is_hashed());
+        is_cheap && self.is_same(legacy, candidate)
     }
 
     fn is_same(&self, legacy: u32, candidate: u32) -> bool {
         self.worked(1);
         let kind = self.legacy.type_of(legacy);
-        if kind != self.candidate.type_of(candidate) {
-            return false;
-        }
-        if matches!(kind, Type::Array | Type::Object) {
-            return self.legacy.hashes()[legacy as usize] == self.candidate.hashes()[candidate as usize];
-        }
         let (raw, other) = (self.legacy.raw(legacy), self.candidate.raw(candidate));
-        raw == other
-            || match kind {
-                Type::Number => Decimal::of(raw) == Decimal::of(other),
-                Type::Text => self.legacy.content(legacy) == self.candidate.content(candidate),
-                _ => false,
+        kind == self.candidate.type_of(candidate)
+            && match kind {
+                Type::Null => true,
+                Type::Bool => raw == other,
+                Type::Number => raw == other || Decimal::of(raw) == Decimal::of(other),
+                Type::Text => raw == other || self.legacy.content(legacy) == self.candidate.content(candidate),
+                Type::Array | Type::Object => self.legacy.hash(legacy) == self.candidate.hash(candidate),
             }
     }
 
