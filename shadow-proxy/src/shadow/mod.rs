@@ -15,3 +15,6 @@ pub(crate) mod redact;
 pub(crate) mod route_class;
 pub(crate) mod rules;
 pub(crate) mod shape;
+
+#[cfg(test)]
+mod judging;
