@@ -35,7 +35,11 @@ use self::schema::FILE;
 pub use self::schema::Origin;
 pub use self::standing::Standing;
 use self::writer::{Message, Writer};
+#[cfg(test)]
+use super::noise::{FieldCount, Place};
 use super::redact::{ShownAnswer, ShownCall, ShownDifference};
+#[cfg(test)]
+use crate::exchange::Severity;
 
 /// One compared exchange on its way to the store.
 pub struct Row {
@@ -58,6 +62,16 @@ pub struct Row {
     pub shown: Option<Shown>,
     /// For which findings it stands as a sample then.
     pub samples: Vec<SamplePlace>,
+}
+
+/// What one exchange adds: to findings (those that a rule explains are told apart), and to fields.
+#[cfg(test)]
+pub(super) fn counted(row: &Row) -> (Vec<(Place, Severity, bool)>, Vec<FieldCount>) {
+    let mut tally = tally::Tally::default();
+    tally.add(row);
+    let findings =
+        tally.findings.into_values().map(|finding| (finding.place, finding.severity, finding.rule.is_some()));
+    (findings.collect(), tally.fields.into_values().collect())
 }
 
 /// An exchange as it may be seen.
