@@ -119,6 +119,11 @@ pub struct Metrics {
     pub introspections: Count,
     pub introspections_failed: Count,
     pub outbound_refused: Count,
+    pub overlay_writes_refused: Count,
+    pub session_values: Level,
+    pub session_values_mapped: Count,
+    pub session_values_evicted: Count,
+    pub session_calls_waited: Count,
     latency: [Latency; 2],
 }
 
@@ -197,6 +202,27 @@ impl Default for Metrics {
                 &mut r,
                 "outbound_refused",
                 "Requests of a component to an address that is not configured",
+            ),
+            overlay_writes_refused: new(
+                &mut r,
+                "overlay_writes_refused",
+                "Writes of a component to a bucket of keys for which its overlay has no room",
+            ),
+            session_values: new(&mut r, "session_values", "Tokens, cookies and the like held to be mapped"),
+            session_values_mapped: new(
+                &mut r,
+                "session_values_mapped",
+                "Values in mirrored calls replaced by those that the other side issued",
+            ),
+            session_values_evicted: new(
+                &mut r,
+                "session_values_evicted",
+                "Values that had to make room for others before their time was over",
+            ),
+            session_calls_waited: new(
+                &mut r,
+                "session_calls_waited",
+                "Mirrored calls that waited for the other side to issue what they carry",
             ),
             latency,
             registry: r,

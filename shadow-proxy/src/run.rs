@@ -25,9 +25,10 @@ use crate::shadow::judge::Judge;
 use crate::shadow::mirror::{self, Mirror};
 use crate::shadow::record::Recorder;
 use crate::shadow::redact::Redactor;
+use crate::shadow::session::Sessions;
 use crate::shift::journal::Journal;
 use crate::show::admin::{self, Admin};
-use crate::side::candidate::{Embedded, Grants, Introspection, Outbound};
+use crate::side::candidate::{Embedded, Grants, Introspection, Outbound, Overlay};
 use crate::side::legacy::{Legacy, LegacyLimits};
 use crate::side::remote::Remote;
 use crate::side::{Candidate, Sides};
@@ -58,7 +59,9 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         tracing::info!(weight_ppm, "the weight that the journal has is in force");
     }
     warn_of_development_keys(&config);
-    let grants = grants(&config, &metrics)?;
+    let mut grants = grants(&config, &metrics)?;
+    // What the candidate writes while it is tried is for this run alone; after that, in `serve`, nobody would keep it.
+    grants.overlay = Some(Arc::new(Overlay::new(metrics.clone())));
     let keys = grants.keys.clone();
     let candidate = candidate(&config, grants, Some(&config.data.join("compiled")))?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
@@ -241,6 +244,8 @@ fn start_mirror(
         endpoints: config.endpoints.clone(),
         redactor: Redactor::new(&config.words, &config.endpoints)
             .context("the system has no randomness for the redaction key")?,
+        sessions: Sessions::new(config.sessions.clone(), metrics.clone())
+            .context("the system has no randomness for the keys of sessions")?,
         recorder,
         metrics: metrics.clone(),
         keep_match_every: config.keep_match_every,
@@ -267,7 +272,7 @@ fn grants(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Grants> {
         let lifetime = Duration::from_secs(endpoint.cache_s_max.max(endpoint.negative_s));
         anyhow::Ok(Arc::new(Introspection::new(outbound, lifetime)))
     });
-    Ok(Grants { keys: Some(keys), introspection: introspection.transpose()? })
+    Ok(Grants { keys: Some(keys), overlay: None, introspection: introspection.transpose()? })
 }
 
 /// Also where RUST_LOG asks for errors alone: whoever made it so may not know whom the service lets in.

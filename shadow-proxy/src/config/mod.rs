@@ -19,6 +19,7 @@ use crate::shadow::mirror::MirrorLimits;
 use crate::shadow::record::StoreLimits;
 use crate::shadow::route_class::Routes;
 use crate::shadow::rules::{RawRule, Rules};
+use crate::shadow::session::SessionLimits;
 use crate::side::candidate::{Instances, Limits};
 use crate::side::legacy::LegacyLimits;
 
@@ -45,6 +46,7 @@ pub struct Config {
     pub buffered_bytes_max: usize,
     pub mirror: Option<MirrorLimits>,
     pub routes: Routes,
+    pub sessions: SessionLimits,
     pub hash_key: String,
     pub store: StoreLimits,
     pub keep_match_every: u64,
@@ -138,6 +140,7 @@ fn read(root: &mut Section) -> Option<Config> {
     }
     let mirror = read_mirror(root, drain);
     let routes = stateful::read_routes(root);
+    let sessions = stateful::read_sessions(root, [legacy_limits.deadline, candidate_limits.deadline]);
 
     let mut shift = root.section("shift");
     let hash_key = shift.text("hash_key").unwrap_or_else(|| "shadow-proxy".to_owned());
@@ -164,6 +167,7 @@ fn read(root: &mut Section) -> Option<Config> {
         buffered_bytes_max,
         mirror,
         routes,
+        sessions,
         hash_key,
         store,
         keep_match_every,

@@ -11,11 +11,13 @@ use super::compare::Comparer;
 use super::endpoint::Endpoints;
 use super::record::{Recorder, Row, Shown};
 use super::redact::Redactor;
+use super::session::Sessions;
 
 pub struct Judge {
     pub comparer: Comparer,
     pub endpoints: Endpoints,
     pub redactor: Redactor,
+    pub sessions: Arc<Sessions>,
     pub recorder: Recorder,
     pub metrics: Arc<Metrics>,
     /// One matching or explained exchange in so many is kept whole; 0 keeps none.
@@ -27,10 +29,11 @@ impl Judge {
     pub fn judge(&self, exchange: &Exchange) {
         let endpoint = self.endpoints.name(&exchange.call.method, exchange.call.uri.path());
         let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
-        let comparison = match self.comparer.compare(&exchange.call, legacy, candidate, endpoint) {
+        let mut comparison = match self.comparer.compare(&exchange.call, legacy, candidate, endpoint) {
             Ok(comparison) => comparison,
             Err(reason) => return self.metrics.not_comparable(reason.0),
         };
+        comparison.explain(ISSUED, |legacy, candidate| self.sessions.is_pair(legacy, candidate));
         self.metrics.latency(Side::Legacy, legacy.latency);
         self.metrics.latency(Side::Candidate, candidate.latency);
         let keep = comparison.verdict == Verdict::Mismatch || self.is_sampled();
@@ -63,3 +66,6 @@ impl Judge {
         self.keep_match_every > 0 && self.matches.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.keep_match_every)
     }
 }
+
+/// Explains a token by the other side's token for the same session.
+const ISSUED: &str = "starter:issued-token";

@@ -11,6 +11,7 @@ use crate::side::Sides;
 
 use super::judge::Judge;
 use super::route_class::{RouteClass, Routes};
+use super::session::{Issuing, Sessions};
 
 /// A served call that waits for its other leg.
 pub struct Job {
@@ -117,13 +118,15 @@ const REST: Duration = Duration::from_millis(1);
 pub struct Worker {
     queue: mpsc::Receiver<Queued>,
     judge: Arc<Judge>,
+    sessions: Arc<Sessions>,
     limits: MirrorLimits,
 }
 
 pub fn queue(limits: MirrorLimits, routes: Routes, judge: Judge, metrics: Arc<Metrics>) -> (Mirror, Worker) {
     let (sender, receiver) = mpsc::channel(limits.queue_max);
     let near = Near { queue: Some(sender), routes, bytes_max: limits.queue_bytes_max, metrics };
-    (Mirror(Arc::new(near)), Worker { queue: receiver, judge: Arc::new(judge), limits })
+    let sessions = judge.sessions.clone();
+    (Mirror(Arc::new(near)), Worker { queue: receiver, judge: Arc::new(judge), sessions, limits })
 }
 
 impl Worker {
@@ -146,10 +149,13 @@ impl Worker {
         loop {
             // First, so that what waits for a slot waits in the queue, where it is counted.
             let slot = slots.clone().acquire_owned().await.expect("never closed");
-            let Some(queued) = self.next().await else { break };
+            let Some(mut queued) = self.next().await else { break };
+            let job = queued.job.take().expect("taken once");
+            let issuing = self.sessions.issuing(job.served_by, &job.served);
             let (sides, judge) = (sides.clone(), self.judge.clone());
             tokio::spawn(async move {
-                mirror(queued, &sides, &judge).await;
+                mirror(job, issuing, &sides, &judge).await;
+                drop(queued);
                 drop(slot);
             });
         }
@@ -167,11 +173,15 @@ impl Worker {
     }
 }
 
-async fn mirror(mut queued: Queued, sides: &Sides, judge: &Judge) {
-    let Job { call, served_by, served, candidate_failed } = queued.job.take().expect("taken once");
+async fn mirror(job: Job, issuing: Issuing, sides: &Sides, judge: &Judge) {
+    let Job { call, served_by, served, candidate_failed } = job;
     let mirrored = match candidate_failed {
         Some(leg) => leg,
-        None => sides.call(served_by.other(), &call).await,
+        None => {
+            let other = served_by.other();
+            sides.call(other, &*judge.sessions.ready(other, &call).await).await
+        }
     };
+    issuing.learn(&mirrored);
     judge.judge(&Exchange { call, served_by, served, mirrored });
 }

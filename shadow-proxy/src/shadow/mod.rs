@@ -12,3 +12,4 @@ pub(crate) mod record;
 pub(crate) mod redact;
 pub(crate) mod route_class;
 pub(crate) mod rules;
+pub(crate) mod session;
