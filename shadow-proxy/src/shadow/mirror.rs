@@ -20,11 +20,13 @@ pub struct Job {
     served: Leg,
     /// What the candidate did with it already, when legacy came to the rescue.
     candidate_failed: Option<Leg>,
+    /// The other side may not be asked, and so will know nothing of a session that begins here.
+    is_skipped: bool,
 }
 
 impl Job {
     pub fn new(call: Call, served_by: Side, served: Leg) -> Job {
-        Job { call: Arc::new(call), served_by, served, candidate_failed: None }
+        Job { call: Arc::new(call), served_by, served, candidate_failed: None, is_skipped: false }
     }
 
     pub fn with_failed(self, candidate_failed: Option<Leg>) -> Job {
@@ -74,25 +76,36 @@ impl Mirror {
 
     /// Queues a job; skips and counts it when it may not be asked again, or drops and counts it when the queue is full by
     /// count or by bytes.
-    pub fn offer(&self, job: Job) {
+    pub fn offer(&self, mut job: Job) {
         let Near { queue, bytes_max, metrics, .. } = &*self.0;
         let Some(queue) = queue else { return metrics.skipped(Skip::Off) };
-        match self.class(&job.call) {
+        let skip = match self.class(&job.call) {
             // Both sides did it already: there is nothing left to ask.
-            _ if job.candidate_failed.is_some() => {}
-            RouteClass::Never => return metrics.skipped(Skip::Route),
-            RouteClass::Isolated if job.served_by == Side::Candidate => return metrics.skipped(Skip::Unsafe),
-            RouteClass::Isolated | RouteClass::Safe => {}
+            _ if job.candidate_failed.is_some() => None,
+            RouteClass::Never => Some(Skip::Route),
+            RouteClass::Isolated if job.served_by == Side::Candidate => Some(Skip::Unsafe),
+            RouteClass::Isolated | RouteClass::Safe => None,
+        };
+        if let Some(skip) = skip {
+            metrics.skipped(skip);
+            job.is_skipped = true;
         }
+        let count = |dropped| {
+            if skip.is_none() {
+                metrics.dropped(dropped)
+            }
+        };
         let weight = job.weight_bytes() as i64;
         let before = metrics.queue_bytes.inc_by(weight);
         let queued = Queued { job: Some(job), weight, bytes: metrics.queue_bytes.clone() };
         if before + weight > *bytes_max as i64 {
-            return metrics.dropped(Dropped::QueueBytes);
+            return count(Dropped::QueueBytes);
         }
-        let Ok(place) = queue.try_reserve() else { return metrics.dropped(Dropped::QueueCount) };
+        let Ok(place) = queue.try_reserve() else { return count(Dropped::QueueCount) };
         // Counted before it can be compared, so that nobody ever sees more compared than mirrored.
-        metrics.mirrored.inc();
+        if skip.is_none() {
+            metrics.mirrored.inc();
+        }
         place.send(queued);
     }
 
@@ -151,7 +164,10 @@ impl Worker {
             let slot = slots.clone().acquire_owned().await.expect("never closed");
             let Some(mut queued) = self.next().await else { break };
             let job = queued.job.take().expect("taken once");
-            let issuing = self.sessions.issuing(job.served_by, &job.served);
+            let issuing = self.sessions.issuing(job.served_by, &job.call, &job.served);
+            if job.is_skipped {
+                continue;
+            }
             let (sides, judge) = (sides.clone(), self.judge.clone());
             tokio::spawn(async move {
                 mirror(job, issuing, &sides, &judge).await;
@@ -174,12 +190,15 @@ impl Worker {
 }
 
 async fn mirror(job: Job, issuing: Issuing, sides: &Sides, judge: &Judge) {
-    let Job { call, served_by, served, candidate_failed } = job;
+    let Job { call, served_by, served, candidate_failed, .. } = job;
     let mirrored = match candidate_failed {
         Some(leg) => leg,
         None => {
             let other = served_by.other();
-            sides.call(other, &*judge.sessions.ready(other, &call).await).await
+            let Ok(call) = judge.sessions.ready(other, &call).await else {
+                return judge.metrics.not_comparable("session_unknown");
+            };
+            sides.call(other, &call).await
         }
     };
     issuing.learn(&mirrored);

@@ -48,19 +48,31 @@ struct State {
     awaited: HashMap<u128, watch::Receiver<()>>,
 }
 
-/// What the other side issued; the value itself where it issued none or the same.
 struct Counterpart {
-    value: Box<str>,
+    /// What the other side issued; the value itself where it issued none or the same. None: it was not asked or failed,
+    /// so that it knows nothing of the session.
+    value: Option<Box<str>>,
     ends: Instant,
 }
+
+impl Counterpart {
+    fn bytes(&self) -> usize {
+        self.value.as_ref().map_or(0, |value| value.len())
+    }
+}
+
+/// The call belongs to a session that the other side was never asked to begin: its answer would say nothing.
+#[derive(Debug)]
+pub(crate) struct Unknown;
 
 /// What the serving side issued in an exchange that is not complete. Whoever waits for it is let go when it is dropped.
 pub(crate) struct Issuing {
     sessions: Arc<Sessions>,
     served_by: Side,
+    /// None once they are paired.
     served: Vec<Issued>,
-    /// Those that others wait for.
-    awaited: Vec<u128>,
+    /// Those that others wait for, and whether each is long enough to be of one session alone.
+    awaited: Vec<(u128, bool)>,
     _open: Option<watch::Sender<()>>,
 }
 
@@ -77,18 +89,24 @@ impl Sessions {
     }
 
     /// To be called in the order of the queue: a call that carries what an earlier one was issued then finds it here.
-    pub(crate) fn issuing(self: &Arc<Self>, served_by: Side, served: &Leg) -> Issuing {
+    pub(crate) fn issuing(self: &Arc<Self>, served_by: Side, call: &Call, served: &Leg) -> Issuing {
         let answer = served.outcome.as_ref().ok().filter(|_| self.limits.enabled);
         let served = answer.map(issued).unwrap_or_default();
         let (mut awaited, mut open) = (Vec::new(), None);
         if !served.is_empty() {
             let (sender, receiver) = watch::channel(());
+            // A value that the client had before does not begin here: the call would wait for itself.
+            let mut carried = Vec::new();
+            rewritten(call, &mut |cookie, value| {
+                carried.push(self.key(served_by.other(), cookie, value));
+                None
+            });
             let mut state = self.lock();
             for issued in &served {
                 let key = self.key(served_by.other(), issued.cookie.as_deref(), &issued.value);
-                if !state.known.contains(&key) && !state.awaited.contains_key(&key) {
+                if !carried.contains(&key) && !state.known.contains(&key) && !state.awaited.contains_key(&key) {
                     state.awaited.insert(key, receiver.clone());
-                    awaited.push(key);
+                    awaited.push((key, issued.value.len() >= VALUE_BYTES_MIN));
                 }
             }
             open = Some(sender);
@@ -99,7 +117,7 @@ impl Sessions {
     /// The call as the other side is to see it, once that has issued what the call carries.
     ///
     /// Nobody waits in a circle: a call waits only for those that left the queue before it.
-    pub(crate) async fn ready(&self, target: Side, call: &Arc<Call>) -> Arc<Call> {
+    pub(crate) async fn ready(&self, target: Side, call: &Arc<Call>) -> Result<Arc<Call>, Unknown> {
         let awaited = self.awaited(target, call);
         if !awaited.is_empty() {
             self.metrics.session_calls_waited.inc();
@@ -114,20 +132,24 @@ impl Sessions {
         }
         let mut state = self.lock();
         if state.known.is_empty() {
-            return call.clone();
+            return Ok(call.clone());
         }
         let now = Instant::now();
-        let mut mapped = 0;
+        let (mut mapped, mut is_unknown) = (0, false);
         let changed = rewritten(call, &mut |cookie, value| {
             let counterpart = state.used(self.key(target, cookie, value), now, self.limits.ttl)?;
-            let counterpart = Some(counterpart).filter(|counterpart| *counterpart != value)?.to_owned();
+            is_unknown |= counterpart.is_none();
+            let counterpart = counterpart.filter(|counterpart| *counterpart != value)?.to_owned();
             mapped += 1;
             Some(counterpart)
         });
         self.metrics.session_values.set(state.known.len() as i64);
-        let Some(changed) = changed else { return call.clone() };
+        if is_unknown {
+            return Err(Unknown);
+        }
+        let Some(changed) = changed else { return Ok(call.clone()) };
         self.metrics.session_values_mapped.inc_by(mapped);
-        Arc::new(changed)
+        Ok(Arc::new(changed))
     }
 
     /// Whether the two sides issued these at the same place of one exchange.
@@ -135,7 +157,7 @@ impl Sessions {
         let mut state = self.lock();
         let now = Instant::now();
         let mut is = |target, from: &str, to: &str| {
-            state.used(self.key(target, None, from), now, self.limits.ttl).is_some_and(|counterpart| counterpart == to)
+            state.used(self.key(target, None, from), now, self.limits.ttl).flatten() == Some(to)
         };
         legacy != candidate && (is(Side::Candidate, legacy, candidate) || is(Side::Legacy, candidate, legacy))
     }
@@ -166,21 +188,23 @@ impl Sessions {
 
 impl Issuing {
     /// Pairs what the serving side issued with what the other one did.
-    pub(crate) fn learn(self, mirrored: &Leg) {
+    pub(crate) fn learn(mut self, mirrored: &Leg) {
         let Ok(answer) = &mirrored.outcome else { return };
         if self.served.is_empty() {
             return;
         }
         let others = issued(answer);
         let now = Instant::now();
-        let sessions = &self.sessions;
+        let sessions = self.sessions.clone();
         let mut state = sessions.lock();
-        for served in &self.served {
+        for served in std::mem::take(&mut self.served) {
             let key = sessions.key(self.served_by.other(), served.cookie.as_deref(), &served.value);
             match others.iter().find(|other| other.place == served.place) {
-                Some(other) => state.learn(key, &other.value, now, sessions),
+                Some(other) => state.learn(key, Some(&other.value), now, &sessions),
                 // Known without a counterpart, so that nobody waits for it again.
-                None if !state.known.contains(&key) => state.learn(key, &served.value, now, sessions),
+                None if state.known.peek(&key).is_none_or(|known| known.value.is_none()) => {
+                    state.learn(key, Some(&served.value), now, &sessions);
+                }
                 None => {}
             }
         }
@@ -190,47 +214,53 @@ impl Issuing {
 
 impl Drop for Issuing {
     fn drop(&mut self) {
-        if !self.awaited.is_empty() {
-            let mut state = self.sessions.lock();
-            for key in &self.awaited {
-                state.awaited.remove(key);
+        if self.awaited.is_empty() {
+            return;
+        }
+        let mut state = self.sessions.lock();
+        for &(key, is_long) in &self.awaited {
+            state.awaited.remove(&key);
+            // The other side began no such session. What is short may be the same for everybody, as a language is.
+            if is_long && !self.served.is_empty() {
+                state.learn(key, None, Instant::now(), &self.sessions);
             }
         }
     }
 }
 
 impl State {
-    /// A counterpart whose time begins anew.
-    fn used(&mut self, key: u128, now: Instant, ttl: Duration) -> Option<&str> {
+    /// A counterpart whose time begins anew, if the value is known.
+    fn used(&mut self, key: u128, now: Instant, ttl: Duration) -> Option<Option<&str>> {
         if self.known.peek(&key)?.ends <= now {
             self.forget(key);
             return None;
         }
         let counterpart = self.known.get_mut(&key)?;
         counterpart.ends = now + ttl;
-        Some(&counterpart.value)
+        Some(counterpart.value.as_deref())
     }
 
-    fn learn(&mut self, key: u128, value: &str, now: Instant, sessions: &Sessions) {
+    fn learn(&mut self, key: u128, value: Option<&str>, now: Instant, sessions: &Sessions) {
         let SessionLimits { entries_max, ttl, .. } = sessions.limits;
         self.forget(key);
+        let counterpart = Counterpart { value: value.map(Box::from), ends: now + ttl };
         // All live equally long after their last use, so the least recently used ends first.
         while let Some((_, oldest)) = self.known.peek_lru() {
             let is_over = oldest.ends <= now;
-            if !is_over && self.known.len() < entries_max && self.bytes + value.len() <= BYTES_MAX {
+            if !is_over && self.known.len() < entries_max && self.bytes + counterpart.bytes() <= BYTES_MAX {
                 break;
             }
             if !is_over {
                 sessions.metrics.session_values_evicted.inc();
             }
-            self.bytes -= self.known.pop_lru().map_or(0, |(_, counterpart)| counterpart.value.len());
+            self.bytes -= self.known.pop_lru().map_or(0, |(_, oldest)| oldest.bytes());
         }
-        self.bytes += value.len();
-        self.known.put(key, Counterpart { value: value.into(), ends: now + ttl });
+        self.bytes += counterpart.bytes();
+        self.known.put(key, counterpart);
     }
 
     fn forget(&mut self, key: u128) {
-        self.bytes -= self.known.pop(&key).map_or(0, |counterpart| counterpart.value.len());
+        self.bytes -= self.known.pop(&key).map_or(0, |counterpart| counterpart.bytes());
     }
 }
 

@@ -38,7 +38,9 @@ async fn no_secret_reaches_any_sink_by_way_of_a_component() {
         let mut canaries = Canaries::default();
         let legacy = answers(&mut canaries, "legacy");
         let world = World::new().legacy(Legacy::scripted(legacy)).candidate(Candidate::hostile()).weight(weight);
-        let proxy = world.log(TRACE).config("record.keep_match_every = 1").start().await;
+        // Mirrored and compared, whoever serves.
+        let config = "record.keep_match_every = 1\n[[routes]]\npath = \"/*\"\nclass = \"safe\"";
+        let proxy = world.log(TRACE).config(config).start().await;
         for verb in ["/echo", "/trap", "/silent", "/abort", "/grow", "/else"] {
             let (value, name, other) = (canaries.plant("header"), canaries.plant("query"), canaries.plant("body"));
             let request = format!(

@@ -115,6 +115,19 @@ async fn where_the_candidate_serves_its_tokens_are_mapped_to_those_of_legacy() {
 }
 
 #[tokio::test]
+async fn a_session_that_the_other_side_was_not_asked_to_begin_is_not_compared() {
+    for (config, weight_ppm) in [("[[routes]]\npath = \"/login\"\nclass = \"never\"", 0), ("", 1_000_000)] {
+        let proxy = proxy_of_two_services(config, None).await;
+        proxy.set_weight(weight_ppm).await;
+        let session = Session::log_in(&proxy).await;
+        assert_eq!(session.me(&proxy).await, 200);
+        let status = proxy.settled().await;
+        assert_eq!(status["requests"]["not_comparable"], json!({"session_unknown": 1}), "{status:#}");
+        assert_eq!(count(&status["decisions"]), 0, "neither a lockout nor a breach");
+    }
+}
+
+#[tokio::test]
 async fn a_call_that_comes_before_the_candidate_has_begun_its_session_waits_for_it() {
     for concurrency in [1, 2, 64] {
         let gate = Gate::new();

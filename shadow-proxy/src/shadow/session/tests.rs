@@ -37,14 +37,14 @@ fn token(value: &str) -> Leg {
 }
 
 fn learn(sessions: &Arc<Sessions>, legacy: &Leg, candidate: &Leg) {
-    sessions.issuing(Side::Legacy, legacy).learn(candidate);
+    sessions.issuing(Side::Legacy, &call("/", "", ""), legacy).learn(candidate);
 }
 
 /// What is ready at once.
-fn now<T>(future: impl Future<Output = T>) -> T {
+fn now<T>(future: impl Future<Output = Result<T, Unknown>>) -> T {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match std::pin::pin!(future).poll(&mut context) {
-        std::task::Poll::Ready(value) => value,
+        std::task::Poll::Ready(value) => value.expect("the session is known"),
         std::task::Poll::Pending => panic!("it waits"),
     }
 }
@@ -155,7 +155,7 @@ fn a_chain_of_rotated_tokens_is_followed_and_the_old_ones_stay_known() {
         assert_eq!(text(&ready), format!("/a\nx-t: {}\n\n", of("candidate", number)));
     }
     // The candidate serves, legacy is the mirror.
-    sessions.issuing(Side::Candidate, &token(&of("candidate", 9))).learn(&token(&of("legacy", 9)));
+    sessions.issuing(Side::Candidate, &call("/", "", ""), &token(&of("candidate", 9))).learn(&token(&of("legacy", 9)));
     let ready = now(sessions.ready(Side::Legacy, &call("/a", &format!("x-t: {}", of("candidate", 9)), "")));
     assert_eq!(text(&ready), format!("/a\nx-t: {}\n\n", of("legacy", 9)));
     assert!(sessions.is_pair(&of("legacy", 9), &of("candidate", 9)));
@@ -166,7 +166,7 @@ fn a_call_waits_for_the_exchange_that_issues_what_it_carries_and_for_no_other() 
     let sessions = sessions(LIMITS);
     let (legacy, candidate) = (token(OF_LEGACY), token(OF_CANDIDATE));
     let carries = call("/a", &format!("x-t: {OF_LEGACY}"), "");
-    let issuing = sessions.issuing(Side::Legacy, &legacy);
+    let issuing = sessions.issuing(Side::Legacy, &call("/", "", ""), &legacy);
     let other = call("/a", "x-t: something-else-altogether", "");
     assert!(Arc::ptr_eq(&other, &now(sessions.ready(Side::Candidate, &other))));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -177,17 +177,24 @@ fn a_call_waits_for_the_exchange_that_issues_what_it_carries_and_for_no_other() 
     issuing.learn(&candidate);
     assert_eq!(text(&now(waiting)), format!("/a\nx-t: {OF_CANDIDATE}\n\n"));
     // Issued once more, as a rolling cookie is: it is known, so nobody waits.
-    let again = sessions.issuing(Side::Legacy, &legacy);
+    let again = sessions.issuing(Side::Legacy, &call("/", "", ""), &legacy);
     assert_eq!(text(&now(sessions.ready(Side::Candidate, &carries))), format!("/a\nx-t: {OF_CANDIDATE}\n\n"));
     again.learn(&leg("", "{}"));
     assert_eq!(text(&now(sessions.ready(Side::Candidate, &carries))), format!("/a\nx-t: {OF_CANDIDATE}\n\n"));
+    // Issued again to a client that has it, and unknown, for it is older than the proxy: nobody waits, the call itself
+    // least of all, and nothing is unknown when the other side fails.
+    let older = call("/a", "cookie: sid=legacy-dddddddddddddd", "");
+    let rolling = sessions.issuing(Side::Legacy, &older, &leg("set-cookie: sid=legacy-dddddddddddddd", ""));
+    assert!(Arc::ptr_eq(&older, &now(sessions.ready(Side::Candidate, &older))));
+    drop(rolling);
+    assert!(Arc::ptr_eq(&older, &now(sessions.ready(Side::Candidate, &older))));
     // The other side failed: whoever waits is let go.
-    let failed = sessions.issuing(Side::Legacy, &token("legacy-cccccccccccccc"));
+    let failed = sessions.issuing(Side::Legacy, &call("/", "", ""), &token("legacy-cccccccccccccc"));
     let carries = call("/a", "x-t: legacy-cccccccccccccc", "");
     let mut waiting = std::pin::pin!(sessions.ready(Side::Candidate, &carries));
     assert!(waiting.as_mut().poll(&mut context).is_pending());
     drop(failed);
-    assert!(Arc::ptr_eq(&carries, &now(waiting)));
+    assert!(matches!(waiting.poll(&mut context), std::task::Poll::Ready(Err(Unknown))), "and its session is unknown");
     let state = sessions.lock();
     assert_eq!((state.awaited.len(), sessions.metrics.session_calls_waited.get()), (0, 2));
 }
@@ -215,7 +222,7 @@ fn ten_thousand_sessions_take_no_more_room_than_is_given() {
         learn(&roomy, &token(&format!("legacy-token-{number}")), &token(&long(number)));
     }
     let state = roomy.lock();
-    let bytes: usize = state.known.iter().map(|(_, counterpart)| counterpart.value.len()).sum();
+    let bytes: usize = state.known.iter().map(|(_, counterpart)| counterpart.bytes()).sum();
     assert_eq!((state.bytes, state.known.len()), (bytes, BYTES_MAX / VALUE_BYTES_MAX));
 }
 
@@ -235,4 +242,26 @@ fn where_it_is_switched_off_nothing_is_learned() {
     let sessions = sessions(SessionLimits { enabled: false, ..LIMITS });
     learn(&sessions, &token(OF_LEGACY), &token(OF_CANDIDATE));
     assert!(!sessions.is_pair(OF_LEGACY, OF_CANDIDATE) && sessions.lock().known.is_empty());
+}
+
+#[test]
+fn a_session_that_the_other_side_never_began_is_unknown_until_it_answers_in_one() {
+    let sessions = sessions(LIMITS);
+    let long = "the-same-for-everybody";
+    let answer = |lang: &str| leg(&format!("set-cookie: lang={lang}\nset-cookie: locale={long}"), "{}");
+    learn(&sessions, &answer("en"), &answer("en"));
+    // Not asked, or failed: what is known, and what is short, stays as it is.
+    drop(sessions.issuing(Side::Legacy, &call("/", "", ""), &answer("en")));
+    drop(sessions.issuing(Side::Legacy, &call("/", "", ""), &answer("de")));
+    for cookie in ["lang=en", "lang=de", &format!("locale={long}")] {
+        let sent = call("/a", &format!("cookie: {cookie}"), "");
+        assert!(Arc::ptr_eq(&sent, &now(sessions.ready(Side::Candidate, &sent))), "{cookie}");
+    }
+    drop(sessions.issuing(Side::Legacy, &call("/", "", ""), &token(OF_LEGACY)));
+    let carries = call("/a", &format!("x-t: {OF_LEGACY}"), "");
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let unknown = std::pin::pin!(sessions.ready(Side::Candidate, &carries)).poll(&mut context);
+    assert!(matches!(unknown, std::task::Poll::Ready(Err(Unknown))));
+    learn(&sessions, &token(OF_LEGACY), &token(OF_CANDIDATE));
+    assert_eq!(text(&now(sessions.ready(Side::Candidate, &carries))), format!("/a\nx-t: {OF_CANDIDATE}\n\n"));
 }
