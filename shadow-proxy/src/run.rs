@@ -237,14 +237,14 @@ fn start_mirror(
     sides: &SidesMaker,
     fronts_ended: oneshot::Receiver<()>,
 ) -> anyhow::Result<(Mirror, Option<JoinHandle<()>>)> {
-    let routes = config.routes.clone();
+    let routes = config.stateful.routes.clone();
     let Some(limits) = &config.mirror else { return Ok((Mirror::off(routes, metrics.clone()), None)) };
     let judge = Judge {
         comparer: config.comparer.clone(),
         endpoints: config.endpoints.clone(),
         redactor: Redactor::new(&config.words, &config.endpoints)
             .context("the system has no randomness for the redaction key")?,
-        sessions: Sessions::new(config.sessions.clone(), metrics.clone())
+        sessions: Sessions::new(config.stateful.sessions.clone(), metrics.clone())
             .context("the system has no randomness for the keys of sessions")?,
         recorder,
         metrics: metrics.clone(),

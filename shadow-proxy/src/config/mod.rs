@@ -17,13 +17,12 @@ use crate::shadow::compare::{Comparer, Decisions};
 use crate::shadow::endpoint::Endpoints;
 use crate::shadow::mirror::MirrorLimits;
 use crate::shadow::record::StoreLimits;
-use crate::shadow::route_class::Routes;
 use crate::shadow::rules::{RawRule, Rules};
-use crate::shadow::session::SessionLimits;
 use crate::side::candidate::{Instances, Limits};
 use crate::side::legacy::LegacyLimits;
 
 use self::reader::Section;
+use self::stateful::Stateful;
 
 /// Everything `run` needs to know.
 pub struct Config {
@@ -45,8 +44,7 @@ pub struct Config {
     pub front: FrontLimits,
     pub buffered_bytes_max: usize,
     pub mirror: Option<MirrorLimits>,
-    pub routes: Routes,
-    pub sessions: SessionLimits,
+    pub stateful: Stateful,
     pub hash_key: String,
     pub store: StoreLimits,
     pub keep_match_every: u64,
@@ -139,8 +137,7 @@ fn read(root: &mut Section) -> Option<Config> {
         refuse_own(root, address, legacy.as_ref(), candidate.as_ref(), issuer.as_ref());
     }
     let mirror = read_mirror(root, drain);
-    let routes = stateful::read_routes(root);
-    let sessions = stateful::read_sessions(root, [legacy_limits.deadline, candidate_limits.deadline]);
+    let stateful = stateful::read(root, [legacy_limits.deadline, candidate_limits.deadline]);
 
     let mut shift = root.section("shift");
     let hash_key = shift.text("hash_key").unwrap_or_else(|| "shadow-proxy".to_owned());
@@ -166,8 +163,7 @@ fn read(root: &mut Section) -> Option<Config> {
         front: FrontLimits { body_bytes_max, body_deadline },
         buffered_bytes_max,
         mirror,
-        routes,
-        sessions,
+        stateful,
         hash_key,
         store,
         keep_match_every,

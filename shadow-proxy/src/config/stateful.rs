@@ -13,7 +13,17 @@ use super::reader::Section;
 /// Each is looked at for every call that those before it do not cover.
 const ROUTES_MAX: usize = 256;
 
-pub fn read_routes(root: &mut Section) -> Routes {
+pub struct Stateful {
+    pub routes: Routes,
+    pub sessions: SessionLimits,
+}
+
+/// `wait_max`: for how long a leg of each side may take.
+pub fn read(root: &mut Section, wait_max: [Duration; 2]) -> Stateful {
+    Stateful { routes: read_routes(root), sessions: read_sessions(root, wait_max) }
+}
+
+fn read_routes(root: &mut Section) -> Routes {
     let mut routes = Vec::new();
     for mut route in root.sections("routes", ROUTES_MAX) {
         routes.extend(read_route(&mut route));
@@ -22,8 +32,7 @@ pub fn read_routes(root: &mut Section) -> Routes {
     Routes::new(routes)
 }
 
-/// `wait_max`: for how long a leg of each side may take.
-pub fn read_sessions(root: &mut Section, wait_max: [Duration; 2]) -> SessionLimits {
+fn read_sessions(root: &mut Section, wait_max: [Duration; 2]) -> SessionLimits {
     let mut sessions = root.section("sessions");
     let limits = SessionLimits {
         enabled: sessions.flag("enabled", true),

@@ -120,7 +120,7 @@ impl Sessions {
     pub(crate) async fn ready(&self, target: Side, call: &Arc<Call>) -> Result<Arc<Call>, Unknown> {
         let awaited = self.awaited(target, call);
         if !awaited.is_empty() {
-            self.metrics.session_calls_waited.inc();
+            self.metrics.stateful.session_calls_waited.inc();
             let complete = async {
                 for mut exchange in awaited {
                     // Nothing is ever sent: it ends with the exchange.
@@ -143,12 +143,12 @@ impl Sessions {
             mapped += 1;
             Some(counterpart)
         });
-        self.metrics.session_values.set(state.known.len() as i64);
+        self.metrics.stateful.session_values.set(state.known.len() as i64);
         if is_unknown {
             return Err(Unknown);
         }
         let Some(changed) = changed else { return Ok(call.clone()) };
-        self.metrics.session_values_mapped.inc_by(mapped);
+        self.metrics.stateful.session_values_mapped.inc_by(mapped);
         Ok(Arc::new(changed))
     }
 
@@ -208,7 +208,7 @@ impl Issuing {
                 None => {}
             }
         }
-        sessions.metrics.session_values.set(state.known.len() as i64);
+        sessions.metrics.stateful.session_values.set(state.known.len() as i64);
     }
 }
 
@@ -251,7 +251,7 @@ impl State {
                 break;
             }
             if !is_over {
-                sessions.metrics.session_values_evicted.inc();
+                sessions.metrics.stateful.session_values_evicted.inc();
             }
             self.bytes -= self.known.pop_lru().map_or(0, |(_, oldest)| oldest.bytes());
         }

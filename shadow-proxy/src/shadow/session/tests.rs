@@ -106,7 +106,7 @@ fn whole_values_are_replaced_wherever_a_client_carries_them() {
     assert_eq!(ready.uri.to_string(), format!("/s/{encoded}/x{a}?code={encoded}&x={a}x&{a}"));
     assert!(Arc::ptr_eq(&sent, &now(sessions.ready(Side::Legacy, &sent))), "legacy knows its own");
     assert!(sessions.is_pair(a, b) && !sessions.is_pair(b, a) && !sessions.is_pair(a, a));
-    assert_eq!(sessions.metrics.session_values_mapped.get(), 9);
+    assert_eq!(sessions.metrics.stateful.session_values_mapped.get(), 9);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn a_call_waits_for_the_exchange_that_issues_what_it_carries_and_for_no_other() 
     drop(failed);
     assert!(matches!(waiting.poll(&mut context), std::task::Poll::Ready(Err(Unknown))), "and its session is unknown");
     let state = sessions.lock();
-    assert_eq!((state.awaited.len(), sessions.metrics.session_calls_waited.get()), (0, 2));
+    assert_eq!((state.awaited.len(), sessions.metrics.stateful.session_calls_waited.get()), (0, 2));
 }
 
 #[test]
@@ -213,8 +213,8 @@ fn ten_thousand_sessions_take_no_more_room_than_is_given() {
         sessions.is_pair(&of("legacy"), &of("candidate"))
     };
     assert!(!is_pair(1) && !is_pair(9_000) && is_pair(9_002) && is_pair(9_999));
-    assert_eq!(sessions.metrics.session_values.get(), 1_000);
-    assert_eq!(sessions.metrics.session_values_evicted.get(), 9_000);
+    assert_eq!(sessions.metrics.stateful.session_values.get(), 1_000);
+    assert_eq!(sessions.metrics.stateful.session_values_evicted.get(), 9_000);
     // By bytes.
     let long = |number: usize| format!("{number:08}{}", "x".repeat(VALUE_BYTES_MAX - 8));
     let roomy = super::tests::sessions(SessionLimits { entries_max: 1_000_000, ..LIMITS });
@@ -234,7 +234,7 @@ fn what_nobody_uses_is_forgotten_after_its_time() {
     for number in 0..10 {
         learn(&sessions, &token(&format!("legacy-token-{number}-x")), &token(OF_CANDIDATE));
     }
-    assert_eq!((sessions.lock().known.len(), sessions.metrics.session_values_evicted.get()), (1, 0));
+    assert_eq!((sessions.lock().known.len(), sessions.metrics.stateful.session_values_evicted.get()), (1, 0));
 }
 
 #[test]

@@ -429,7 +429,7 @@ mod tests {
         assert!(write(&overlay, 0, 2), "one that is there can be written again");
         assert!(!write(&overlay, 0, (256 << 10) + 1) && write(&overlay, 1, 256 << 10));
         assert_eq!(overlay.get("auth-keys", "0", files).map(|value| value.len()), Some(2), "as it was before");
-        assert_eq!(metrics.overlay_writes_refused.get(), 6);
+        assert_eq!(metrics.stateful.overlay_writes_refused.get(), 6);
         let overlay = Overlay::new(metrics);
         let written = (0..100).filter(|&number| write(&overlay, number, 256 << 10)).count();
         assert_eq!(written, 31, "names take room too");

@@ -56,7 +56,7 @@ impl Overlay {
     /// The name or the value is too large, or there is no room; nothing has changed then.
     pub fn write(&self, bucket: &str, key: &str, value: Option<Vec<u8>>, files: &keys::Bucket) -> Result<(), String> {
         self.lock().write(bucket, key, value, files).inspect_err(|_| {
-            self.metrics.overlay_writes_refused.inc();
+            self.metrics.stateful.overlay_writes_refused.inc();
         })
     }
 
