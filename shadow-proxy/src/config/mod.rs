@@ -20,13 +20,13 @@ use crate::shadow::compare::{COOKIE_TOLERANCE_S, Comparer, DecisionRule, Decisio
 use crate::shadow::endpoint::Endpoints;
 use crate::shadow::mirror::MirrorLimits;
 use crate::shadow::record::StoreLimits;
-use crate::shadow::route_class::Routes;
 use crate::shadow::rules::{RawRule, Rules};
 use crate::shift::gate;
 use crate::side::candidate::{Instances, Limits};
 use crate::side::legacy::LegacyLimits;
 
 use self::reader::Section;
+use self::stateful::Stateful;
 
 /// Everything `run` needs to know.
 pub struct Config {
@@ -48,7 +48,7 @@ pub struct Config {
     pub front: FrontLimits,
     pub buffered_bytes_max: usize,
     pub mirror: Option<MirrorLimits>,
-    pub routes: Routes,
+    pub stateful: Stateful,
     pub hash_key: String,
     pub store: StoreLimits,
     pub keep_match_every: u64,
@@ -152,7 +152,7 @@ fn read(root: &mut Section) -> Option<Config> {
         refuse_own(root, address, legacy.as_ref(), candidate.as_ref(), issuer.as_ref());
     }
     let mirror = read_mirror(root, drain);
-    let routes = stateful::read_routes(root);
+    let stateful = stateful::read(root, [legacy_limits.deadline, candidate_limits.deadline]);
 
     let mut shift = root.section("shift");
     let hash_key = shift.text("hash_key").unwrap_or_else(|| "shadow-proxy".to_owned());
@@ -179,7 +179,7 @@ fn read(root: &mut Section) -> Option<Config> {
         front: FrontLimits { body_bytes_max, body_deadline },
         buffered_bytes_max,
         mirror,
-        routes,
+        stateful,
         hash_key,
         store,
         keep_match_every,

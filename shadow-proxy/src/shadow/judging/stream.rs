@@ -9,6 +9,7 @@ use crate::shadow::endpoint::Endpoints;
 use crate::shadow::noise::{self, AA_PAIRS_MIN, FieldCount, Place, Status, Suspect};
 use crate::shadow::record::{self, Row};
 use crate::shadow::redact::{Redactor, ShownDifference};
+use crate::shadow::rules::Day;
 use crate::shift::evidence::EndpointCount;
 
 use super::changes::Change;
@@ -163,7 +164,7 @@ impl Bench {
     }
 
     fn compared(&self, asked: &Asked, legacy: &Leg, candidate: &Leg) -> Comparison {
-        self.comparer.compare(&asked.call(), legacy, candidate, ENDPOINT).unwrap()
+        self.comparer.compare(&asked.call(), legacy, candidate, ENDPOINT, Day::of_ms(0)).unwrap()
     }
 
     fn shown(&self, comparison: &Comparison) -> Vec<ShownDifference> {
