@@ -228,11 +228,7 @@ impl Default for Metrics {
             key_sets_loaded: new(&mut r, "key_sets_loaded", "Times that changed key files came into force"),
             key_sets_refused: new(&mut r, "key_sets_refused", "Times that changed key files were refused"),
             introspections: new(&mut r, "introspections", "Opaque tokens that the issuer was asked about"),
-            introspections_failed: new(
-                &mut r,
-                "introspections_failed",
-                "Of these, questions without an answer of status 200 in time",
-            ),
+            introspections_failed: new(&mut r, "introspections_failed", "Of these, those without a 200 in time"),
             outbound_refused: new(&mut r, "outbound_refused", "Requests of a component to an address not configured"),
             stateful: Stateful::new(&mut r),
             latency,

@@ -61,12 +61,7 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let written = config.comparer.clone();
     config.comparer.rules = accepted::join(config.comparer.rules, &config.data, Day::of_ms(now_ms()))?;
     let metrics = Arc::new(Metrics::default());
-    let journal = Journal::open(&config.data, now_ms()).with_context(|| unusable(&config.data))?;
-    let weight_ppm = journal.weight().ppm();
-    metrics.weight_ppm.set(i64::from(weight_ppm));
-    if weight_ppm > 0 {
-        tracing::info!(weight_ppm, "the weight that the journal has is in force");
-    }
+    let journal = journal(&config.data, &metrics)?;
     warn_of_development_keys(&config);
     let mut grants = grants(&config, &metrics)?;
     // What the candidate writes while it is tried is for this run alone; after that, in `serve`, nobody would keep it.
@@ -124,6 +119,16 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
         .await?;
         anyhow::Ok(())
     })
+}
+
+fn journal(data: &Path, metrics: &Metrics) -> anyhow::Result<Journal> {
+    let journal = Journal::open(data, now_ms()).with_context(|| unusable(data))?;
+    let weight_ppm = journal.weight().ppm();
+    metrics.weight_ppm.set(i64::from(weight_ppm));
+    if weight_ppm > 0 {
+        tracing::info!(weight_ppm, "the weight that the journal has is in force");
+    }
+    Ok(journal)
 }
 
 /// `shadow-proxy check`: what only shows when it is loaded, still without a socket.

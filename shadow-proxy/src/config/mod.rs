@@ -119,15 +119,7 @@ pub fn parse_key_files(toml: &str) -> Result<Files, Vec<String>> {
 
 fn read(root: &mut Section) -> Option<Config> {
     let listen = root.parsed("listen", "127.0.0.1:8080", "\"127.0.0.1:8080\"", address);
-    let admin = root.parsed("admin", "127.0.0.1:9090", "\"127.0.0.1:9090\"", address);
-    let admin_token_file = root.file("admin_token_file");
-    if admin.is_some_and(|admin| !admin.ip().is_loopback()) && admin_token_file.is_none() {
-        root.wrong(
-            "admin",
-            "is reachable from other machines and changes the weight, so it needs a token",
-            "admin_token_file = \"/run/secrets/admin-token\"",
-        );
-    }
+    let (admin, admin_token_file) = read_admin(root);
     let data = root.text("data").map_or_else(|| PathBuf::from("shadow-proxy-data"), PathBuf::from);
     let threads = root.number("threads", cores(), 1..=256, "threads") as usize;
 
@@ -189,6 +181,19 @@ fn read(root: &mut Section) -> Option<Config> {
         again,
         gate,
     })
+}
+
+fn read_admin(root: &mut Section) -> (Option<SocketAddr>, Option<PathBuf>) {
+    let admin = root.parsed("admin", "127.0.0.1:9090", "\"127.0.0.1:9090\"", address);
+    let token_file = root.file("admin_token_file");
+    if admin.is_some_and(|admin| !admin.ip().is_loopback()) && token_file.is_none() {
+        root.wrong(
+            "admin",
+            "is reachable from other machines and changes the weight, so it needs a token",
+            "admin_token_file = \"/run/secrets/admin-token\"",
+        );
+    }
+    (admin, token_file)
 }
 
 fn read_legacy(root: &mut Section, body_bytes_max: usize) -> (Option<Uri>, LegacyLimits) {
