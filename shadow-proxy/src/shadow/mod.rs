@@ -17,4 +17,6 @@ pub(crate) mod rules;
 pub(crate) mod shape;
 
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod judging;
