@@ -1,5 +1,6 @@
 //! The command line: parse and dispatch.
 
+mod diffs;
 mod keys;
 
 use std::io::{ErrorKind, Write as _};
@@ -10,7 +11,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, CandidateConfig, Overrides};
-use crate::operator::{self, AdminPort, DiffsView};
+use crate::operator::{self, AdminPort};
 use crate::run;
 use crate::side::candidate::Instances;
 
@@ -79,23 +80,8 @@ enum Verb {
         #[arg(long)]
         why: String,
     },
-    /// List where the two sides differ, worst first
-    Diffs {
-        #[command(flatten)]
-        port: Port,
-        /// Read the store of a proxy that no longer runs, instead of asking one
-        #[arg(long, value_name = "DIR")]
-        data: Option<PathBuf>,
-        /// Show one finding with the exchange that proves it, as JSON
-        #[arg(long)]
-        id: Option<i64>,
-        /// Show those too that a rule explains
-        #[arg(long)]
-        all: bool,
-        /// As `GET /api/diffs` has it
-        #[arg(long)]
-        json: bool,
-    },
+    /// Where the two sides differ, worst first; and what is to be done with it
+    Diffs(diffs::Diffs),
 }
 
 /// Flags override the file; what neither names has a default.
@@ -190,15 +176,7 @@ pub fn main() -> ExitCode {
         Verb::Gate { port, data, config, json } => return gate(&port.into(), data.as_deref(), config.as_deref(), json),
         Verb::Weight { port, ppm, who, why } => operator::weight(&port.into(), ppm, &who, &why),
         Verb::Rollback { port, who, why } => operator::rollback(&port.into(), &who, &why),
-        Verb::Diffs { port, data, id, all, json } => {
-            let view = match (id, json, all) {
-                (Some(id), _, _) => DiffsView::One(id),
-                (None, true, _) => DiffsView::Json,
-                (None, false, true) => DiffsView::All,
-                (None, false, false) => DiffsView::Findings,
-            };
-            operator::diffs(&port.into(), data.as_deref(), &view)
-        }
+        Verb::Diffs(diffs) => diffs::main(diffs),
     };
     finished(said.and_then(print))
 }

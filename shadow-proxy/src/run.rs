@@ -1,8 +1,8 @@
 //! The composition root: makes everything, joins it up, and takes it down in order.
 
 mod machine;
+mod origin;
 
-use std::collections::HashMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::{oneshot, watch};
 
 use crate::clock::{Rarely, now_ms};
@@ -23,11 +22,13 @@ use crate::serve::alone::Alone;
 use crate::serve::answer::{Front, FrontLimits};
 use crate::serve::budget::Budget;
 use crate::serve::seat;
+use crate::shadow::acceptance::RulesInForce;
 use crate::shadow::again::Again;
 use crate::shadow::judge::Judge;
 use crate::shadow::mirror::{self, Mirror};
-use crate::shadow::record::{Origin, Recorder, Store};
+use crate::shadow::record::Recorder;
 use crate::shadow::redact::Redactor;
+use crate::shadow::rules::{Day, accepted};
 use crate::shadow::shape::Shapes;
 use crate::shift::journal::Journal;
 use crate::show::admin::{self, Admin};
@@ -37,6 +38,7 @@ use crate::side::remote::Remote;
 use crate::side::{Candidate, Sides};
 
 use self::machine::{Signals, bind, cache_home, connection_limits, log_to_stderr, open_data, thread, unusable};
+use self::origin::{aa_pairs, origin};
 
 /// Knows the keys for development, which are public.
 static BUILT_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/auth-component.wasm"));
@@ -50,11 +52,13 @@ const NO_RANDOMNESS: &str = "the system has no randomness for keys";
 const INTROSPECTIONS_MAX: usize = 64;
 
 /// `shadow-proxy run`: returns after a drained SIGTERM or SIGINT.
-pub fn run(config: Config) -> anyhow::Result<()> {
+pub fn run(mut config: Config) -> anyhow::Result<()> {
     log_to_stderr("shadow_proxy=info,warn");
     // Whatever is written from here on is for this user alone, the database that SQLite creates included.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let _lock = open_data(&config.data)?;
+    let written = config.comparer.clone();
+    config.comparer.rules = accepted::join(config.comparer.rules, &config.data, Day::of_ms(now_ms()))?;
     let metrics = Arc::new(Metrics::default());
     let journal = Journal::open(&config.data, now_ms()).with_context(|| unusable(&config.data))?;
     let weight_ppm = journal.weight().ppm();
@@ -77,6 +81,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         journal,
         data: config.data.clone(),
         recording: recorder.standing().clone(),
+        rules: RulesInForce::new(config.data.clone(), written, config.comparer.clone(), recorder.clone()),
         keys,
         ready: AtomicBool::new(true),
         token_digest,
@@ -86,12 +91,11 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 
     let sides = SidesMaker { config: &config, candidate };
     let (fronts_running, fronts_ended) = oneshot::channel::<()>();
-    let (mirror, shadow) = start_mirror(&config, recorder.clone(), &metrics, &sides, fronts_ended)?;
+    let (mirror, shadow) = start_mirror(&config, recorder.clone(), &admin_state, &sides, fronts_ended)?;
     let (stop, stopped) = watch::channel(false);
     let fronts = Fronts { config: &config, mirror, metrics: &metrics, admin: &admin_state, sides: &sides };
     let workers = fronts.start(&listener, &stopped)?;
-    drop(listener);
-    drop(fronts);
+    drop((listener, fronts));
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -122,6 +126,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 /// `shadow-proxy check`: what only shows when it is loaded, still without a socket.
 pub fn check(config: &Config) -> anyhow::Result<()> {
     log_to_stderr("warn");
+    accepted::join(config.comparer.rules.clone(), &config.data, Day::of_ms(now_ms()))?;
     config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let grants = grants(config, &Arc::new(Metrics::default()))?;
     candidate(config, grants, None).map(drop)
@@ -238,14 +243,14 @@ impl Fronts<'_> {
 fn start_mirror(
     config: &Config,
     recorder: Recorder,
-    metrics: &Arc<Metrics>,
+    admin: &Admin,
     sides: &SidesMaker,
     fronts_ended: oneshot::Receiver<()>,
 ) -> anyhow::Result<(Mirror, Option<JoinHandle<()>>)> {
-    let routes = config.routes.clone();
+    let (routes, metrics) = (config.routes.clone(), &admin.metrics);
     let Some(limits) = &config.mirror else { return Ok((Mirror::off(routes, metrics.clone()), None)) };
     let judge = Judge {
-        comparer: config.comparer.clone(),
+        comparer: admin.rules.comparer(),
         routes: routes.clone(),
         again: Again::new(config.again.clone(), aa_pairs(&config.data)?).context(NO_RANDOMNESS)?,
         shapes: Shapes::new().context(NO_RANDOMNESS)?,
@@ -265,26 +270,6 @@ fn start_mirror(
         Ok(())
     })?;
     Ok((mirror, Some(shadow)))
-}
-
-/// Of each endpoint, as earlier runs left them.
-fn aa_pairs(data: &Path) -> anyhow::Result<HashMap<String, u64>> {
-    let endpoints = Store::open(data)?.endpoints()?;
-    Ok(endpoints.into_iter().map(|count| (count.endpoint, count.aa_pairs)).collect())
-}
-
-/// What the records are about: of another candidate they begin anew, and by other rules their evidence does.
-fn origin(config: &Config, grants: &Grants) -> anyhow::Result<Origin> {
-    let build = match &config.candidate {
-        CandidateConfig::Url(url) => digest(url.to_string().as_bytes()),
-        CandidateConfig::File(file) => digest(&component(file)?),
-        CandidateConfig::Built => digest(built(grants)),
-    };
-    Ok(Origin { build, rules: config.comparer.digest() })
-}
-
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn grants(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Grants> {

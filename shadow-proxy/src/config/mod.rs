@@ -316,7 +316,7 @@ fn read_decisions(section: &mut Section) -> Decisions {
     }
 }
 
-const RULE: &str = "a rule has name, path and reason, and where wanted endpoint, explains, legacy and candidate, all texts but the list explains";
+const RULE: &str = "a rule has name, path, reason and expires, and where wanted endpoint, explains, places_max and one condition; migration-guide/rules.md has all of them";
 
 const DECISION: &str = "a decision has when and means, and where wanted endpoint; when has status, header or field, and where wanted is or begins, all lists but header and field";
 

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::path::{Path, Root};
+use super::path::Path;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -92,8 +92,7 @@ impl Class {
 
     /// Of a difference's value at this place: JSON text in a body or a token, plain text elsewhere.
     pub(crate) fn at(place: &Path, value: &str) -> Class {
-        let is_json = place.root == Root::Body || place.in_token().is_some();
-        if is_json { Class::of_json(value) } else { Class::of(value.as_bytes()) }
+        if place.is_json() { Class::of_json(value) } else { Class::of(value.as_bytes()) }
     }
 
     /// Of JSON text, or of plain text when it is none.

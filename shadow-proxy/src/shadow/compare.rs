@@ -34,7 +34,7 @@ use self::known::Known;
 use self::read::Read;
 pub(crate) use self::signature::Signatures;
 use super::decode::NotDecoded;
-use super::rules::Rules;
+use super::rules::{Day, Rules};
 use crate::exchange::{Call, Cell, Decision, Difference, Failure, Kind, Leg, Side, Verdict};
 
 /// What two answers are held against. One serves every pair: legacy with the candidate, and legacy with itself.
@@ -106,14 +106,15 @@ impl From<NotDecoded> for NotComparable {
 
 impl Comparer {
     /// The same for as long as answers are held against the same.
-    pub(crate) fn digest(&self) -> String {
+    pub(crate) fn digest(&self, today: Day) -> String {
         let Comparer { rules, decisions, signatures, cookie_tolerance_s } = self;
         let keys = signatures.as_ref().map(|signatures| signatures.digest());
-        hex_digest(format!("{rules:?} {decisions:?} {keys:?} {cookie_tolerance_s}").as_bytes())
+        hex_digest(format!("{} {decisions:?} {keys:?} {cookie_tolerance_s}", rules.digest(today)).as_bytes())
     }
 
     /// The first leg stands in legacy's place and the second in the candidate's, wherever they are from; when both
-    /// failed the reason is the first one's. `endpoint` is the call's name as `Endpoints` gives it.
+    /// failed the reason is the first one's. `endpoint` is the call's name as `Endpoints` gives it; by the day it is
+    /// known which rules have expired.
     ///
     /// A leg without an answer has no verdict, and no cell in the matrix: it is counted by its reason, and what a
     /// client would have got instead is not the credential's affair.
@@ -123,6 +124,7 @@ impl Comparer {
         legacy: &Leg,
         candidate: &Leg,
         endpoint: &str,
+        today: Day,
     ) -> Result<Comparison, NotComparable> {
         let legacy = Read::new(legacy, Side::Legacy)?;
         let candidate = Read::new(candidate, Side::Candidate)?;
@@ -132,7 +134,7 @@ impl Comparer {
         // Read once where there is only one body.
         let after = self.decisions.of(&candidate, if same_body { &legacy } else { &candidate }, endpoint);
 
-        let known = Known { signatures: self.signatures.as_deref(), tolerance_s: self.cookie_tolerance_s };
+        let known = Known { comparer: self, endpoint };
         let mut of_body = Found::new(known, "body");
         if !same_body && !unsent {
             body::compare(&legacy, &candidate, &mut of_body);
@@ -151,7 +153,7 @@ impl Comparer {
         differences.extend(of_headers.into_list());
         differences.extend(of_body);
 
-        self.rules.explain(&mut differences, endpoint);
+        self.rules.explain(&mut differences, endpoint, today);
         let verdict = match differences.as_slice() {
             [] => Verdict::Match,
             differences if differences.iter().all(|difference| difference.rule.is_some()) => Verdict::Explained,

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
+
 use crate::clock::now_ms;
 use crate::exchange::{Call, Difference, Exchange, Leg, Side};
 use crate::metrics::Metrics;
@@ -13,10 +15,12 @@ use super::endpoint::Endpoints;
 use super::record::{Recorder, Row, Shown};
 use super::redact::{Redactor, ShownDifference};
 use super::route_class::{RouteClass, Routes};
+use super::rules::Day;
 use super::shape::Shapes;
 
 pub struct Judge {
-    pub comparer: Comparer,
+    /// Its rules change when somebody accepts one.
+    pub comparer: Arc<ArcSwap<Comparer>>,
     pub endpoints: Endpoints,
     pub routes: Routes,
     pub again: Again,
@@ -50,23 +54,32 @@ impl Judge {
 
     pub fn judge(&self, exchange: &Exchange) {
         let endpoint = self.endpoint(&exchange.call);
+        let today = Day::of_ms(now_ms());
         let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
-        let comparison = match self.comparer.compare(&exchange.call, legacy, candidate, endpoint) {
+        let comparer = self.comparer.load();
+        let comparison = match comparer.compare(&exchange.call, legacy, candidate, endpoint, today) {
             Ok(comparison) => comparison,
             Err(reason) => return self.metrics.not_comparable(reason.0),
         };
         self.metrics.latency(Side::Legacy, legacy.latency);
         self.metrics.latency(Side::Candidate, candidate.latency);
-        let differences = self.shown(&comparison.differences);
+        let mut differences = self.outlines(&comparison.differences);
         let samples = self.recorder.samples(endpoint, &differences);
         let keep = !samples.is_empty() || self.is_due();
+        if keep {
+            differences =
+                comparison.differences.iter().map(|difference| self.redactor.difference(difference)).collect();
+        }
         self.recorder.keep(Row {
             at_ms: now_ms(),
             differences,
             samples,
             counts: self.shapes.counts(&exchange.call),
             askable: self.is_askable(exchange.served_by, &exchange.call),
-            again: exchange.again.as_ref().and_then(|again| self.from_itself(exchange, again, endpoint)),
+            again: exchange
+                .again
+                .as_ref()
+                .and_then(|again| self.from_itself(&comparer, exchange, again, endpoint, today)),
             verdict: comparison.verdict,
             served_by: exchange.served_by,
             legacy: comparison.legacy,
@@ -81,13 +94,20 @@ impl Judge {
     }
 
     /// Where legacy's second answer differs from its first; none where there is nothing to compare.
-    fn from_itself(&self, exchange: &Exchange, again: &Leg, endpoint: &str) -> Option<Vec<ShownDifference>> {
-        let comparison = self.comparer.compare(&exchange.call, &exchange.served, again, endpoint).ok()?;
-        Some(self.shown(&comparison.differences))
+    fn from_itself(
+        &self,
+        comparer: &Comparer,
+        exchange: &Exchange,
+        again: &Leg,
+        endpoint: &str,
+        today: Day,
+    ) -> Option<Vec<ShownDifference>> {
+        let comparison = comparer.compare(&exchange.call, &exchange.served, again, endpoint, today).ok()?;
+        Some(self.outlines(&comparison.differences))
     }
 
-    fn shown(&self, differences: &[Difference]) -> Vec<ShownDifference> {
-        differences.iter().map(|difference| self.redactor.difference(difference)).collect()
+    fn outlines(&self, differences: &[Difference]) -> Vec<ShownDifference> {
+        differences.iter().map(|difference| self.redactor.outline(difference)).collect()
     }
 
     fn show(&self, exchange: &Exchange) -> Shown {

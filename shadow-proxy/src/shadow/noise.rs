@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use statrs::function::factorial::ln_binomial;
 
 use crate::exchange::{Kind, Severity};
@@ -41,7 +41,7 @@ pub struct FieldCount {
 }
 
 /// What a finding is taken for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// The candidate answers differently.
@@ -52,6 +52,17 @@ pub enum Status {
     Explained,
     /// Too little is known about how legacy differs from itself.
     Undecided,
+}
+
+impl Status {
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Finding => "finding",
+            Status::Noise => "noise",
+            Status::Explained => "explained",
+            Status::Undecided => "undecided",
+        }
+    }
 }
 
 /// A group of differences alike, as far as its status depends on it.

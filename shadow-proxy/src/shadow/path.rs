@@ -76,7 +76,7 @@ impl Path {
         Ok(Path { root, segments })
     }
 
-    /// Whether `place`, a path without stars, is one of those that this pattern names.
+    /// Whether every place that `place` names is one of those that this pattern names. Differences have no stars.
     pub(crate) fn covers(&self, place: &Path) -> bool {
         match self.root {
             Root::Jwt => {
@@ -86,6 +86,11 @@ impl Path {
             }
             root => root == place.root && covers(&self.segments, &place.segments),
         }
+    }
+
+    /// Whether values there are JSON text, and not the plain text they are sent as.
+    pub(crate) fn is_json(&self) -> bool {
+        self.root == Root::Body || self.in_token().is_some()
     }
 
     /// What is below the last `(jwt)`, if there is one.
@@ -139,7 +144,7 @@ fn write_key(to: &mut impl Write, key: &str) -> fmt::Result {
 fn covers(pattern: &[Segment], place: &[Segment]) -> bool {
     pattern.len() == place.len()
         && pattern.iter().zip(place).all(|pair| match pair {
-            (Segment::AnyKey, Segment::Key(_)) => true,
+            (Segment::AnyKey, Segment::Key(_) | Segment::AnyKey) => true,
             (pattern, segment) => pattern == segment,
         })
 }

@@ -4,6 +4,7 @@
 
 mod account;
 mod known;
+mod merge;
 mod reader;
 mod reservoir;
 mod retention;
@@ -13,18 +14,21 @@ mod standing;
 mod tally;
 mod writer;
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::{Decision, Side, Verdict};
 use crate::metrics::Metrics;
 
-pub use self::reader::{Sample, Store, StoredFinding};
+pub use self::merge::merge;
+pub use self::reader::{Sample, Samples, Store, StoredFinding};
 pub use self::reservoir::Place as SamplePlace;
 use self::reservoir::Reservoirs;
 use self::schema::FILE;
@@ -145,6 +149,12 @@ impl Recorder {
         }
     }
 
+    /// What is counted from here on is by other rules, the new one of which was made from a finding.
+    pub fn rules_changed(&self, digest: String, finding: i64, rule: String) {
+        // Waits for room: it is rare, and must not be lost.
+        let _ = self.messages.send(Message::Rules { digest, finding, rule });
+    }
+
     /// Whether what is kept reaches the disk.
     pub fn standing(&self) -> &Arc<Standing> {
         &self.standing
@@ -154,4 +164,30 @@ impl Recorder {
     pub fn end(&self) {
         let _ = self.messages.send(Message::End);
     }
+}
+
+/// The directory for this process alone.
+///
+/// # Errors
+/// It cannot be written, or another process has it.
+pub fn lock(data: &Path) -> anyhow::Result<File> {
+    let lock = File::create(data.join("lock")).with_context(|| {
+        format!(
+            "{} cannot be used for data; check its permissions, or give another directory with --data",
+            data.display()
+        )
+    })?;
+    if lock.try_lock().is_err() {
+        bail!(
+            "another shadow-proxy uses {}; give each its own directory with --data, or ask that one with --admin",
+            data.display()
+        );
+    }
+    Ok(lock)
+}
+
+/// From now on this rule explains the finding. The store is nobody else's at the time.
+pub fn mark_accepted(data: &Path, finding: i64, rule: &str) -> anyhow::Result<()> {
+    let connection = schema::create(&data.join(FILE))?;
+    Ok(sql::mark_accepted(&connection, finding, rule)?)
 }

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::curl::curl;
 use self::stand_in::StandIns;
+pub(crate) use self::stand_in::{CLOSE, OPEN};
 use self::vocabulary::Vocabulary;
 pub(crate) use self::vocabulary::is_secret_like;
 use super::class::Class;
@@ -105,21 +106,34 @@ impl Redactor {
 
     /// Stand-ins may be in the path too: of header names and JSON keys that are not on the list.
     pub(crate) fn difference(&self, difference: &Difference) -> ShownDifference {
-        let Difference { path, kind, legacy, candidate, rule } = difference;
-        let place = Path::parse(path);
+        let place = Path::parse(&difference.path);
         let value = |value: &String| match &place {
             Ok(place) => self.value_at(place, value),
             Err(_) => self.stand_in(value),
         };
-        let class = |value: &str| match &place {
-            Ok(place) => Class::at(place, value),
-            Err(_) => Class::of(value.as_bytes()),
+        let (legacy, candidate) = (difference.legacy.as_ref().map(value), difference.candidate.as_ref().map(value));
+        ShownDifference { legacy, candidate, ..self.outline_at(place.as_ref().ok(), difference) }
+    }
+
+    /// Without the values, which cost the most and are kept of few exchanges; those of a decision are words.
+    pub(crate) fn outline(&self, difference: &Difference) -> ShownDifference {
+        match Path::parse(&difference.path) {
+            Ok(Path { root: Root::Decision, .. }) => self.difference(difference),
+            place => self.outline_at(place.as_ref().ok(), difference),
+        }
+    }
+
+    fn outline_at(&self, place: Option<&Path>, difference: &Difference) -> ShownDifference {
+        let Difference { path, kind, legacy, candidate, rule } = difference;
+        let class = |value: &str| match place {
+            Some(place) => Class::at(place, value),
+            None => Class::of(value.as_bytes()),
         };
         ShownDifference {
-            path: place.as_ref().map_or_else(|_| self.stand_in(path), |place| self.place(place)),
+            path: place.map_or_else(|| self.stand_in(path), |place| self.place(place)),
             kind: *kind,
-            legacy: legacy.as_ref().map(value),
-            candidate: candidate.as_ref().map(value),
+            legacy: None,
+            candidate: None,
             classes: (legacy.as_deref().map(class), candidate.as_deref().map(class)),
             rule: rule.as_deref().map(str::to_owned),
         }

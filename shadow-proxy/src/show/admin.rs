@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::DefaultBodyLimit;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
@@ -20,7 +20,10 @@ use serde_json::json;
 use crate::clock::now_ms;
 use crate::keys::live::Live;
 use crate::metrics::Metrics;
-use crate::shadow::record::{Standing, Store};
+use crate::shadow::acceptance::{Acceptance, Accepted, NotAccepted, RulesInForce};
+use crate::shadow::record::{Samples, Standing, Store};
+use crate::shadow::rules::review::Reviewed;
+use crate::shift::evidence::EndpointCount;
 use crate::shift::gate;
 use crate::shift::journal::Journal;
 use crate::shift::weight::ALL_PPM;
@@ -36,6 +39,7 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     pub journal: Journal,
     pub data: PathBuf,
+    pub rules: RulesInForce,
     /// Whether records reach the disk.
     pub recording: Arc<Standing>,
     /// Where the component's keys come from files.
@@ -63,6 +67,9 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/api/gate", get(judgement))
         .route("/api/diffs", get(diffs))
         .route("/api/diffs/{id}", get(diff))
+        .route("/api/diffs/{id}/accept", post(accept))
+        .route("/api/rules", get(rules))
+        .route("/api/endpoints", get(endpoints))
         .route("/api/weight", post(weight))
         .route("/api/rollback", post(rollback))
         .layer(middleware::from_fn_with_state(admin.clone(), guard));
@@ -142,8 +149,31 @@ fn phase(weight_ppm: u32) -> &'static str {
     if weight_ppm == 0 { "shadow" } else { "held" }
 }
 
-async fn diffs(State(admin): State<Arc<Admin>>) -> Result<Json<Vec<Finding>>, Problem> {
-    Ok(Json(read(admin, |store, base| finding::findings(store, base, now_ms())).await?))
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DiffsQuery {
+    #[serde(default)]
+    samples: Option<AllSamples>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum AllSamples {
+    All,
+}
+
+async fn diffs(
+    State(admin): State<Arc<Admin>>,
+    query: Result<Query<DiffsQuery>, QueryRejection>,
+) -> Result<Json<Vec<Finding>>, Problem> {
+    let Query(query) =
+        query.map_err(|error| Problem(error.status(), format!("{error}; send ?samples=all or nothing")))?;
+    let samples = query.samples.map_or(Samples::One, |AllSamples::All| Samples::All);
+    Ok(Json(read(admin, move |store, base| finding::findings(store, samples, base, now_ms())).await?))
+}
+
+async fn endpoints(State(admin): State<Arc<Admin>>) -> Result<Json<Vec<EndpointCount>>, Problem> {
+    Ok(Json(read(admin, |store, _| store.endpoints()).await?))
 }
 
 async fn diff(State(admin): State<Arc<Admin>>, Path(id): Path<i64>) -> Result<Json<Finding>, Problem> {
@@ -158,10 +188,35 @@ async fn judgement(State(admin): State<Arc<Admin>>) -> Result<Json<gate::Judgeme
     Ok(Json(read(admin, move |store, _| super::gate::judgement(store, &policy, now_ms())).await?))
 }
 
+async fn accept(
+    State(admin): State<Arc<Admin>>,
+    Path(id): Path<i64>,
+    body: Result<Json<Acceptance>, JsonRejection>,
+) -> Result<Json<Accepted>, Problem> {
+    let Json(acceptance) =
+        body.map_err(|error| Problem(error.status(), format!("{error}; send {{\"who\":\"…\",\"why\":\"…\"}}")))?;
+    let accepted = tokio::task::spawn_blocking(move || admin.rules.accept(id, &acceptance)).await;
+    let accepted = accepted.map_err(|error| Problem::internal(&error.into()))?.map_err(|error| match error {
+        NotAccepted::Unknown(_) => Problem(StatusCode::NOT_FOUND, error.to_string()),
+        NotAccepted::Refused(refusal) => {
+            Problem(StatusCode::UNPROCESSABLE_ENTITY, format!("{refusal} ({})", refusal.code()))
+        }
+        NotAccepted::Wrong(reason) => Problem(StatusCode::UNPROCESSABLE_ENTITY, reason),
+        NotAccepted::Failed(error) => Problem::internal(&error),
+    })?;
+    tracing::info!(finding = id, rule = accepted.rule, "a finding was accepted");
+    Ok(Json(accepted))
+}
+
+async fn rules(State(admin): State<Arc<Admin>>) -> Result<Json<Vec<Reviewed>>, Problem> {
+    let comparer = admin.rules.comparer().load_full();
+    Ok(Json(read(admin, move |store, _| finding::rules(store, &comparer.rules, now_ms())).await?))
+}
+
 async fn show_page(State(admin): State<Arc<Admin>>) -> Result<Response, Problem> {
     let weight_ppm = admin.journal.weight().ppm();
     let snapshot = admin.metrics.snapshot();
-    let findings = read(admin, |store, base| finding::findings(store, base, now_ms())).await?;
+    let findings = read(admin, |store, base| finding::findings(store, Samples::One, base, now_ms())).await?;
     let page = page::page(phase(weight_ppm), weight_ppm, &snapshot, &findings);
     Ok(([(CONTENT_TYPE, "text/html; charset=utf-8")], page.into_string()).into_response())
 }

@@ -2,20 +2,24 @@
 
 mod trend;
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
 
 use crate::exchange::{Kind, Severity};
 use crate::shadow::class::Class;
 use crate::shadow::noise::{Place, Status, Suspect, statuses};
-use crate::shadow::record::{HOUR_MS, Sample, Shown, Store, StoredFinding};
+use crate::shadow::record::{HOUR_MS, Sample, Samples, Shown, Store, StoredFinding};
 use crate::shadow::redact::curl;
+use crate::shadow::rules::review::{Hidden, Reviewed, review};
+use crate::shadow::rules::{Day, Rules};
 use crate::shift::evidence::upper_bound;
 
 pub use self::trend::Trend;
 use self::trend::{last_hours, trend};
 
 /// One element of `GET /api/diffs`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Finding {
     pub id: i64,
     pub endpoint: String,
@@ -42,19 +46,19 @@ pub struct Finding {
     pub rule: Option<String>,
     /// Repeats the call of one exchange that showed it; its secrets are variables to fill in.
     pub curl: Option<String>,
-    /// Only in `GET /api/diffs/{id}`.
+    /// Only in `GET /api/diffs/{id}` and with `?samples=all`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub samples: Option<Vec<ShownSample>>,
 }
 
 /// What the two values are.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Classes {
     pub legacy: Option<Class>,
     pub candidate: Option<Class>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ShownSample {
     pub at_ms: u64,
     #[serde(flatten)]
@@ -64,11 +68,14 @@ pub struct ShownSample {
 /// Those that ask for something to be done first, then the worst and most frequent.
 ///
 /// `base` is where the curl lines point to.
-pub fn findings(store: &Store, base: &str, now_ms: u64) -> anyhow::Result<Vec<Finding>> {
-    let stored = store.findings()?;
+pub fn findings(store: &Store, samples: Samples, base: &str, now_ms: u64) -> anyhow::Result<Vec<Finding>> {
+    let stored = store.findings(samples)?;
     let statuses = known(store, &stored)?;
     let shown = stored.into_iter().zip(statuses).map(|(stored, status)| finding_of(stored, status, base, now_ms));
-    let mut findings: Vec<Finding> = shown.map(|finding| Finding { samples: None, ..finding }).collect();
+    let mut findings: Vec<Finding> = match samples {
+        Samples::One => shown.map(|finding| Finding { samples: None, ..finding }).collect(),
+        Samples::All => shown.collect(),
+    };
     // A stable sort: the store has them by severity and count.
     findings.sort_by_key(|finding| urgency(finding.status));
     Ok(findings)
@@ -79,6 +86,20 @@ pub fn finding(store: &Store, id: i64, base: &str, now_ms: u64) -> anyhow::Resul
     let Some(stored) = store.finding(id)? else { return Ok(None) };
     let status = known(store, std::slice::from_ref(&stored))?.pop();
     Ok(status.map(|status| finding_of(stored, status, base, now_ms)))
+}
+
+/// What each rule has hidden, and what there is to say against it.
+pub fn rules(store: &Store, rules: &Rules, now_ms: u64) -> anyhow::Result<Vec<Reviewed>> {
+    let mut hidden: BTreeMap<String, Vec<Hidden>> = BTreeMap::new();
+    for stored in store.findings(Samples::One)? {
+        let StoredFinding { place, severity, rule: Some(rule), count, pairs, last_seen_ms, .. } = stored else {
+            continue;
+        };
+        let Place { endpoint, path, kind, .. } = place;
+        hidden.entry(rule).or_default().push(Hidden { endpoint, path, kind, severity, count, pairs, last_seen_ms });
+    }
+    let pairs = store.endpoints()?.into_iter().map(|count| (count.endpoint, count.pairs)).collect();
+    Ok(review(rules, &hidden, &pairs, Day::of_ms(now_ms)))
 }
 
 fn known(store: &Store, stored: &[StoredFinding]) -> anyhow::Result<Vec<Status>> {

@@ -249,7 +249,7 @@ async fn search(mut proxy: Proxy, canaries: &Canaries) {
         }
     };
     within("the records to be written", written).await;
-    for path in ["/", "/metrics", "/api/status", "/api/diffs"] {
+    for path in ["/", "/metrics", "/api/status", "/api/diffs", "/api/diffs?samples=all", "/api/endpoints"] {
         canaries.assert_absent(path, &proxy.admin_get(path).await.raw);
     }
     let findings = proxy.admin_get("/api/diffs").await.json();
@@ -262,9 +262,9 @@ async fn search(mut proxy: Proxy, canaries: &Canaries) {
         canaries.assert_absent(&path, &answer.raw);
     }
     let admin = proxy.admin.to_string();
-    for arguments in [vec!["diffs"], vec!["diffs", "--json"], vec!["status"], vec!["diffs", "--id", "1"]] {
+    for arguments in COMMANDS {
         let mut command = Command::new(BINARY);
-        command.args(&arguments).args(["--admin", &admin]);
+        command.args(arguments).args(["--admin", &admin]);
         let ended = finished(command).await;
         assert_eq!(ended.code, Some(0), "{arguments:?} {ended:?}");
         canaries.assert_absent(&format!("{arguments:?}"), (ended.stdout + &ended.stderr).as_bytes());
@@ -279,6 +279,19 @@ async fn search(mut proxy: Proxy, canaries: &Canaries) {
     let said = proxy.process.said();
     canaries.assert_absent("stderr", said.as_bytes());
 }
+
+/// All that show something of findings.
+const COMMANDS: [&[&str]; 9] = [
+    &["status"],
+    &["diffs"],
+    &["diffs", "list", "--all"],
+    &["diffs", "show", "1"],
+    &["diffs", "curl", "1"],
+    &["diffs", "export", "--format", "json"],
+    &["diffs", "export", "--format", "junit"],
+    &["diffs", "export", "--format", "sarif"],
+    &["diffs", "export", "--format", "har"],
+];
 
 /// Every value of every table.
 fn stored(data: &Path) -> String {

@@ -2,9 +2,9 @@
 
 use super::form;
 use super::found::Found;
+use super::hex_digest;
 use super::media_type::{Declared, declared};
 use super::read::Read;
-use super::{hex_digest, token};
 use crate::exchange::{Difference, Kind};
 use crate::shadow::json;
 
@@ -53,20 +53,8 @@ impl Form {
 /// False where one of the two is no JSON after all.
 fn json(legacy: &Read, candidate: &Read, found: &mut Found) -> bool {
     let (Some(legacy), Some(candidate)) = (legacy.json(), candidate.json()) else { return false };
-    for difference in json::differences(legacy, candidate) {
-        match in_strings(&difference, found) {
-            Some(inside) => found.extend(inside),
-            None => found.add(difference),
-        }
-    }
+    found.extend(json::differences(legacy, candidate, &found.known));
     true
-}
-
-/// What differs within two tokens that are JSON strings.
-fn in_strings(difference: &Difference, found: &Found) -> Option<Vec<Difference>> {
-    let text = |value: &Option<String>| serde_json::from_str::<String>(value.as_deref()?).ok();
-    let (legacy, candidate) = (text(&difference.legacy)?, text(&difference.candidate)?);
-    token::differences(&difference.path, &legacy, &candidate, found.known)
 }
 
 /// A body as one value; none where there is none. What nobody can read is told by its digest.

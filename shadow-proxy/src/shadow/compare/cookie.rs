@@ -145,7 +145,9 @@ fn of_one_cookie(at: &str, before: &Cookie, after: &Cookie, found: &mut Found) {
 /// `Max-Age` wins over `Expires` where a cookie has both, so what it has beside it does not matter.
 fn lifetimes(at: &str, before: &Cookie, after: &Cookie, found: &mut Found) {
     let alike = |before: Option<u64>, after: Option<u64>| {
-        before.zip(after).is_some_and(|(before, after)| before.abs_diff(after) <= found.known.tolerance_s)
+        before
+            .zip(after)
+            .is_some_and(|(before, after)| before.abs_diff(after) <= found.known.comparer.cookie_tolerance_s)
     };
     let lifetime =
         |cookie: &Cookie| cookie.max_age_s.or(cookie.expires.as_ref().and_then(|expires| expires.lifetime_s));

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::read::Read;
 use crate::exchange::Decision;
+use crate::shadow::json::{Document, Member};
 use crate::shadow::path::{Path, Segment};
 use crate::shadow::rules::is_endpoint;
 
@@ -55,8 +56,8 @@ impl Decisions {
     }
 
     fn says_no(&self, body: &Read) -> bool {
-        let is_false = |name: &String| matches!(body.json(), Some(Value::Object(object)) if object.get(name) == Some(&Value::Bool(false)));
-        self.names.iter().any(is_false)
+        let is_false = |json: &Document, name: &String| json.member(name) == Some(Member::Bool(false));
+        self.names.iter().any(|name| body.json().is_some_and(|json| is_false(json, name)))
     }
 
     fn guards_nothing(&self, endpoint: &str) -> bool {
@@ -166,7 +167,9 @@ impl DecisionRule {
                 let mut values = answer.answer.headers.get_all(name).iter();
                 values.any(|value| value.to_str().is_ok_and(|text| test.holds_text(text)))
             }
-            Some((Place::Field(segments), test)) => body.json().is_some_and(|json| any_at(json, segments, test)),
+            Some((Place::Field(segments), test)) => {
+                body.json().is_some_and(|json| json.any_at(segments, |value| test.holds(value)))
+            }
         };
         self.endpoint.as_deref().is_none_or(|only| only == endpoint)
             && (self.statuses.is_empty() || self.statuses.iter().any(|range| range.contains(&status)))
@@ -222,11 +225,14 @@ fn place(when: &RawWhen) -> Result<Option<(Place, Test)>, String> {
 }
 
 impl Test {
-    fn holds(&self, value: &Value) -> bool {
+    fn holds(&self, value: Member) -> bool {
+        let is = |written: Value| self.is.contains(&written);
         match value {
             _ if self.is.is_empty() && self.begins.is_empty() => true,
-            Value::String(text) => self.holds_text(text),
-            _ => self.is.contains(value),
+            Member::Text(text) => self.holds_text(&text),
+            Member::Bool(value) => is(value.into()),
+            Member::Number(text) => serde_json::from_str(text).is_ok_and(is),
+            Member::Null | Member::Array | Member::Object => false,
         }
     }
 
@@ -234,16 +240,5 @@ impl Test {
         self.is.is_empty() && self.begins.is_empty()
             || self.is.iter().any(|value| value.as_str() == Some(text))
             || self.begins.iter().any(|start| text.starts_with(start))
-    }
-}
-
-/// Whether the test holds at one of the places.
-fn any_at(json: &Value, segments: &[Segment], test: &Test) -> bool {
-    let Some((first, rest)) = segments.split_first() else { return test.holds(json) };
-    match (first, json) {
-        (Segment::Key(key), Value::Object(object)) => object.get(key).is_some_and(|value| any_at(value, rest, test)),
-        (Segment::AnyKey, Value::Object(object)) => object.values().any(|value| any_at(value, rest, test)),
-        (Segment::Elements, Value::Array(array)) => array.iter().any(|value| any_at(value, rest, test)),
-        _ => false,
     }
 }

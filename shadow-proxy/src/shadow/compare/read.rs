@@ -3,18 +3,17 @@
 use std::cell::OnceCell;
 
 use bytes::Bytes;
-use serde_json::Value;
 
 use super::NotComparable;
 use super::media_type::{Declared, declared};
 use crate::exchange::{Answer, Leg, Side};
 use crate::shadow::decode::decoded;
-use crate::shadow::json;
+use crate::shadow::json::Document;
 
 pub(super) struct Read<'a> {
     pub answer: &'a Answer,
     pub body: Bytes,
-    json: OnceCell<Option<Value>>,
+    json: OnceCell<Option<Document>>,
 }
 
 impl<'a> Read<'a> {
@@ -26,11 +25,11 @@ impl<'a> Read<'a> {
     }
 
     /// Whatever the media type says: an answer that forgot its type still decides. Parsed when first asked for.
-    pub(super) fn json(&self) -> Option<&Value> {
+    pub(super) fn json(&self) -> Option<&Document> {
         let parsed = self.json.get_or_init(|| {
             let looks_like_it = matches!(self.body.trim_ascii_start().first(), Some(b'{' | b'['));
             let is_json = looks_like_it || declared(&self.answer.headers) == Declared::Json;
-            is_json.then(|| json::parsed(&self.body).ok()).flatten()
+            is_json.then(|| Document::read(self.body.clone()).ok()).flatten()
         });
         parsed.as_ref()
     }

@@ -1,3 +1,6 @@
+mod decisions;
+mod tokens;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,7 +30,7 @@ struct Case {
     differences: Vec<Vec<Option<String>>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CaseAnswer {
     status: u16,
@@ -236,7 +239,7 @@ fn compared(
 ) -> Result<Comparison, NotComparable> {
     let leg = |outcome| Leg { outcome, latency: Duration::from_millis(1) };
     let call = Call { method, uri: Uri::from_static("/"), headers: HeaderMap::new(), body: Bytes::new() };
-    comparer.compare(&call, &leg(legacy), &leg(candidate), endpoint)
+    comparer.compare(&call, &leg(legacy), &leg(candidate), endpoint, Day::of_ms(0))
 }
 
 fn plain(status: u16) -> Answer {

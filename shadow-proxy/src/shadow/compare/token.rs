@@ -2,11 +2,12 @@
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Deserialize;
-use serde_json::{Number, Value};
+use serde_json::Number;
 
 use super::known::Known;
 use crate::exchange::{Difference, Kind};
-use crate::shadow::{json, path};
+use crate::shadow::json::{Document, differences_at};
+use crate::shadow::path;
 
 /// None where one of the two is no token. Both may follow the same scheme, as in `Bearer eyJ…`.
 pub(super) fn differences(path: &str, legacy: &str, candidate: &str, known: Known) -> Option<Vec<Difference>> {
@@ -18,8 +19,8 @@ pub(super) fn differences(path: &str, legacy: &str, candidate: &str, known: Know
     let (legacy, candidate) = (Token::parse(legacy)?, Token::parse(candidate)?);
     let mut root = path.to_owned();
     path::push_token(&mut root);
-    let mut found = members(&format!("{root}.header"), &legacy.header, &candidate.header);
-    found.extend(members(&format!("{root}.claims"), &legacy.claims, &candidate.claims));
+    let mut found = differences_at(&format!("{root}.header"), &legacy.header, &candidate.header, &known);
+    found.extend(differences_at(&format!("{root}.claims"), &legacy.claims, &candidate.claims, &known));
     if let (Some(before), Some(after)) = (legacy.lifetime(), candidate.lifetime())
         && before != after
     {
@@ -38,8 +39,8 @@ struct Token<'a> {
     signature: &'a str,
     head: Head,
     times: Times,
-    header: Value,
-    claims: Value,
+    header: Document,
+    claims: Document,
 }
 
 #[derive(Deserialize)]
@@ -64,7 +65,7 @@ impl<'a> Token<'a> {
         let (header, claims) = (header.ok()?, claims.ok()?);
         let head = serde_json::from_slice(&header).ok()?;
         let times = serde_json::from_slice(&claims).unwrap_or_default();
-        let (header, claims) = (json::parsed(&header).ok()?, json::parsed(&claims).ok()?);
+        let (header, claims) = (Document::read(header.into()).ok()?, Document::read(claims.into()).ok()?);
         claims.is_object().then_some(Token { text, signed, signature, head, times, header, claims })
     }
 
@@ -82,14 +83,6 @@ impl<'a> Token<'a> {
     }
 }
 
-fn members(root: &str, legacy: &Value, candidate: &Value) -> Vec<Difference> {
-    let mut found = json::differences(legacy, candidate);
-    for difference in &mut found {
-        difference.path.replace_range(.."body".len(), root);
-    }
-    found
-}
-
 /// What is said of each side's signature where that differs.
 fn signatures(legacy: &Token, candidate: &Token, known: Known) -> Option<(String, String)> {
     let told = |before: &str, after: &str| Some((before.to_owned(), after.to_owned()));
@@ -99,7 +92,7 @@ fn signatures(legacy: &Token, candidate: &Token, known: Known) -> Option<(String
         (false, true) => return told("present", "empty"),
         (false, false) => {}
     }
-    if let Some(keys) = known.signatures {
+    if let Some(keys) = &known.comparer.signatures {
         let (before, after) = (keys.verdict(legacy.text), keys.verdict(candidate.text));
         if before != after {
             return told(before, after);

@@ -19,32 +19,22 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub(super) fn new(keys: Keys) -> Known {
-        Known { keys, ..Known::default() }
-    }
-
     /// What earlier runs left, for the reservoirs too.
-    pub(super) fn load(
-        &mut self,
-        connection: &Connection,
-        reservoirs: Option<&mut Reservoirs>,
-    ) -> rusqlite::Result<()> {
+    pub(super) fn load(connection: &Connection, reservoirs: &mut Reservoirs) -> rusqlite::Result<Known> {
+        let mut known = Known { keys: reservoirs.keys().clone(), ..Known::default() };
         for (id, field) in reader::fields(connection)? {
-            self.fields.insert(self.keys.field(&field.place), id);
+            known.fields.insert(known.keys.field(&field.place), id);
         }
         let mut slots: HashMap<i64, Vec<u8>> = HashMap::new();
         for (finding, slot) in reader::slots(connection)? {
             slots.entry(finding).or_default().push(slot);
         }
-        let mut reservoirs = reservoirs;
-        for (id, count, signature) in reader::signatures(connection)? {
-            let key = self.keys.of(&signature.borrowed());
-            self.findings.insert(key, id);
-            if let Some(reservoirs) = &mut reservoirs {
-                reservoirs.know(key, count, slots.remove(&id).unwrap_or_default().into_iter());
-            }
+        for finding in reader::findings(connection, None)? {
+            let key = known.keys.of(&finding.signature());
+            known.findings.insert(key, finding.id);
+            reservoirs.know(key, finding.count, slots.remove(&finding.id).unwrap_or_default().into_iter());
         }
-        Ok(())
+        Ok(known)
     }
 
     pub(super) fn finding(&self, key: u64) -> Option<i64> {

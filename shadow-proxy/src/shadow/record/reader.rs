@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension as _, Row as SqlRow, params};
+use rusqlite::{Connection, Row as SqlRow, params};
 
 use crate::exchange::Severity;
 use crate::shift::evidence::EndpointCount;
@@ -30,8 +30,15 @@ pub struct StoredFinding {
     pub candidate: Option<String>,
     /// Hours since the Unix epoch in which it was seen, and how often.
     pub hours: Vec<(u64, u64)>,
-    /// Exchanges that show it, while they are kept: one of them in a list, all when it was asked for by its id.
+    /// Exchanges that show it, while they are kept.
     pub samples: Vec<Sample>,
+}
+
+/// How many of each finding are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Samples {
+    One,
+    All,
 }
 
 #[derive(Clone, Debug)]
@@ -47,7 +54,7 @@ pub struct Flips {
     pub lockouts: u64,
 }
 
-pub struct Store(Connection);
+pub struct Store(pub(super) Connection);
 
 impl Store {
     /// # Errors
@@ -61,7 +68,7 @@ impl Store {
     }
 
     /// Unexplained before explained, then the worst and most frequent first.
-    pub fn findings(&self) -> anyhow::Result<Vec<StoredFinding>> {
+    pub fn findings(&self, of_each: Samples) -> anyhow::Result<Vec<StoredFinding>> {
         let mut findings = findings(&self.0, None)?;
         let mut hours: HashMap<i64, Vec<(u64, u64)>> = HashMap::new();
         let mut statement = self.0.prepare("SELECT finding, hour, count FROM trend ORDER BY hour")?;
@@ -69,10 +76,13 @@ impl Store {
         while let Some(row) = rows.next()? {
             hours.entry(row.get(0)?).or_default().push((row.get(1)?, row.get(2)?));
         }
-        let mut samples: HashMap<i64, Sample> = samples(&self.0, None)?.into_iter().collect();
+        let mut kept: HashMap<i64, Vec<Sample>> = HashMap::new();
+        for (finding, sample) in samples(&self.0, None, of_each)? {
+            kept.entry(finding).or_default().push(sample);
+        }
         for finding in &mut findings {
             finding.hours = hours.remove(&finding.id).unwrap_or_default();
-            finding.samples = samples.remove(&finding.id).into_iter().collect();
+            finding.samples = kept.remove(&finding.id).unwrap_or_default();
         }
         Ok(findings)
     }
@@ -81,8 +91,14 @@ impl Store {
         let Some(mut finding) = findings(&self.0, Some(id))?.pop() else { return Ok(None) };
         let mut statement = self.0.prepare("SELECT hour, count FROM trend WHERE finding = ?1 ORDER BY hour")?;
         finding.hours = collect(statement.query_map([id], |row| Ok((row.get(0)?, row.get(1)?))))?;
-        finding.samples = samples(&self.0, Some(id))?.into_iter().map(|(_, sample)| sample).collect();
+        finding.samples = samples(&self.0, Some(id), Samples::All)?.into_iter().map(|(_, sample)| sample).collect();
         Ok(Some(finding))
+    }
+
+    /// Of those that no rule explains.
+    pub fn findings_places(&self) -> anyhow::Result<Vec<Place>> {
+        let unexplained = findings(&self.0, None)?.into_iter().filter(|finding| finding.rule.is_none());
+        Ok(unexplained.map(|finding| finding.place).collect())
     }
 
     pub fn endpoints(&self) -> anyhow::Result<Vec<EndpointCount>> {
@@ -120,17 +136,17 @@ impl Store {
         collect(statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))))
     }
 
+    /// Of the account, which has those too whose records were lost, or of the findings, should these be ahead.
     pub fn flips(&self) -> anyhow::Result<Flips> {
-        let of = |name: &str| -> rusqlite::Result<u64> {
-            let count = self.0.query_row("SELECT count FROM account WHERE name = ?1", [name], |row| row.get(0));
-            Ok(count.optional()?.unwrap_or(0))
+        let of = |name: &str, severity: Severity| -> rusqlite::Result<u64> {
+            let sql = "SELECT max((SELECT coalesce(sum(count), 0) FROM account WHERE name = ?1),
+                                  (SELECT coalesce(sum(count), 0) FROM findings WHERE severity = ?2))";
+            self.0.query_row(sql, params![name, severity.name()], |row| row.get(0))
         };
-        Ok(Flips { breaches: of("decision:deny_allow")?, lockouts: of("decision:allow_deny")? })
-    }
-
-    /// Digest of the candidate that it is about.
-    pub fn build(&self) -> anyhow::Result<Option<String>> {
-        Ok(schema::meta(&self.0, "build")?)
+        Ok(Flips {
+            breaches: of("decision:deny_allow", Severity::Breach)?,
+            lockouts: of("decision:allow_deny", Severity::Lockout)?,
+        })
     }
 }
 
@@ -146,36 +162,11 @@ pub(super) fn fields(connection: &Connection) -> rusqlite::Result<Vec<(i64, Fiel
     fields?.collect()
 }
 
-pub(super) struct OwnSignature {
-    place: Place,
-    severity: Severity,
-    rule: Option<String>,
-}
-
-impl OwnSignature {
-    pub(super) fn borrowed(&self) -> Signature<'_> {
-        let Place { endpoint, path, kind, classes } = &self.place;
-        Signature {
-            endpoint,
-            path,
-            kind: *kind,
-            classes: *classes,
-            severity: self.severity,
-            rule: self.rule.as_deref(),
-        }
+impl StoredFinding {
+    pub(super) fn signature(&self) -> Signature<'_> {
+        let StoredFinding { place: Place { endpoint, path, kind, classes }, severity, rule, .. } = self;
+        Signature { endpoint, path, kind: *kind, classes: *classes, severity: *severity, rule: rule.as_deref() }
     }
-}
-
-/// Of all findings, with id and count.
-pub(super) fn signatures(connection: &Connection) -> rusqlite::Result<Vec<(i64, u64, OwnSignature)>> {
-    let mut statement = connection.prepare(
-        "SELECT id, endpoint, path, kind, legacy_class, candidate_class, severity, rule, count FROM findings",
-    )?;
-    let signatures = statement.query_map([], |row| {
-        let signature = OwnSignature { place: place(row, 1)?, severity: severity(row, 6)?, rule: rule(row, 7)? };
-        Ok((row.get(0)?, row.get(8)?, signature))
-    });
-    signatures?.collect()
 }
 
 /// Finding and slot of each sample.
@@ -184,7 +175,8 @@ pub(super) fn slots(connection: &Connection) -> rusqlite::Result<Vec<(i64, u8)>>
     statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-fn findings(connection: &Connection, id: Option<i64>) -> anyhow::Result<Vec<StoredFinding>> {
+/// Without trend and samples.
+pub(super) fn findings(connection: &Connection, id: Option<i64>) -> rusqlite::Result<Vec<StoredFinding>> {
     let mut statement = connection.prepare(
         "SELECT f.id, f.endpoint, f.path, f.kind, f.legacy_class, f.candidate_class, f.severity, f.rule, f.count,
                 coalesce(e.seen, 0), f.first_seen_ms, f.last_seen_ms, f.legacy, f.candidate
@@ -207,19 +199,20 @@ fn findings(connection: &Connection, id: Option<i64>) -> anyhow::Result<Vec<Stor
             hours: Vec::new(),
             samples: Vec::new(),
         })
-    });
-    collect(findings)
+    })?;
+    findings.collect()
 }
 
-/// Of one finding all, of all findings the first.
-fn samples(connection: &Connection, finding: Option<i64>) -> anyhow::Result<Vec<(i64, Sample)>> {
+fn samples(connection: &Connection, finding: Option<i64>, of_each: Samples) -> anyhow::Result<Vec<(i64, Sample)>> {
     let mut statement = connection.prepare(
         "SELECT s.finding, x.at_ms, x.shown FROM samples s JOIN exchanges x ON x.id = s.exchange
-         WHERE s.finding = ?1
-            OR ?1 IS NULL AND s.slot = (SELECT min(slot) FROM samples WHERE finding = s.finding)
+         WHERE (?1 IS NULL OR s.finding = ?1)
+           AND (?2 OR s.slot = (SELECT min(slot) FROM samples WHERE finding = s.finding))
          ORDER BY s.finding, x.id",
     )?;
-    let rows = statement.query_map(params![finding], |row| Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?)));
+    let rows = statement.query_map(params![finding, of_each == Samples::All], |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?))
+    });
     let rows: Vec<(i64, u64, String)> = collect(rows)?;
     let samples = rows.into_iter().filter_map(|(finding, at_ms, shown)| {
         Some((finding, Sample { at_ms, shown: serde_json::from_str(&shown).ok()? }))

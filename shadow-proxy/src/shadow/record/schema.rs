@@ -82,7 +82,7 @@ pub(super) fn meta(connection: &Connection, name: &str) -> rusqlite::Result<Opti
     connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0)).optional()
 }
 
-fn set_meta(connection: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
+pub(super) fn set_meta(connection: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
     let sql = "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
     connection.execute(sql, params![name, value]).map(drop)
 }

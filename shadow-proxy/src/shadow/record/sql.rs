@@ -115,6 +115,11 @@ pub(super) fn add_to_finding(connection: &Connection, id: i64, finding: &Sightin
     add_hours(connection, id, finding)
 }
 
+/// Where the rule has explained the like of it already, that finding stays beside this one.
+pub(super) fn mark_accepted(connection: &Connection, finding: i64, rule: &str) -> rusqlite::Result<()> {
+    connection.execute("UPDATE OR IGNORE findings SET rule = ?2 WHERE id = ?1", params![finding, rule]).map(drop)
+}
+
 fn add_hours(connection: &Connection, id: i64, finding: &Sightings) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO trend VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET count = count + excluded.count",

@@ -8,7 +8,7 @@ use crate::shift::evidence::EndpointCount;
 
 use super::super::noise::{Classes, FieldCount, Place};
 use super::super::redact::ShownDifference;
-use super::{FIELDS_MAX, FINDINGS_MAX, HOUR_MS, HOURS_MAX, Row};
+use super::{FIELDS_MAX, FINDINGS_MAX, HOUR_MS, HOURS_MAX, Row, StoredFinding};
 
 /// Names findings and fields by a hash, so that one more sighting allocates nothing. Two of ten thousand share one with a
 /// chance of 10⁻¹².
@@ -185,6 +185,16 @@ impl Tally {
         }
         let new = || FieldCount { place: place(endpoint, difference), b: 0, c: 0, both: 0 };
         Some(self.fields.entry(key).or_insert_with(new))
+    }
+}
+
+impl From<StoredFinding> for Sightings {
+    fn from(found: StoredFinding) -> Sightings {
+        let StoredFinding {
+            place, severity, rule, count, first_seen_ms, last_seen_ms, legacy, candidate, hours, ..
+        } = found;
+        let hours = hours.into_iter().collect();
+        Sightings { place, severity, rule, count, first_seen_ms, last_seen_ms, legacy, candidate, hours, row: 0 }
     }
 }
 

@@ -15,10 +15,16 @@ use super::known::Known;
 use super::reservoir::Reservoirs;
 use super::standing::Standing;
 use super::tally::Tally;
-use super::{HOUR_MS, Row, StoreLimits, WAITING_MAX, retention, sql};
+use super::{HOUR_MS, Row, StoreLimits, WAITING_MAX, retention, schema, sql};
 
 pub(super) enum Message {
     Row(Box<Row>),
+    /// The digest of the rules that are in force now; the newest of them was made from a finding.
+    Rules {
+        digest: String,
+        finding: i64,
+        rule: String,
+    },
     End,
 }
 
@@ -34,6 +40,8 @@ pub(super) struct Writer {
     known: Known,
     account: Account,
     hour_dropped: u64,
+    /// When something last could not be written, unless that is long ago.
+    failed: Option<Instant>,
 }
 
 impl Writer {
@@ -45,11 +53,21 @@ impl Writer {
         reservoirs: Arc<Mutex<Reservoirs>>,
         standing: Arc<Standing>,
     ) -> rusqlite::Result<Writer> {
-        let mut known = Known::new(lock(&reservoirs).keys().clone());
-        known.load(&connection, Some(&mut lock(&reservoirs)))?;
+        let known = Known::load(&connection, &mut lock(&reservoirs))?;
         let tally = Tally::new(known.keys.clone());
-        let account = Account::default();
-        Ok(Writer { connection, path, limits, metrics, reservoirs, standing, tally, known, account, hour_dropped: 0 })
+        Ok(Writer {
+            connection,
+            path,
+            limits,
+            metrics,
+            reservoirs,
+            standing,
+            tally,
+            known,
+            account: Account::default(),
+            hour_dropped: 0,
+            failed: None,
+        })
     }
 
     pub(super) fn run(mut self, messages: &Receiver<Message>) {
@@ -62,7 +80,6 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => true,
             };
             if is_over || looked.elapsed() >= LOOK_EVERY {
-                self.account.add_to(&mut self.tally, &self.metrics);
                 self.write(&[]);
                 self.drop_old();
                 looked = Instant::now();
@@ -81,6 +98,12 @@ impl Writer {
         for message in std::iter::once(first).chain(messages.try_iter().take(WAITING_MAX)) {
             match message {
                 Message::Row(row) => rows.push(*row),
+                Message::Rules { digest, finding, rule } => {
+                    self.write(&std::mem::take(&mut rows));
+                    if let Err(error) = self.change_rules(&digest, finding, &rule) {
+                        self.fails(&error);
+                    }
+                }
                 Message::End => is_over = true,
             }
         }
@@ -91,23 +114,30 @@ impl Writer {
 
     fn write(&mut self, rows: &[Row]) {
         rows.iter().for_each(|row| self.tally.add(row));
+        self.account.add_to(&mut self.tally, &self.metrics);
         if self.tally.is_empty() {
-            return;
+            return self.settle();
         }
         match self.try_write(rows) {
             Ok(new) => {
                 self.known.extend(new);
                 self.tally.clear();
-                if self.standing.works() {
-                    self.metrics.recording_fails.set(0);
-                    tracing::info!("records are written again; all counters are complete");
-                }
+                self.settle();
             }
             Err(error) => {
                 self.lose(rows);
                 self.fails(&error);
             }
         }
+    }
+
+    /// Should it fail, the evidence begins anew with the next start.
+    fn change_rules(&mut self, digest: &str, finding: i64, rule: &str) -> rusqlite::Result<()> {
+        self.tally.forget_evidence();
+        schema::begin_evidence(&mut self.connection, digest)?;
+        sql::mark_accepted(&self.connection, finding, rule)?;
+        self.known = Known::load(&self.connection, &mut lock(&self.reservoirs))?;
+        Ok(())
     }
 
     /// What is new in the store.
@@ -181,8 +211,19 @@ impl Writer {
         }
     }
 
+    /// What little fits on a full disk is no sign that there is room again; that nothing failed for a while is.
+    fn settle(&mut self) {
+        if self.failed.is_some_and(|failed| failed.elapsed() >= SETTLED_AFTER) {
+            self.failed = None;
+            self.standing.works();
+            self.metrics.recording_fails.set(0);
+            tracing::info!("records are written again; all counters are complete");
+        }
+    }
+
     /// Says it once, until it works again.
-    fn fails(&self, error: &rusqlite::Error) {
+    fn fails(&mut self, error: &rusqlite::Error) {
+        self.failed = Some(Instant::now());
         if self.standing.fails(&error.to_string()) {
             self.metrics.recording_fails.set(1);
             tracing::error!(
@@ -200,6 +241,9 @@ fn lock(reservoirs: &Mutex<Reservoirs>) -> std::sync::MutexGuard<'_, Reservoirs>
 
 /// How long the first exchange of a transaction waits for others.
 const BATCH_AGE: Duration = Duration::from_millis(100);
+
+/// How long nothing may fail before all is well.
+const SETTLED_AFTER: Duration = Duration::from_secs(5);
 
 /// How often the account is written, and what is too old dropped.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

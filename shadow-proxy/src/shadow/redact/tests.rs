@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::exchange::Leg;
 use crate::shadow::compare::Comparer;
+use crate::shadow::rules::Day;
 
 #[test]
 fn a_call_shows_its_shape() {
@@ -339,7 +340,7 @@ fn differences([legacy, candidate]: [Answer; 2]) -> Vec<Difference> {
     let text = String::from_utf8_lossy(&legacy.body).into_owned();
     let leg = |answer| Leg { outcome: Ok(answer), latency: Duration::ZERO };
     let comparer = Comparer::default();
-    let found = comparer.compare(&call("GET", "/", &[], ""), &leg(legacy), &leg(candidate), "GET /");
+    let found = comparer.compare(&call("GET", "/", &[], ""), &leg(legacy), &leg(candidate), "GET /", Day::of_ms(0));
     let mut found = found.map(|comparison| comparison.differences).unwrap_or_default();
     for path in ["body", "body.user[]", "header.accept", "header.x-api-key", "status", "decision", "nowhere", &text] {
         let (legacy, candidate) = (Some(text.clone()), None);
