@@ -20,4 +20,6 @@ pub(crate) mod session;
 pub(crate) mod shape;
 
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod judging;
