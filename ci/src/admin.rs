@@ -70,7 +70,7 @@ pub(crate) struct Latency {
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Finding {
-    /// What `shadow-proxy diffs --id` takes.
+    /// What `shadow-proxy diffs show` takes.
     pub(crate) id: i64,
     pub(crate) endpoint: String,
     pub(crate) path: String,

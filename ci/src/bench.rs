@@ -3,6 +3,7 @@
 //! Printed, not asserted: absolute figures are of this machine and this minute, ratios hold better.
 
 mod credentials;
+mod million;
 mod nginx;
 mod pairs;
 mod server;
@@ -48,6 +49,23 @@ enum Bench {
     RunNginxMirror,
     /// Each kind of credential: in the component, natively, in Node, in Python
     Credentials,
+    /// CPU µs to compare an exchange with bodies of 300 bytes, and to compare and record it
+    Compare,
+    /// Time to compare two JSON documents against their size, 1 kB to 16 MB
+    JsonSize,
+    /// 1,000,000 exchanges compared and recorded in one run: memory and size of the database on the way
+    Million,
+}
+
+impl Bench {
+    /// Of those that are measured inside the crate, the test that does.
+    fn test(self) -> Option<&'static str> {
+        match self {
+            Bench::Compare => Some("shadow::cost::compare"),
+            Bench::JsonSize => Some("shadow::cost::json_size"),
+            _ => None,
+        }
+    }
 }
 
 const API_KEY: &str = "key_123";
@@ -62,8 +80,17 @@ struct Bed<'a> {
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     interrupt::listen()?;
-    setup::bring_bench_tools()?;
     component::build(workspace)?;
+    let all = Bench::value_variants();
+    let wanted = if options.which.is_empty() { all } else { &options.which };
+    for test in wanted.iter().filter_map(|bench| bench.test()) {
+        in_crate(workspace, test)?;
+    }
+    let wanted: Vec<Bench> = wanted.iter().copied().filter(|bench| bench.test().is_none()).collect();
+    if wanted.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    setup::bring_bench_tools()?;
     // What users run: the release profile.
     child::live(workspace.cargo("build").args(["--release", "--package", "shadow-proxy"]))?;
     child::live(workspace.cargo("build").args(["--release", "--package", "auth-component", "--example", "native"]))?;
@@ -73,13 +100,17 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     }
     fs::create_dir_all(&folder)?;
     let bed = Bed { workspace, proxy: workspace.target.join("release/shadow-proxy"), folder, options };
-    let all = Bench::value_variants().to_vec();
-    for bench in if options.which.is_empty() { &all } else { &options.which } {
+    for bench in wanted {
         let pairs = match bench {
             Bench::Credentials => {
                 println!("\n{}", bed.credentials()?.text());
                 continue;
             }
+            Bench::Million => {
+                println!("\n{}", bed.million()?.text());
+                continue;
+            }
+            Bench::Compare | Bench::JsonSize => continue,
             Bench::ServeReuse => bed.serve("reuse=1000000", &["--max-instance-reuse-count", "1000000"])?,
             Bench::ServeFresh => bed.serve("fresh", &[])?,
             Bench::RunDirect => Some(bed.run_direct()?),
@@ -94,6 +125,13 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// As users run it: the release profile, and one test at a time, because CPU time is that of the process.
+fn in_crate(workspace: &Workspace, test: &str) -> Result<()> {
+    let mut cargo = workspace.cargo("test");
+    cargo.args(["--release", "--package", "shadow-proxy", "--bin", "shadow-proxy", "--"]);
+    child::live(cargo.args(["--ignored", "--nocapture", "--exact", test]))
 }
 
 impl Bed<'_> {
@@ -221,8 +259,8 @@ impl Bed<'_> {
 
     fn measure(&self, servers: Vec<Server>, credential: &str, connections: u32) -> Result<pairs::Run> {
         let first = servers.first().context("a bench puts a server under load")?;
-        let load =
-            |seconds| wrk::run(&first.address, credential, connections, Duration::from_secs(seconds), &self.folder);
+        let script = wrk::always(credential);
+        let load = |seconds| wrk::run(&first.address, &script, connections, Duration::from_secs(seconds), &self.folder);
         load(1)?;
         let cpu_before = first.cpu()?;
         let load = load(self.options.seconds)?;

@@ -19,6 +19,9 @@ pub(crate) struct Wanted {
     /// How long lane `fuzz` runs each of its targets
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
+    /// Lane `judge` with more streams, which takes a quarter of an hour
+    #[arg(long)]
+    full: bool,
 }
 
 /// In the order they are passed: what is quick to tell comes first.
@@ -40,6 +43,8 @@ pub(crate) enum Lane {
     Guide,
     /// Runs the demo with 1,500 requests and checks its summary
     Demo,
+    /// Finds out how often shadow-proxy sees a change and how often it cries wolf, beside Diffy's rule
+    Judge,
     /// Feeds the component's core with made-up input, looking for one that breaks it
     Fuzz,
     /// Measures whether the time of a refusal tells a secret (manual: it wants a quiet machine)
@@ -91,7 +96,9 @@ impl Lane {
         match self {
             Lane::Setup | Lane::Fmt | Lane::Tidy | Lane::Fuzz | Lane::Timing => &[],
             Lane::Component => &[Lane::Setup],
-            Lane::Clippy | Lane::Test | Lane::Guide | Lane::Demo | Lane::Hosts => &[Lane::Setup, Lane::Component],
+            Lane::Clippy | Lane::Test | Lane::Guide | Lane::Demo | Lane::Judge | Lane::Hosts => {
+                &[Lane::Setup, Lane::Component]
+            }
         }
     }
 
@@ -110,6 +117,7 @@ impl Lane {
             Lane::Test => test(workspace),
             Lane::Guide => guide::run(workspace),
             Lane::Demo => demo::lane(workspace),
+            Lane::Judge => judge(workspace, wanted.full),
             Lane::Fuzz => fuzz::run(workspace, wanted.seconds),
             Lane::Timing => timing(workspace),
             Lane::Hosts => hosts(workspace),
@@ -148,6 +156,13 @@ fn test(workspace: &Workspace) -> Result<()> {
     let printed = child::output(pytest.env("PYTHONDONTWRITEBYTECODE", "1"))?;
     println!("  legacy-stub/fastapi: {}", printed.lines().last().unwrap_or("all passed"));
     Ok(())
+}
+
+/// Ignored by plain `cargo test`, because it takes its time.
+fn judge(workspace: &Workspace, is_full: bool) -> Result<()> {
+    let name = if is_full { "shadow::judging::judge_full" } else { "shadow::judging::judge" };
+    let mut test = workspace.cargo("test");
+    child::live(test.args(["--workspace", "--bin", "shadow-proxy", "--", "--ignored", "--nocapture", "--exact", name]))
 }
 
 /// Ignored by plain `cargo test`, because it depends on the clock of the wall.
@@ -246,7 +261,7 @@ mod tests {
             [Lane::Setup, Lane::Fmt, Lane::Component, Lane::Test, Lane::Demo]
         );
         assert_eq!(with_needed(&[Lane::Tidy]), [Lane::Tidy]);
-        assert_eq!(with_needed(&[]).len(), 9);
+        assert_eq!(with_needed(&[]).len(), 10);
         assert_eq!(with_needed(&[Lane::Timing]), [Lane::Timing]);
     }
 

@@ -1,5 +1,6 @@
 //! The command line: parse and dispatch.
 
+mod diffs;
 mod keys;
 mod replay;
 
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, CandidateConfig, Overrides};
-use crate::operator::{self, AdminPort, DiffsView};
+use crate::operator::{self, AdminPort};
 use crate::run;
 use crate::side::candidate::Instances;
 
@@ -42,6 +43,20 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Say whether traffic may move: ends with 0 for go, 1 for no-go, 2 for not enough evidence
+    Gate {
+        #[command(flatten)]
+        port: Port,
+        /// Read the store of a proxy that no longer runs, instead of asking one
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// Whose table [gate] says how much is enough, with --data; a running proxy goes by its own
+        #[arg(long, value_name = "FILE", requires = "data")]
+        config: Option<PathBuf>,
+        /// Why, as `GET /api/gate` has it
+        #[arg(long)]
+        json: bool,
+    },
     /// Set the candidate's share of the traffic, in parts per million (10000 is 1 %)
     Weight {
         #[command(flatten)]
@@ -68,23 +83,8 @@ enum Verb {
     },
     /// Send recorded calls to both sides again, and judge them like live traffic
     Replay(replay::Replay),
-    /// List where the two sides differ, worst first
-    Diffs {
-        #[command(flatten)]
-        port: Port,
-        /// Read the store of a proxy that no longer runs, instead of asking one
-        #[arg(long, value_name = "DIR")]
-        data: Option<PathBuf>,
-        /// Show one finding with the exchange that proves it, as JSON
-        #[arg(long)]
-        id: Option<i64>,
-        /// Show those too that a rule explains
-        #[arg(long)]
-        all: bool,
-        /// As `GET /api/diffs` has it
-        #[arg(long)]
-        json: bool,
-    },
+    /// Where the two sides differ, worst first; and what is to be done with it
+    Diffs(diffs::Diffs),
 }
 
 /// Flags override the file; what neither names has a default.
@@ -161,8 +161,21 @@ struct Port {
     token_file: Option<PathBuf>,
 }
 
+/// As sysexits.h has them: of the commands that judge, 1 and 2 are verdicts.
+const JUDGING: [&str; 2] = ["gate", "replay"];
+const USAGE: u8 = 64;
+const UNAVAILABLE: u8 = 69;
+
 pub fn main() -> ExitCode {
-    let said = match parsed().verb {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() && std::env::args().nth(1).is_some_and(|verb| JUDGING.contains(&&*verb)) => {
+            let _ = error.print();
+            return ExitCode::from(USAGE);
+        }
+        Err(error) => error.exit(),
+    };
+    let said = match cli.verb {
         Verb::Run(flags) => return with_config(&flags, |config| finished(run::run(config))),
         Verb::Check(flags) => {
             return with_config(&flags, |config| {
@@ -173,32 +186,12 @@ pub fn main() -> ExitCode {
         Verb::Keys(verb) => return keys::main(verb),
         Verb::Replay(flags) => return replay::main(flags),
         Verb::Status { port, json } => operator::status(&port.into(), json),
+        Verb::Gate { port, data, config, json } => return gate(&port.into(), data.as_deref(), config.as_deref(), json),
         Verb::Weight { port, ppm, who, why } => operator::weight(&port.into(), ppm, &who, &why),
         Verb::Rollback { port, who, why } => operator::rollback(&port.into(), &who, &why),
-        Verb::Diffs { port, data, id, all, json } => {
-            let view = match (id, json, all) {
-                (Some(id), _, _) => DiffsView::One(id),
-                (None, true, _) => DiffsView::Json,
-                (None, false, true) => DiffsView::All,
-                (None, false, false) => DiffsView::Findings,
-            };
-            operator::diffs(&port.into(), data.as_deref(), &view)
-        }
+        Verb::Diffs(diffs) => diffs::main(diffs),
     };
     finished(said.and_then(print))
-}
-
-/// Of a verb whose exit code is a verdict, wrong usage has a code of its own.
-fn parsed() -> Cli {
-    Cli::try_parse().unwrap_or_else(|error| {
-        let is_verdict = std::env::args_os().nth(1).is_some_and(|verb| verb == "replay");
-        if !error.use_stderr() || !is_verdict {
-            error.exit();
-        }
-        // Nobody is left to tell that nobody listens.
-        let _ = error.print();
-        std::process::exit(i32::from(crate::replay::USAGE))
-    })
 }
 
 fn with_config(flags: &Run, then: impl FnOnce(config::Config) -> ExitCode) -> ExitCode {
@@ -248,6 +241,24 @@ fn serve(flags: Serve) -> ExitCode {
     config.candidate = component.map_or(config.candidate, CandidateConfig::File);
     config.candidate_limits.instances = instances.unwrap_or(config.candidate_limits.instances);
     finished(run::serve(&config))
+}
+
+fn gate(port: &AdminPort, data: Option<&Path>, config: Option<&Path>, json: bool) -> ExitCode {
+    let policy = match toml(config).and_then(|toml| config::parse_gate(&toml)) {
+        Ok(policy) => policy,
+        Err(errors) => {
+            wrong(&errors);
+            return ExitCode::from(USAGE);
+        }
+    };
+    let judged = operator::gate(port, data, &policy, json).and_then(|(text, code)| print(text).map(|()| code));
+    judged.map_or_else(
+        |error| {
+            eprintln!("error: {error:#}");
+            ExitCode::from(UNAVAILABLE)
+        },
+        ExitCode::from,
+    )
 }
 
 /// Empty without a file.

@@ -206,8 +206,25 @@ pub enum Kind {
     Renamed,
 }
 
+impl Kind {
+    pub const ALL: [Kind; 7] =
+        [Kind::Value, Kind::Missing, Kind::Added, Kind::Type, Kind::Order, Kind::Repeated, Kind::Renamed];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Value => "value",
+            Kind::Missing => "missing",
+            Kind::Added => "added",
+            Kind::Type => "type",
+            Kind::Order => "order",
+            Kind::Repeated => "repeated",
+            Kind::Renamed => "renamed",
+        }
+    }
+}
+
 /// How bad a difference is, the worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The candidate lets in whom legacy refuses.

@@ -35,18 +35,24 @@ pub enum Skip {
     ServedFailed,
     /// Never mirrored: `CONNECT`, and whatever else asks for a host instead of a path.
     Method,
+    /// Its route is not mirrored.
+    Route,
+    /// The candidate served it, and legacy would do it once more.
+    Unsafe,
     /// Mirroring is switched off.
     Off,
 }
 
 impl Skip {
-    pub const ALL: [(Skip, &'static str); 7] = [
+    pub const ALL: [(Skip, &'static str); 9] = [
         (Skip::BodyTooLarge, "body_too_large"),
         (Skip::NoMemory, "no_memory"),
         (Skip::ClientGone, "client_gone"),
         (Skip::ClientSlow, "client_slow"),
         (Skip::ServedFailed, "served_failed"),
         (Skip::Method, "method"),
+        (Skip::Route, "route"),
+        (Skip::Unsafe, "unsafe"),
         (Skip::Off, "off"),
     ];
 }
@@ -103,6 +109,7 @@ pub struct Metrics {
     pub records_lost: Count,
     pub captured: Count,
     pub capture_lost: Count,
+    pub recording_fails: Level,
     pub connections: Level,
     pub buffered_bytes: Level,
     pub queue_bytes: Level,
@@ -115,7 +122,45 @@ pub struct Metrics {
     pub introspections: Count,
     pub introspections_failed: Count,
     pub outbound_refused: Count,
+    pub stateful: Stateful,
     latency: [Latency; 2],
+}
+
+/// Of traffic that changes something.
+pub struct Stateful {
+    pub overlay_writes_refused: Count,
+    pub session_values: Level,
+    pub session_values_mapped: Count,
+    pub session_values_evicted: Count,
+    pub session_calls_waited: Count,
+}
+
+impl Stateful {
+    fn new(r: &mut Registry) -> Stateful {
+        Stateful {
+            overlay_writes_refused: new(
+                r,
+                "overlay_writes_refused",
+                "Writes of a component to a bucket of keys for which its overlay has no room",
+            ),
+            session_values: new(r, "session_values", "Tokens, cookies and the like held to be mapped"),
+            session_values_mapped: new(
+                r,
+                "session_values_mapped",
+                "Values in mirrored calls replaced by those that the other side issued",
+            ),
+            session_values_evicted: new(
+                r,
+                "session_values_evicted",
+                "Values that had to make room for others before their time was over",
+            ),
+            session_calls_waited: new(
+                r,
+                "session_calls_waited",
+                "Mirrored calls that waited for the other side to issue what they carry",
+            ),
+        }
+    }
 }
 
 /// An hour: longer than any deadline.
@@ -176,6 +221,7 @@ impl Default for Metrics {
             records_lost: new(&mut r, "records_lost", "Exchanges the store could not keep"),
             captured: new(&mut r, "captured", "Exchanges written to the capture"),
             capture_lost: new(&mut r, "capture_lost", "Exchanges that the capture had no room for"),
+            recording_fails: new(&mut r, "recording_fails", "1 while the store cannot be written, else 0"),
             connections: new(&mut r, "connections", "Open client connections"),
             buffered_bytes: new(&mut r, "buffered_bytes", "Bodies held in memory for clients being served"),
             queue_bytes: new(&mut r, "queue_bytes", "Calls and answers held for the mirror"),
@@ -186,16 +232,9 @@ impl Default for Metrics {
             key_sets_loaded: new(&mut r, "key_sets_loaded", "Times that changed key files came into force"),
             key_sets_refused: new(&mut r, "key_sets_refused", "Times that changed key files were refused"),
             introspections: new(&mut r, "introspections", "Opaque tokens that the issuer was asked about"),
-            introspections_failed: new(
-                &mut r,
-                "introspections_failed",
-                "Of these, questions without an answer of status 200 in time",
-            ),
-            outbound_refused: new(
-                &mut r,
-                "outbound_refused",
-                "Requests of a component to an address that is not configured",
-            ),
+            introspections_failed: new(&mut r, "introspections_failed", "Of these, those without a 200 in time"),
+            outbound_refused: new(&mut r, "outbound_refused", "Requests of a component to an address not configured"),
+            stateful: Stateful::new(&mut r),
             latency,
             registry: r,
         }

@@ -1,13 +1,15 @@
 //! The commands of an operator: they ask a running proxy through its admin port.
 
-use std::path::{Path, PathBuf};
+pub mod diffs;
+mod gate;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::shadow::record::Store;
-use crate::show::finding;
+pub use self::gate::gate;
 
 pub struct AdminPort {
     pub address: String,
@@ -98,63 +100,6 @@ fn change(port: &AdminPort, path: &str, command: &Value) -> anyhow::Result<Strin
         decisions["allow_deny"],
         status["verdicts"]["mismatch"],
     ))
-}
-
-/// How `diffs` is to show what it finds.
-pub enum DiffsView {
-    /// What no rule explains.
-    Findings,
-    /// Those too that a rule explains.
-    All,
-    Json,
-    One(i64),
-}
-
-pub fn diffs(port: &AdminPort, data: Option<&Path>, view: &DiffsView) -> anyhow::Result<String> {
-    let answer = match (data, view) {
-        (Some(data), DiffsView::One(id)) => {
-            let stored = Store::open(data)?.finding(*id)?;
-            let stored = stored.with_context(|| format!("there is no finding {id}; leave --id out to list them"))?;
-            json!(finding::finding(stored, "http://127.0.0.1:8080"))
-        }
-        (Some(data), _) => json!(finding::findings(Store::open(data)?.findings(None)?, "http://127.0.0.1:8080")),
-        (None, DiffsView::One(id)) => port.ask(reqwest::Method::GET, &format!("/api/diffs/{id}"), None)?,
-        (None, _) => port.ask(reqwest::Method::GET, "/api/diffs", None)?,
-    };
-    if matches!(view, DiffsView::Json | DiffsView::One(_)) {
-        return Ok(format!("{answer:#}\n"));
-    }
-    let findings = answer.as_array().with_context(|| port.is_no_proxy())?;
-    let (explained, unexplained): (Vec<&Value>, Vec<&Value>) =
-        findings.iter().partition(|finding| finding["rule"].is_string());
-    let mut text: String = unexplained.iter().copied().map(finding_text).collect();
-    if unexplained.is_empty() {
-        text += "no difference that no rule explains\n";
-    }
-    match view {
-        DiffsView::All => text.extend(explained.iter().copied().map(finding_text)),
-        _ if !explained.is_empty() => {
-            text += &format!("{} more are explained by rules; see them with --all\n", explained.len())
-        }
-        _ => {}
-    }
-    Ok(text)
-}
-
-/// `#11` is what `--id` takes. Variables in the curl line stand for what was redacted.
-fn finding_text(finding: &Value) -> String {
-    let by = finding["rule"].as_str().map(|rule| format!(", explained by {rule}")).unwrap_or_default();
-    let curl = finding["curl"].as_str().filter(|_| by.is_empty()).map(|curl| format!("        {curl}\n"));
-    format!(
-        "#{:<6} {:<8} {} of {}  {}: {}{by}\n{}",
-        finding["id"].as_i64().unwrap_or(0),
-        word(&finding["severity"]),
-        finding["count"],
-        finding["pairs"],
-        word(&finding["endpoint"]),
-        word(&finding["sentence"]),
-        curl.unwrap_or_default(),
-    )
 }
 
 impl AdminPort {

@@ -13,16 +13,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use arc_swap::ArcSwap;
 use serde_json::{Value, json};
 
 use crate::clock::now_ms;
 use crate::config::Config;
 use crate::metrics::{Metrics, Snapshot};
 use crate::run;
-use crate::shadow::record::Recorder;
-use crate::shift::gate::Verdict;
+use crate::shadow::record::{Origin, Recorder, Store};
+use crate::shadow::rules::{Day, accepted};
+use crate::shift::gate::Judgement;
+use crate::show::gate;
 use crate::side::Sides;
-use crate::side::candidate::Instances;
+use crate::side::candidate::{Grants, Instances, Overlay};
 
 pub use self::play::Speed;
 
@@ -59,43 +62,42 @@ pub struct Outcome {
 /// The file is none that can be replayed, or a side cannot be made.
 pub fn replay(mut config: Config, options: &Options) -> anyhow::Result<Outcome> {
     let source = source::open(&options.file, options.passphrase_file.as_deref())?;
-    let data = folder(options.data.as_deref())?;
-    let _lock = run::open_data(&data)?;
+    config.data = folder(options.data.as_deref())?;
+    let _lock = run::open_data(&config.data)?;
     // What one call leaves behind would be another one's chance.
     config.candidate_limits.instances = Instances::Fresh;
+    config.comparer.rules = accepted::join(config.comparer.rules, &config.data, Day::of_ms(now_ms()))?;
     let metrics = Arc::new(Metrics::default());
-    let sides = sides(&config, &metrics)?;
-    let (recorder, writer) = Recorder::start(&data, config.store.clone(), metrics.clone())?;
-    let judge = Arc::new(run::judge(&config, recorder, &metrics)?);
+    let (sides, origin) = sides(&config, &metrics)?;
+    let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), &origin, metrics.clone())?;
+    let comparer = Arc::new(ArcSwap::from_pointee(config.comparer.clone()));
+    let judge = run::judge(&config, comparer, recorder.clone(), &metrics)?;
     let (format, begun) = (source.format, Instant::now());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let played = runtime.block_on(play::play(source.records, sides(), &judge, options));
-    drop(judge);
+    let played = runtime.block_on(play::Stage::new(sides(), judge, &config)?.play(source.records, options));
+    recorder.end();
     // A thread that panicked has said so.
     let _ = writer.join();
-    let report = Report {
-        options,
-        format,
-        data: &data,
-        took: begun.elapsed(),
-        verdict: verdict(&metrics.snapshot()),
-        snapshot: metrics.snapshot(),
-        played,
-    };
+    let judgement = gate::judgement(&Store::open(&config.data)?, &config.gate, now_ms())?;
     // Where the file cannot be read to its end by a mistake in it, nothing is said about the candidate.
-    let code = if report.played.wrong.is_some() { USAGE } else { report.verdict.0.exit_code() };
+    let code = if played.wrong.is_some() { USAGE } else { judgement.verdict.exit_code() };
+    let (took, snapshot) = (begun.elapsed(), metrics.snapshot());
+    let report = Report { options, format, data: &config.data, took, judgement, snapshot, played };
     Ok(Outcome { text: if options.json { format!("{:#}\n", report.json(code)) } else { report.text() }, code })
 }
 
-/// What makes the sides, once there is a runtime: connections belong to it.
-fn sides(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<impl Fn() -> Sides + use<>> {
-    let grants = crate::side::candidate::Grants { frozen: true, ..run::grants(config, metrics)? };
+/// What makes the sides, once there is a runtime: connections belong to it. And what the records are about.
+fn sides(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<(impl Fn() -> Sides + use<>, Origin)> {
+    let overlay = Some(Arc::new(Overlay::new(metrics.clone())));
+    let grants = Grants { frozen: true, overlay, ..run::grants(config, metrics)? };
+    let origin = run::origin(config, &grants)?;
     let candidate = run::candidate(config, grants, None)?;
     let (legacy, limits) = (config.legacy.clone(), config.legacy_limits.clone());
-    Ok(move || Sides {
+    let make = move || Sides {
         legacy: crate::side::legacy::Legacy::new(legacy.clone(), limits.clone()),
         candidate: candidate.clone(),
-    })
+    };
+    Ok((make, origin))
 }
 
 fn folder(wanted: Option<&Path>) -> anyhow::Result<PathBuf> {
@@ -109,37 +111,26 @@ fn folder(wanted: Option<&Path>) -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// Go, no-go or not enough, and why.
-fn verdict(snapshot: &Snapshot) -> (Verdict, String) {
-    let of = |counts: &std::collections::BTreeMap<String, u64>, name: &str| counts.get(name).copied().unwrap_or(0);
-    let (breaches, lockouts) = (of(&snapshot.decisions, "deny_allow"), of(&snapshot.decisions, "allow_deny"));
-    let mismatches = of(&snapshot.verdicts, "mismatch");
-    if breaches + lockouts + mismatches > 0 {
-        let why = format!("{mismatches} mismatches, of them {breaches} breaches and {lockouts} lockouts");
-        return (Verdict::NoGo, why);
-    }
-    match snapshot.requests.compared {
-        0 => (Verdict::NotEnough, "nothing could be compared".to_owned()),
-        compared => (Verdict::Go, format!("{compared} compared, no difference that no rule explains")),
-    }
-}
-
 /// Exit code of a call of this program that makes no sense (sysexits.h).
 pub const USAGE: u8 = 64;
+
+fn counted_route(snapshot: &Snapshot) -> u64 {
+    snapshot.requests.skipped.get("route").copied().unwrap_or(0)
+}
 
 struct Report<'a> {
     options: &'a Options,
     format: &'static str,
     data: &'a Path,
     took: Duration,
-    verdict: (Verdict, String),
+    judgement: Judgement,
     snapshot: Snapshot,
     played: play::Played,
 }
 
 impl Report<'_> {
     fn text(&self) -> String {
-        let Report { options, format, data, took, verdict, snapshot, played } = self;
+        let Report { options, format, data, took, judgement, snapshot, played } = self;
         let counts = |counts: &std::collections::BTreeMap<String, u64>| {
             let counts: Vec<String> =
                 counts.iter().filter(|(_, count)| **count > 0).map(|(name, count)| format!("{name} {count}")).collect();
@@ -154,6 +145,9 @@ impl Report<'_> {
         if played.without_answer > 0 {
             text += &format!("left out  {} calls without a recorded answer of legacy\n", played.without_answer);
         }
+        if counted_route(snapshot) > 0 {
+            text += &format!("left out  {} calls of routes that are never to be sent\n", counted_route(snapshot));
+        }
         for damage in played.cut.iter().chain(&played.wrong) {
             text += &format!("damaged   {damage}\n");
         }
@@ -166,12 +160,12 @@ impl Report<'_> {
         text += &format!("findings  shadow-proxy diffs --data {}\n", data.display());
         match &played.wrong {
             Some(_) => text + "no verdict: the file was not read to its end\n",
-            None => text + &format!("{}: {}\n", verdict.0.words(), verdict.1),
+            None => text + &gate::text(judgement),
         }
     }
 
     fn json(&self, code: u8) -> Value {
-        let Report { options, format, data, took, verdict, snapshot, played } = self;
+        let Report { options, format, data, took, judgement, snapshot, played } = self;
         json!({
             "file": options.file,
             "format": format,
@@ -181,12 +175,13 @@ impl Report<'_> {
             "wrong": played.wrong,
             "took_ms": took.as_millis() as u64,
             "compared": snapshot.requests.compared,
+            "skipped": snapshot.requests.skipped,
             "not_comparable": snapshot.requests.not_comparable,
             "verdicts": snapshot.verdicts,
             "decisions": snapshot.decisions,
             "data": data,
-            "verdict": if played.wrong.is_some() { "none" } else { verdict.0.words() },
-            "reason": verdict.1,
+            "verdict": if played.wrong.is_some() { "none" } else { judgement.verdict.words() },
+            "judgement": judgement,
             "exit_code": code,
         })
     }

@@ -1,12 +1,13 @@
 //! The composition root: makes everything, joins it up, and takes it down in order.
 
+mod judging;
 mod machine;
+mod origin;
 
-use std::collections::HashMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,24 +23,23 @@ use crate::serve::alone::Alone;
 use crate::serve::answer::{Front, FrontLimits};
 use crate::serve::budget::Budget;
 use crate::serve::seat;
-use crate::shadow::again::Again;
-use crate::shadow::capture::Capture;
-use crate::shadow::capture::form::Keyed;
-use crate::shadow::capture::stand_ins::StandIns;
+use crate::shadow::acceptance::RulesInForce;
 use crate::shadow::judge::Judge;
 use crate::shadow::mirror::{self, Mirror};
 use crate::shadow::record::Recorder;
-use crate::shadow::redact::Redactor;
-use crate::shadow::shape::Shapes;
+use crate::shadow::rules::{Day, accepted};
 use crate::shift::journal::Journal;
 use crate::show::admin::{self, Admin};
-use crate::side::candidate::{Embedded, Grants, Introspection, Outbound};
+use crate::side::candidate::{Embedded, Grants, Introspection, Outbound, Overlay};
 use crate::side::legacy::{Legacy, LegacyLimits};
 use crate::side::remote::Remote;
 use crate::side::{Candidate, Sides};
 
+pub use self::judging::judge;
+use self::judging::start_capture;
 use self::machine::{Signals, bind, cache_home, connection_limits, thread, unusable};
 pub use self::machine::{log_to_stderr, open_data};
+pub use self::origin::origin;
 
 /// Knows the keys for development, which are public.
 static BUILT_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/auth-component.wasm"));
@@ -48,29 +48,28 @@ static BUILT_STORE_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/
 /// Asks the store, and an issuer.
 static BUILT_INTROSPECTION_COMPONENT: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/auth-component-introspection.wasm"));
-const NO_RANDOMNESS: &str = "the system has no randomness for keys";
 /// Questions to an issuer at the same time.
 const INTROSPECTIONS_MAX: usize = 64;
 
 /// `shadow-proxy run`: returns after a drained SIGTERM or SIGINT.
-pub fn run(config: Config) -> anyhow::Result<()> {
+pub fn run(mut config: Config) -> anyhow::Result<()> {
     log_to_stderr("shadow_proxy=info,warn");
     // Whatever is written from here on is for this user alone, the database that SQLite creates included.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let _lock = open_data(&config.data)?;
+    let written = config.comparer.clone();
+    config.comparer.rules = accepted::join(config.comparer.rules, &config.data, Day::of_ms(now_ms()))?;
     let metrics = Arc::new(Metrics::default());
-    let journal = Journal::open(&config.data, now_ms()).with_context(|| unusable(&config.data))?;
-    let weight_ppm = journal.weight().ppm();
-    metrics.weight_ppm.set(i64::from(weight_ppm));
-    if weight_ppm > 0 {
-        tracing::info!(weight_ppm, "the weight that the journal has is in force");
-    }
+    let journal = journal(&config.data, &metrics)?;
     warn_of_development_keys(&config);
-    let grants = grants(&config, &metrics)?;
+    let mut grants = grants(&config, &metrics)?;
+    // What the candidate writes while it is tried is for this run alone; after that, in `serve`, nobody would keep it.
+    grants.overlay = Some(Arc::new(Overlay::new(metrics.clone())));
     let keys = grants.keys.clone();
+    let origin = origin(&config, &grants)?;
     let candidate = candidate(&config, grants, Some(&config.data.join("compiled")))?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
-    let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), metrics.clone())?;
+    let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), &origin, metrics.clone())?;
     let (capture, capturer) = start_capture(&config, &metrics)?.unzip();
     let listener = bind(config.listen)?;
     let admin_listener = bind(config.admin)?;
@@ -79,20 +78,24 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         metrics: metrics.clone(),
         journal,
         data: config.data.clone(),
+        recording: recorder.standing().clone(),
+        rules: RulesInForce::new(config.data.clone(), written, config.comparer.clone(), recorder.clone()),
         keys,
         ready: AtomicBool::new(true),
         token_digest,
         base: format!("http://{listen}"),
+        gate: config.gate.clone(),
     });
 
     let sides = SidesMaker { config: &config, candidate };
     let (fronts_running, fronts_ended) = oneshot::channel::<()>();
-    let (mirror, shadow) = start_mirror(&config, recorder, capture, &metrics, &sides, fronts_ended)?;
+    let judge = judge(&config, admin_state.rules.comparer(), recorder.clone(), &metrics)?;
+    let judge = Judge { capture, ..judge };
+    let (mirror, shadow) = start_mirror(&config, judge, &sides, fronts_ended)?;
     let (stop, stopped) = watch::channel(false);
     let fronts = Fronts { config: &config, mirror, metrics: &metrics, admin: &admin_state, sides: &sides };
     let workers = fronts.start(&listener, &stopped)?;
-    drop(listener);
-    drop(fronts);
+    drop((listener, fronts));
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -111,18 +114,31 @@ pub fn run(config: Config) -> anyhow::Result<()> {
                 let _ = worker.join();
             }
             drop(fronts_running);
-            for thread in shadow.into_iter().chain(capturer).chain([writer]) {
+            for thread in shadow.into_iter().chain(capturer) {
                 let _ = thread.join();
             }
+            recorder.end();
+            let _ = writer.join();
         })
         .await?;
         anyhow::Ok(())
     })
 }
 
+fn journal(data: &Path, metrics: &Metrics) -> anyhow::Result<Journal> {
+    let journal = Journal::open(data, now_ms()).with_context(|| unusable(data))?;
+    let weight_ppm = journal.weight().ppm();
+    metrics.weight_ppm.set(i64::from(weight_ppm));
+    if weight_ppm > 0 {
+        tracing::info!(weight_ppm, "the weight that the journal has is in force");
+    }
+    Ok(journal)
+}
+
 /// `shadow-proxy check`: what only shows when it is loaded, still without a socket.
 pub fn check(config: &Config) -> anyhow::Result<()> {
     log_to_stderr("warn");
+    accepted::join(config.comparer.rules.clone(), &config.data, Day::of_ms(now_ms()))?;
     config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let grants = grants(config, &Arc::new(Metrics::default()))?;
     candidate(config, grants, None).map(drop)
@@ -217,7 +233,6 @@ impl Fronts<'_> {
                     metrics: self.metrics.clone(),
                     budget: budget.clone(),
                     limits: self.config.front.clone(),
-                    repeatable: self.config.repeatable.clone(),
                     unanswered_said: Rarely::every(Duration::from_secs(10)),
                 });
                 let listener = listener.try_clone()?;
@@ -239,15 +254,13 @@ impl Fronts<'_> {
 
 fn start_mirror(
     config: &Config,
-    recorder: Recorder,
-    capture: Option<Capture>,
-    metrics: &Arc<Metrics>,
+    judge: Judge,
     sides: &SidesMaker,
     fronts_ended: oneshot::Receiver<()>,
 ) -> anyhow::Result<(Mirror, Option<JoinHandle<()>>)> {
-    let Some(limits) = &config.mirror else { return Ok((Mirror::off(metrics.clone()), None)) };
-    let judge = Judge { capture, ..judge(config, recorder, metrics)? };
-    let (mirror, worker) = mirror::queue(limits.clone(), judge, metrics.clone());
+    let (routes, metrics) = (config.stateful.routes.clone(), judge.metrics.clone());
+    let Some(limits) = &config.mirror else { return Ok((Mirror::off(routes, metrics), None)) };
+    let (mirror, worker) = mirror::queue(limits.clone(), routes, judge, metrics);
     let sides = sides.make();
     let shadow = thread("shadow", async move {
         // Whatever the mirror does, a thread that a client waits for goes first.
@@ -256,29 +269,6 @@ fn start_mirror(
         Ok(())
     })?;
     Ok((mirror, Some(shadow)))
-}
-
-/// Judges as the configuration says.
-pub fn judge(config: &Config, recorder: Recorder, metrics: &Arc<Metrics>) -> anyhow::Result<Judge> {
-    Ok(Judge {
-        comparer: config.comparer.clone(),
-        again: Again::new(config.again.clone(), HashMap::new()).context(NO_RANDOMNESS)?,
-        shapes: Shapes::new().context(NO_RANDOMNESS)?,
-        endpoints: config.endpoints.clone(),
-        redactor: Redactor::new(&config.words, &config.endpoints).context(NO_RANDOMNESS)?,
-        recorder,
-        capture: None,
-        metrics: metrics.clone(),
-        keep_match_every: config.keep_match_every,
-        matches: AtomicU64::new(0),
-    })
-}
-
-/// None where nothing is to be captured.
-fn start_capture(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Option<(Capture, JoinHandle<()>)>> {
-    let Some(limits) = &config.capture else { return Ok(None) };
-    let stand_ins = StandIns::new(Keyed::new().context(NO_RANDOMNESS)?, &config.words, &config.endpoints);
-    Capture::start(limits.clone(), stand_ins, metrics.clone()).map(Some)
 }
 
 pub fn grants(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Grants> {
@@ -291,7 +281,7 @@ pub fn grants(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Grants>
         let lifetime = Duration::from_secs(endpoint.cache_s_max.max(endpoint.negative_s));
         anyhow::Ok(Arc::new(Introspection::new(outbound, lifetime)))
     });
-    Ok(Grants { keys: Some(keys), introspection: introspection.transpose()?, frozen: false })
+    Ok(Grants { keys: Some(keys), introspection: introspection.transpose()?, ..Grants::default() })
 }
 
 /// Also where RUST_LOG asks for errors alone: whoever made it so may not know whom the service lets in.
@@ -343,19 +333,14 @@ pub fn candidate(config: &Config, grants: Grants, cache: Option<&Path>) -> anyho
 fn load(file: Option<&Path>, config: &Config, grants: Grants, cache: Option<&Path>) -> anyhow::Result<Embedded> {
     let limits = config.candidate_limits.clone();
     let Some(file) = file else {
-        let built = match &grants {
-            Grants { introspection: Some(_), .. } => BUILT_INTROSPECTION_COMPONENT,
-            Grants { keys: Some(_), .. } => BUILT_STORE_COMPONENT,
-            Grants { keys: None, .. } => BUILT_COMPONENT,
-        };
+        let built = built(&grants);
         ensure!(
             !built.is_empty(),
             "this shadow-proxy was built without the auth component: run `cargo ci component` and build again, or pass --component FILE"
         );
         return Embedded::load(built, limits, grants, cache).map_err(said);
     };
-    let bytes = std::fs::read(file)
-        .with_context(|| format!("--component {} cannot be read; check the path", file.display()))?;
+    let bytes = component(file)?;
     ensure!(
         bytes.starts_with(b"\0asm"),
         "--component {} is not WebAssembly; give a component built for wasi:http/proxy 0.2",
@@ -363,6 +348,18 @@ fn load(file: Option<&Path>, config: &Config, grants: Grants, cache: Option<&Pat
     );
     let embedded = Embedded::load(&bytes, limits, grants, cache).map_err(said);
     embedded.with_context(|| format!("--component {}", file.display()))
+}
+
+fn built(grants: &Grants) -> &'static [u8] {
+    match grants {
+        Grants { introspection: Some(_), .. } => BUILT_INTROSPECTION_COMPONENT,
+        Grants { keys: Some(_), .. } => BUILT_STORE_COMPONENT,
+        Grants { keys: None, .. } => BUILT_COMPONENT,
+    }
+}
+
+fn component(file: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("--component {} cannot be read; check the path", file.display()))
 }
 
 /// wasmtime's errors are a type of their own.

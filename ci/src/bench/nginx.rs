@@ -10,7 +10,17 @@ use super::server::{Server, free_address};
 
 /// Answers every request as the legacy service answers a valid key, in a few microseconds.
 pub(super) fn fast_service(folder: &Path) -> Result<Server> {
-    let answer = r#"{"valid":true,"user_id":"user_123","expires_at":"2099-12-31T23:59:59.000Z"}"#;
+    answering(r#"{"valid":true,"user_id":"user_123","expires_at":"2099-12-31T23:59:59.000Z"}"#, folder)
+}
+
+/// The same, with an id in each answer that is never the same twice.
+pub(super) fn noisy_service(folder: &Path) -> Result<Server> {
+    let answer =
+        r#"{"valid":true,"user_id":"user_123","expires_at":"2099-12-31T23:59:59.000Z","request":"$request_id"}"#;
+    answering(answer, folder)
+}
+
+fn answering(answer: &str, folder: &Path) -> Result<Server> {
     let locations = format!("default_type application/json; location / {{ return 200 '{answer}'; }}");
     start("fast-service", "", &locations, folder)
 }

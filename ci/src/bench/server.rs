@@ -46,8 +46,10 @@ impl Server {
 
     /// The share of its requests that a shadow-proxy has compared.
     pub(super) fn compared_share(&self) -> Result<Option<f64>> {
-        let Some(admin) = &self.admin else { return Ok(None) };
-        let requests = admin::status(admin)?.requests;
+        if self.admin.is_none() {
+            return Ok(None);
+        }
+        let requests = self.requests()?;
         Ok(Some(requests.compared as f64 / requests.received as f64))
     }
 
@@ -60,6 +62,21 @@ impl Server {
             ticks += self::ticks(child)?;
         }
         Ok(Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND))
+    }
+
+    /// The accounts of a shadow-proxy.
+    pub(super) fn requests(&self) -> Result<admin::Requests> {
+        let admin = self.admin.as_deref().context("only a shadow-proxy run has accounts")?;
+        Ok(admin::status(admin)?.requests)
+    }
+
+    /// What of the process is in memory.
+    pub(super) fn rss_bytes(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.service.pid()))?;
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS in proc(5)'s status")?;
+        let kb: u64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kb * 1_024)
     }
 
     pub(super) fn stop(&mut self) -> Result<()> {

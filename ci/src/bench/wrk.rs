@@ -17,19 +17,18 @@ pub(super) struct Load {
     pub(super) p99_us: f64,
 }
 
-/// `POST /auth/validate` with the same valid credential, over so many kept connections, from one thread.
-pub(super) fn run(
-    address: &str,
-    credential: &str,
-    connections: u32,
-    duration: Duration,
-    folder: &Path,
-) -> Result<Load> {
-    let script = folder.join("post.lua");
-    fs::write(&script, format!("wrk.method = 'POST'\nwrk.headers['Authorization'] = 'Bearer {credential}'\n"))?;
+/// `POST /auth/validate` with the same valid credential.
+pub(super) fn always(credential: &str) -> String {
+    format!("wrk.method = 'POST'\nwrk.headers['Authorization'] = 'Bearer {credential}'\n")
+}
+
+/// `POST /auth/validate` as the script says, over so many kept connections, from one thread.
+pub(super) fn run(address: &str, script: &str, connections: u32, duration: Duration, folder: &Path) -> Result<Load> {
+    let file = folder.join("post.lua");
+    fs::write(&file, script)?;
     let mut wrk = Command::new("wrk");
     wrk.args(["--threads", "1", "--connections", &connections.to_string(), "--latency"]);
-    wrk.args(["--duration", &format!("{}s", duration.as_secs()), "--script"]).arg(&script);
+    wrk.args(["--duration", &format!("{}s", duration.as_secs()), "--script"]).arg(&file);
     let printed = child::output(wrk.arg(format!("http://{address}/auth/validate")))?;
     ensure!(!printed.contains("Non-2xx"), "some answers were not 200:\n{printed}");
     ensure!(!printed.contains("Socket errors"), "some requests were not answered:\n{printed}");

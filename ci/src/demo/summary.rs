@@ -30,7 +30,8 @@ pub(super) struct Summary {
 impl Summary {
     /// Keeps the most frequent findings of all that the proxy has; a breach comes before what is merely frequent.
     pub(super) fn most_frequent(all: Vec<Finding>) -> (Vec<Finding>, usize) {
-        let mut findings: Vec<Finding> = all.into_iter().filter(|finding| finding.status == "finding").collect();
+        let mut findings: Vec<Finding> =
+            all.into_iter().filter(|finding| matches!(&*finding.status, "finding" | "undecided")).collect();
         findings.sort_by_key(|finding| (finding.severity != "breach", Reverse(finding.count)));
         let total = findings.len();
         findings.truncate(FINDINGS_SHOWN);

@@ -22,12 +22,12 @@ const LAYERS: [&[&str]; 11] = [
 
 /// A crate (with `*`: and those whose names start like that), and the files or folders that may name it.
 const HOMES: [(&str, &[&str]); 8] = [
-    ("auth_component", &["keys/", "config/auth.rs", "shadow/capture/credential.rs"]),
+    ("auth_component", &["keys/", "config/auth.rs", "shadow/capture/credential.rs", "shadow/compare/signature.rs"]),
     ("wasmtime*", &["side/candidate/", "side/candidate.rs"]),
     ("hyper_util::client", &["side/legacy.rs"]),
     ("reqwest", &["side/remote.rs", "side/candidate/outbound.rs", "operator.rs", "operator/"]),
     ("axum", &["serve/accept.rs", "show/admin.rs"]),
-    ("rusqlite", &["shadow/record.rs"]),
+    ("rusqlite", &["shadow/record.rs", "shadow/record/"]),
     ("prometheus_client", &["metrics.rs"]),
     ("maud", &["show/page.rs"]),
 ];

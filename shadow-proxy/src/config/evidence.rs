@@ -5,7 +5,7 @@ use crate::shift::gate;
 
 use super::reader::Section;
 
-pub fn read(root: &mut Section) -> (AgainPolicy, gate::Policy) {
+pub fn read_noise(root: &mut Section) -> AgainPolicy {
     let mut section = root.section("noise");
     let defaults = AgainPolicy::default();
     let again = AgainPolicy {
@@ -13,7 +13,10 @@ pub fn read(root: &mut Section) -> (AgainPolicy, gate::Policy) {
         pairs: section.number("aa_pairs", defaults.pairs, 0..=1_000_000, "calls"),
     };
     section.close(root);
+    again
+}
 
+pub fn read_gate(root: &mut Section) -> gate::Policy {
     let mut section = root.section("gate");
     let defaults = gate::Policy::default();
     let mut ppm = |key, default: u32| section.number(key, u64::from(default), 1..=500_000, "ppm") as u32;
@@ -32,5 +35,5 @@ pub fn read(root: &mut Section) -> (AgainPolicy, gate::Policy) {
         ),
     };
     section.close(root);
-    (again, policy)
+    policy
 }

@@ -4,19 +4,21 @@ mod auth;
 mod capture;
 mod evidence;
 mod reader;
+mod stateful;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
 
 use crate::keys::{Files, Introspection, Sources};
-use crate::serve::answer::{FrontLimits, Repeatable};
+use crate::serve::answer::FrontLimits;
 use crate::shadow::again::AgainPolicy;
 use crate::shadow::capture::CaptureLimits;
-use crate::shadow::compare::{Comparer, Decisions};
+use crate::shadow::compare::{COOKIE_TOLERANCE_S, Comparer, DecisionRule, Decisions, RawDecision, Signatures};
 use crate::shadow::endpoint::Endpoints;
 use crate::shadow::mirror::MirrorLimits;
 use crate::shadow::record::StoreLimits;
@@ -26,6 +28,7 @@ use crate::side::candidate::{Instances, Limits};
 use crate::side::legacy::LegacyLimits;
 
 use self::reader::Section;
+use self::stateful::Stateful;
 
 /// Everything `run` needs to know.
 pub struct Config {
@@ -41,13 +44,13 @@ pub struct Config {
     pub candidate_connect: Duration,
     /// Where the component's keys come from; none: it knows those for development, if any.
     pub auth: Option<Sources>,
-    pub repeatable: Repeatable,
     pub connections_max: usize,
     pub idle: Duration,
     pub drain: Duration,
     pub front: FrontLimits,
     pub buffered_bytes_max: usize,
     pub mirror: Option<MirrorLimits>,
+    pub stateful: Stateful,
     pub hash_key: String,
     pub store: StoreLimits,
     pub keep_match_every: u64,
@@ -94,6 +97,15 @@ pub fn parse_alone(toml: &str) -> Result<Config, Vec<String>> {
     parse(toml, &Overrides::from([("legacy.url", NO_LEGACY.into())]))
 }
 
+/// Only what the gate goes by; whatever else the file says does not matter.
+pub fn parse_gate(toml: &str) -> Result<gate::Policy, Vec<String>> {
+    let mut table: toml::Table = toml::from_str(toml).map_err(|error| vec![not_toml(&error)])?;
+    let gate = table.remove("gate").into_iter().map(|gate| ("gate".to_owned(), gate));
+    let mut root = Section::root(gate.collect());
+    let policy = evidence::read_gate(&mut root);
+    root.finish().map(|()| policy)
+}
+
 /// Only which files the commands about keys work on; they need not be there yet.
 pub fn parse_key_files(toml: &str) -> Result<Files, Vec<String>> {
     let mut table: toml::Table = toml::from_str(toml).map_err(|error| vec![not_toml(&error)])?;
@@ -110,15 +122,7 @@ pub fn parse_key_files(toml: &str) -> Result<Files, Vec<String>> {
 
 fn read(root: &mut Section) -> Option<Config> {
     let listen = root.parsed("listen", "127.0.0.1:8080", "\"127.0.0.1:8080\"", address);
-    let admin = root.parsed("admin", "127.0.0.1:9090", "\"127.0.0.1:9090\"", address);
-    let admin_token_file = root.file("admin_token_file");
-    if admin.is_some_and(|admin| !admin.ip().is_loopback()) && admin_token_file.is_none() {
-        root.wrong(
-            "admin",
-            "is reachable from other machines and changes the weight, so it needs a token",
-            "admin_token_file = \"/run/secrets/admin-token\"",
-        );
-    }
+    let (admin, admin_token_file) = read_admin(root);
     let data = root.text("data").map_or_else(|| PathBuf::from("shadow-proxy-data"), PathBuf::from);
     let threads = root.number("threads", cores(), 1..=256, "threads") as usize;
 
@@ -132,7 +136,7 @@ fn read(root: &mut Section) -> Option<Config> {
     limits.close(root);
 
     let (legacy, legacy_limits) = read_legacy(root, body_bytes_max);
-    let (candidate, candidate_limits, candidate_connect, repeatable) = read_candidate(root, body_bytes_max);
+    let (candidate, candidate_limits, candidate_connect) = read_candidate(root, body_bytes_max);
     let auth = auth::read(root);
     if auth.is_some() && matches!(candidate, Some(CandidateConfig::Url(_))) {
         root.wrong("auth", "stands beside candidate.url, whose keys are its own", "[candidate] without url");
@@ -143,6 +147,7 @@ fn read(root: &mut Section) -> Option<Config> {
         refuse_own(root, address, legacy.as_ref(), candidate.as_ref(), issuer.as_ref());
     }
     let mirror = read_mirror(root, drain);
+    let stateful = stateful::read(root, [legacy_limits.deadline, candidate_limits.deadline]);
 
     let mut shift = root.section("shift");
     let hash_key = shift.text("hash_key").unwrap_or_else(|| "shadow-proxy".to_owned());
@@ -150,7 +155,7 @@ fn read(root: &mut Section) -> Option<Config> {
 
     let (store, keep_match_every) = read_record(root);
     let compared = read_compare(root);
-    let (again, gate) = evidence::read(root);
+    let (again, gate) = (evidence::read_noise(root), evidence::read_gate(root));
     let capture = capture::read(root);
     Some(Config {
         listen: listen?,
@@ -164,13 +169,13 @@ fn read(root: &mut Section) -> Option<Config> {
         candidate_limits,
         candidate_connect,
         auth,
-        repeatable,
         connections_max,
         idle,
         drain,
         front: FrontLimits { body_bytes_max, body_deadline },
         buffered_bytes_max,
         mirror,
+        stateful,
         hash_key,
         store,
         keep_match_every,
@@ -181,6 +186,19 @@ fn read(root: &mut Section) -> Option<Config> {
         gate,
         capture,
     })
+}
+
+fn read_admin(root: &mut Section) -> (Option<SocketAddr>, Option<PathBuf>) {
+    let admin = root.parsed("admin", "127.0.0.1:9090", "\"127.0.0.1:9090\"", address);
+    let token_file = root.file("admin_token_file");
+    if admin.is_some_and(|admin| !admin.ip().is_loopback()) && token_file.is_none() {
+        root.wrong(
+            "admin",
+            "is reachable from other machines and changes the weight, so it needs a token",
+            "admin_token_file = \"/run/secrets/admin-token\"",
+        );
+    }
+    (admin, token_file)
 }
 
 fn read_legacy(root: &mut Section, body_bytes_max: usize) -> (Option<Uri>, LegacyLimits) {
@@ -196,10 +214,7 @@ fn read_legacy(root: &mut Section, body_bytes_max: usize) -> (Option<Uri>, Legac
     (url, limits)
 }
 
-fn read_candidate(
-    root: &mut Section,
-    body_bytes_max: usize,
-) -> (Option<CandidateConfig>, Limits, Duration, Repeatable) {
+fn read_candidate(root: &mut Section, body_bytes_max: usize) -> (Option<CandidateConfig>, Limits, Duration) {
     let mut section = root.section("candidate");
     let file = section.file("component");
     let url = section.optional("url", "\"http://127.0.0.1:4000\"", candidate_origin);
@@ -210,21 +225,15 @@ fn read_candidate(
             "url = \"http://127.0.0.1:4000\", without component",
         );
     }
-    let repeatable = section.texts("repeatable");
     let limits = read_limits(&mut section, body_bytes_max);
     let connect = section.millis("connect_ms", 1_000);
     section.close(root);
-    let repeatable = match &url {
-        // It may have done something before it failed.
-        Some(_) => Repeatable::Only(repeatable.unwrap_or_else(|| vec!["/auth/validate".to_owned()])),
-        None => Repeatable::All,
-    };
     let candidate = match (file, url) {
         (Some(file), _) => CandidateConfig::File(file),
         (None, Some(url)) => CandidateConfig::Url(url),
         (None, None) => CandidateConfig::Built,
     };
-    (Some(candidate), limits, connect, repeatable)
+    (Some(candidate), limits, connect)
 }
 
 /// Where it is asked, in time for the component to answer.
@@ -291,22 +300,35 @@ fn read_compare(root: &mut Section) -> Compared {
             None
         }
     };
-    let defaults = Decisions::default();
-    let decisions = Decisions {
-        names: section.texts("decision_fields").unwrap_or(defaults.names),
-        denies: section.statuses("deny_statuses").unwrap_or(defaults.denies),
-        neither: section.texts("decides_nothing").unwrap_or(defaults.neither),
-    };
+    let decisions = read_decisions(&mut section);
+    let signatures = section.optional("jwks", "\"jwks.json\"", |text| Signatures::read(Path::new(text)).map(Arc::new));
+    let cookie_tolerance_s = section.number("cookie_tolerance_s", COOKIE_TOLERANCE_S, 0..=3_600, "seconds");
     let words = section.texts("words").unwrap_or_default();
     let rules = Rules::parse(section.tables::<RawRule>("rules", RULE)).unwrap_or_else(|reasons| {
         section.wrong_as(reasons);
         Rules::starter()
     });
     section.close(root);
-    Compared { endpoints, comparer: Comparer { rules, decisions }, words }
+    Compared { endpoints, comparer: Comparer { rules, decisions, signatures, cookie_tolerance_s }, words }
 }
 
-const RULE: &str = "a rule has name, path and reason, and where wanted endpoint, explains, legacy and candidate, all texts but the list explains";
+fn read_decisions(section: &mut Section) -> Decisions {
+    let defaults = Decisions::default();
+    let rules = DecisionRule::parse_all(section.tables::<RawDecision>("decisions", DECISION));
+    Decisions {
+        rules: rules.unwrap_or_else(|reasons| {
+            section.wrong_as(reasons);
+            Vec::new()
+        }),
+        names: section.texts("decision_fields").unwrap_or(defaults.names),
+        denies: section.statuses("deny_statuses").unwrap_or(defaults.denies),
+        neither: section.texts("decides_nothing").unwrap_or(defaults.neither),
+    }
+}
+
+const RULE: &str = "a rule has name, path, reason and expires, and where wanted endpoint, explains, places_max and one condition; migration-guide/rules.md has all of them";
+
+const DECISION: &str = "a decision has when and means, and where wanted endpoint; when has status, header or field, and where wanted is or begins, all lists but header and field";
 
 fn not_toml(error: &toml::de::Error) -> String {
     format!("the configuration is not TOML: {}; correct that line first", error.to_string().trim())

@@ -3,7 +3,7 @@
 //! The key file holds records, from which no key can be made; the pepper file holds the secrets without which no key can
 //! be recognised in a record. Whoever has one of the two files has nothing.
 
-mod disk;
+pub(crate) mod disk;
 
 mod file;
 mod introspection;

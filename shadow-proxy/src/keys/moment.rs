@@ -14,6 +14,12 @@ pub struct Moment {
 
 /// RFC 3339, with whatever offset.
 pub fn parse(text: &str) -> Option<Moment> {
+    let since = since_epoch(text)?;
+    Some(Moment { seconds: since.as_secs(), has_fraction: since.subsec_nanos() > 0 })
+}
+
+/// The same, with its fraction of a second.
+pub fn since_epoch(text: &str) -> Option<Duration> {
     const OFFSET_CHARS: usize = "+00:00".len();
     let text = text.to_ascii_uppercase();
     let (local, ahead_s) = match text.len().checked_sub(OFFSET_CHARS).and_then(|at| text.split_at_checked(at)) {
@@ -22,7 +28,7 @@ pub fn parse(text: &str) -> Option<Moment> {
     };
     let since = humantime::parse_rfc3339(&local).ok()?.duration_since(UNIX_EPOCH).ok()?;
     let seconds = since.as_secs().checked_add_signed(-ahead_s).filter(|&seconds| seconds <= LAST_S)?;
-    Some(Moment { seconds, has_fraction: since.subsec_nanos() > 0 })
+    Some(Duration::new(seconds, since.subsec_nanos()))
 }
 
 /// A point in time, or how long it is until then: `2030-01-01T00:00:00Z`, `30d`, `12h`.

@@ -13,15 +13,18 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::{Outcome, sides};
+use crate::clock::now_ms;
 use crate::config::Config;
-use crate::exchange::{Call, Difference, Side};
+use crate::exchange::{Call, Difference, Kind, Side};
 use crate::metrics::Metrics;
 use crate::shadow::capture::form::Keyed;
 use crate::shadow::class::Class;
 use crate::shadow::compare::{Comparison, NotComparable};
+use crate::shadow::noise::Place;
 use crate::shadow::path::Path;
 use crate::shadow::record::{Store, StoredFinding};
 use crate::shadow::redact::{CLOSE, OPEN, ShownCall};
+use crate::shadow::rules::Day;
 use crate::side::candidate::{Instances, Moment};
 
 pub struct Options {
@@ -40,16 +43,16 @@ pub fn replay(mut config: Config, options: &Options) -> anyhow::Result<Outcome> 
     let finding = Store::open(&options.data)?.finding(options.id)?;
     let finding =
         finding.with_context(|| format!("there is no finding {}; list them with `shadow-proxy diffs`", options.id))?;
-    let shown = finding
-        .shown
-        .as_ref()
+    let sample = finding
+        .samples
+        .first()
         .context("the exchange of this finding is no longer kept; replay another one of its endpoint")?;
     let mut filling = Filling { secrets: &options.secrets, filled: 0, cut: false };
-    let call = filling.call(&shown.call)?;
+    let call = filling.call(&sample.shown.call)?;
     let Filling { filled, cut, .. } = filling;
     config.candidate_limits.instances = Instances::Fresh;
-    let sides = sides(&config, &Arc::new(Metrics::default()))?;
-    let time = options.clock.unwrap_or(Duration::from_millis(finding.first_seen_ms));
+    let (sides, _) = sides(&config, &Arc::new(Metrics::default()))?;
+    let time = options.clock.unwrap_or(Duration::from_millis(sample.at_ms));
     let moment = Moment { time, seed: options.seed };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (legacy, candidate) = runtime.block_on(async {
@@ -57,7 +60,7 @@ pub fn replay(mut config: Config, options: &Options) -> anyhow::Result<Outcome> 
         tokio::join!(sides.call(Side::Legacy, &call), super::play::candidate(&sides, &call, moment))
     });
     let endpoint = config.endpoints.name(&call.method, call.uri.path());
-    let compared = config.comparer.compare(&call, &legacy, &candidate, endpoint);
+    let compared = config.comparer.compare(&call, &legacy, &candidate, endpoint, Day::of_ms(now_ms()));
     let report = Report { finding: &finding, endpoint, compared, filled, cut };
     let code = report.code();
     Ok(Outcome { text: if options.json { format!("{:#}\n", report.json(code)) } else { report.text() }, code })
@@ -186,10 +189,8 @@ struct Report<'a> {
 impl Report<'_> {
     fn reproduces(&self) -> bool {
         let Ok(comparison) = &self.compared else { return false };
-        let kind = |difference: &Difference| {
-            serde_json::to_value(difference.kind).is_ok_and(|kind| kind == self.finding.kind.as_str())
-        };
-        comparison.differences.iter().any(|difference| difference.path == self.finding.path && kind(difference))
+        let Place { path, kind, .. } = &self.finding.place;
+        comparison.differences.iter().any(|difference| difference.path == *path && difference.kind == *kind)
     }
 
     fn code(&self) -> u8 {
@@ -202,7 +203,8 @@ impl Report<'_> {
 
     fn text(&self) -> String {
         let Report { finding, endpoint, filled, cut, .. } = self;
-        let mut text = format!("finding {}: {endpoint}, {} ({})\n", finding.id, finding.path, finding.kind);
+        let mut text =
+            format!("finding {}: {endpoint}, {} ({})\n", finding.id, finding.place.path, word(finding.place.kind));
         match &self.compared {
             Err(reason) => text += &format!("not comparable: {}\n", reason.0),
             Ok(comparison) => {
@@ -231,8 +233,8 @@ impl Report<'_> {
         json!({
             "id": self.finding.id,
             "endpoint": self.endpoint,
-            "path": self.finding.path,
-            "kind": self.finding.kind,
+            "path": self.finding.place.path,
+            "kind": self.finding.place.kind,
             "not_comparable": self.compared.as_ref().err().map(|reason| reason.0),
             "differences": differences,
             "reproduces": self.reproduces(),
@@ -257,9 +259,12 @@ fn said(difference: &Difference) -> String {
         "status" | "decision" => (plain(legacy), plain(candidate)),
         _ => (class(legacy).to_owned(), class(candidate).to_owned()),
     };
-    let kind = serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
     let rule = rule.as_deref().map(|rule| format!(", explained by {rule}")).unwrap_or_default();
-    format!("{path} ({kind}): legacy {before}, the candidate {after}{rule}")
+    format!("{path} ({}): legacy {before}, the candidate {after}{rule}", word(*kind))
+}
+
+fn word(kind: Kind) -> String {
+    serde_json::to_value(kind).ok().and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// A stand-in says how long its content was, and not everybody who writes one is this program.

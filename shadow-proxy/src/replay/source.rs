@@ -59,16 +59,17 @@ pub fn open(path: &Path, passphrase_file: Option<&Path>) -> anyhow::Result<Sourc
         "{} has no capture in it; give the folder of `run --capture`, or a file",
         path.display()
     );
-    let named = files.into_iter().map(move |file| {
-        let opened = open_file(&file, passphrase.as_ref());
-        opened.map_err(|error| Damage::Wrong(format!("{}: {error:#}", file.display())))
-    });
-    let records = named.flat_map(|opened| -> Records {
-        match opened {
+    // The first tells at once whether the passphrase is right.
+    let mut rest = files.into_iter();
+    let first = rest.next().context("there is one")?;
+    let first = open_file(&first, passphrase.as_ref()).with_context(|| first.display().to_string())?;
+    let others = rest.flat_map(move |file| -> Records {
+        match open_file(&file, passphrase.as_ref()) {
             Ok(source) => source.records,
-            Err(damage) => Box::new(std::iter::once(Err(damage))),
+            Err(error) => Box::new(std::iter::once(Err(Damage::Wrong(format!("{}: {error:#}", file.display()))))),
         }
     });
+    let records = first.records.chain(others);
     Ok(Source { format: own::NAME, records: Box::new(records) })
 }
 

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 
 use crate::serve::accept::ConnectionLimits;
+use crate::shadow::record;
 
 /// Connections that the kernel keeps for us while all threads are busy.
 const BACKLOG: i32 = 4_096;
@@ -49,11 +50,7 @@ pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// The directory for this process alone.
 pub fn open_data(data: &Path) -> anyhow::Result<File> {
     DirBuilder::new().recursive(true).mode(0o700).create(data).with_context(|| unusable(data))?;
-    let lock = File::create(data.join("lock")).with_context(|| unusable(data))?;
-    if lock.try_lock().is_err() {
-        bail!("another shadow-proxy uses {}; give each its own directory with --data", data.display());
-    }
-    Ok(lock)
+    record::lock(data)
 }
 
 pub fn unusable(data: &Path) -> String {

@@ -14,6 +14,7 @@ use crate::clock::Rarely;
 use crate::exchange::{Answer, Call, Failure, Leg, Side};
 use crate::metrics::{Metrics, Skip};
 use crate::shadow::mirror::{Job, Mirror};
+use crate::shadow::route_class::RouteClass;
 use crate::shift::weight::Weight;
 use crate::side::Sides;
 use crate::side::headers::{end_to_end, transfer_encoding};
@@ -33,7 +34,6 @@ pub struct Front {
     pub metrics: Arc<Metrics>,
     pub budget: Budget,
     pub limits: FrontLimits,
-    pub repeatable: Repeatable,
     pub unanswered_said: Rarely,
 }
 
@@ -43,15 +43,6 @@ pub struct FrontLimits {
     pub body_bytes_max: usize,
     /// For a client to send its whole body.
     pub body_deadline: Duration,
-}
-
-/// Which calls may be asked again of legacy after the candidate failed on them.
-#[derive(Clone, Debug)]
-pub enum Repeatable {
-    /// All: the candidate can change nothing outside itself, so a failed call had no effect.
-    All,
-    /// Safe methods (RFC 9110 §9.2.1) and these paths.
-    Only(Vec<String>),
 }
 
 impl Front {
@@ -125,7 +116,7 @@ impl Front {
                         entry.hand_over(Job::new(call, Side::Candidate, leg));
                         response
                     }
-                    Err(_) if self.repeatable.allows(&call) => {
+                    Err(_) if self.may_be_rescued(&call) => {
                         self.metrics.rescued.inc();
                         self.answer_by_legacy(entry, share, call, framing, Some(leg)).await
                     }
@@ -171,6 +162,11 @@ impl Front {
         }
     }
 
+    /// Whether legacy may be asked what the candidate failed on, which may have done it before it failed.
+    fn may_be_rescued(&self, call: &Call) -> bool {
+        !self.sides.candidate.has_effects() || self.mirror.class(call) == RouteClass::Safe
+    }
+
     fn unanswered(&self, failure: Failure) -> Response<ClientBody> {
         self.metrics.unanswered.inc();
         if self.unanswered_said.is_due() {
@@ -192,15 +188,6 @@ impl Front {
         tokio::time::timeout(self.limits.body_deadline, read(body, self.limits.body_bytes_max, share))
             .await
             .unwrap_or(Received::TooSlow)
-    }
-}
-
-impl Repeatable {
-    fn allows(&self, call: &Call) -> bool {
-        match self {
-            Repeatable::All => true,
-            Repeatable::Only(paths) => call.method.is_safe() || paths.iter().any(|path| path == call.uri.path()),
-        }
     }
 }
 

@@ -51,7 +51,12 @@ impl Again {
         if filled < key.len() {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
-        Ok(Again { policy, key, chosen: Mutex::new(Chosen { asked: 0, pairs }) })
+        Ok(Again::with_key(policy, key, pairs))
+    }
+
+    /// With a key that somebody knows, the choice is the same each time.
+    pub(super) fn with_key(policy: AgainPolicy, key: [u8; 16], pairs: HashMap<String, u64>) -> Again {
+        Again { policy, key, chosen: Mutex::new(Chosen { asked: 0, pairs }) }
     }
 
     pub(crate) fn is_on(&self) -> bool {

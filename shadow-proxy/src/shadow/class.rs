@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::path::{Path, Root};
+use super::path::Path;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -92,8 +92,7 @@ impl Class {
 
     /// Of a difference's value at this place: JSON text in a body or a token, plain text elsewhere.
     pub(crate) fn at(place: &Path, value: &str) -> Class {
-        let is_json = place.root == Root::Body;
-        if is_json { Class::of_json(value) } else { Class::of(value.as_bytes()) }
+        if place.is_json() { Class::of_json(value) } else { Class::of(value.as_bytes()) }
     }
 
     /// Of JSON text, or of plain text when it is none.
@@ -218,6 +217,9 @@ mod tests {
             ("body", "{}", "object"),
             ("body", "plain text", "text"),
             ("body", "\"half", "text"),
+            ("body.token(jwt).claims.sub", r#""9f2c1ab4""#, "hex"),
+            ("header.authorization(jwt).claims.aud", r#"["a"]"#, "array"),
+            ("header.set-cookie.sid.value", "\"12\"", "text"),
             ("header.etag", "null", "text"),
             ("header.x-groups", "[]", "text"),
             ("header.age", "12", "number"),

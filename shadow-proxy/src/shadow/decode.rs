@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
+use ruzstd::decoding::StreamingDecoder;
 
 /// Why a body stays encoded. The names are values of the `reason` of what could not be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,7 @@ enum Encoding {
     Gzip,
     Deflate,
     Brotli,
+    Zstd,
 }
 
 /// In the order they were applied.
@@ -58,6 +60,7 @@ fn encodings(headers: &HeaderMap) -> Result<Vec<Encoding>, NotDecoded> {
                 "gzip" | "x-gzip" => Encoding::Gzip,
                 "deflate" => Encoding::Deflate,
                 "br" => Encoding::Brotli,
+                "zstd" => Encoding::Zstd,
                 _ => return Err(NotDecoded::EncodingUnknown),
             });
             if found.len() > ENCODINGS_MAX {
@@ -71,6 +74,7 @@ fn encodings(headers: &HeaderMap) -> Result<Vec<Encoding>, NotDecoded> {
 fn undone(encoding: Encoding, body: &[u8], limit_bytes: usize) -> Result<Vec<u8>, NotDecoded> {
     match encoding {
         Encoding::Gzip => read(flate2::read::MultiGzDecoder::new(body), limit_bytes),
+        Encoding::Zstd => zstd(body, limit_bytes),
         Encoding::Brotli => read(brotli_decompressor::Decompressor::new(body, BUFFER_BYTES), limit_bytes),
         // RFC 9110 means zlib, but enough servers send the bare stream for every browser to take both.
         Encoding::Deflate => match read(flate2::read::ZlibDecoder::new(body), limit_bytes) {
@@ -78,6 +82,17 @@ fn undone(encoding: Encoding, body: &[u8], limit_bytes: usize) -> Result<Vec<u8>
             done => done,
         },
     }
+}
+
+/// One frame after the other (RFC 8878, section 3.1), each with a window that any reader of the web has room for.
+fn zstd(mut body: &[u8], limit_bytes: usize) -> Result<Vec<u8>, NotDecoded> {
+    let mut plain = Vec::new();
+    while !body.is_empty() {
+        let frame = StreamingDecoder::new_with_max_window_size(&mut body, ZSTD_WINDOW_BYTES_MAX);
+        let frame = frame.map_err(|_| NotDecoded::EncodingBroken)?;
+        plain.append(&mut read(frame, limit_bytes - plain.len())?);
+    }
+    Ok(plain)
 }
 
 /// Stops at the limit, so that a few kilobytes cannot become gigabytes.
@@ -93,6 +108,8 @@ fn read(decoder: impl Read, limit_bytes: usize) -> Result<Vec<u8>, NotDecoded> {
 
 const ENCODINGS_MAX: usize = 4;
 const BUFFER_BYTES: usize = 4096;
+/// RFC 9659, section 3.
+const ZSTD_WINDOW_BYTES_MAX: u64 = 8 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -110,6 +127,9 @@ mod tests {
         0xe0, 0x38,
     ];
 
+    /// An empty frame whose window is 2^24 bytes.
+    const ZSTD_WINDOW_16_MIB: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd, 0x00, 14 << 3, 0x01, 0x00, 0x00];
+
     #[test]
     fn every_encoding_is_undone() {
         for (encoding, body) in [
@@ -120,6 +140,9 @@ mod tests {
             ("deflate", zlib(TEXT)),
             ("deflate", raw(TEXT)),
             ("br", TEXT_BROTLI.to_vec()),
+            ("zstd", zstd(TEXT)),
+            ("zstd", [zstd(b"hello hello "), zstd(b"hello hello")].concat()),
+            ("zstd, gzip", gzip(&zstd(TEXT))),
             ("deflate, identity , gzip", gzip(&zlib(TEXT))),
         ] {
             assert_eq!(undo(&[encoding], &body).as_deref(), Ok(TEXT), "{encoding}");
@@ -132,7 +155,12 @@ mod tests {
     fn what_cannot_be_undone_has_a_reason() {
         let truncated = |body: &[u8]| body[..body.len() - 3].to_vec();
         for (encoding, body, reason) in [
-            ("zstd", TEXT.to_vec(), "encoding_unknown"),
+            ("compress", TEXT.to_vec(), "encoding_unknown"),
+            ("zstd", TEXT.to_vec(), "encoding_broken"),
+            ("zstd", truncated(&zstd(TEXT)), "encoding_broken"),
+            ("zstd", zstd(&vec![0; LIMIT + 1]), "decoded_too_large"),
+            ("zstd", [zstd(&vec![0; LIMIT]), zstd(b"1")].concat(), "decoded_too_large"),
+            ("zstd", ZSTD_WINDOW_16_MIB.to_vec(), "encoding_broken"),
             ("gzip, gzip, gzip, gzip, gzip", TEXT.to_vec(), "encoding_unknown"),
             ("gzip", TEXT.to_vec(), "encoding_broken"),
             ("gzip", truncated(&gzip(TEXT)), "encoding_broken"),
@@ -163,6 +191,11 @@ mod tests {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(plain).unwrap();
         encoder.finish().unwrap()
+    }
+
+    fn zstd(plain: &[u8]) -> Vec<u8> {
+        use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+        compress_to_vec(plain, CompressionLevel::Fastest)
     }
 
     fn zlib(plain: &[u8]) -> Vec<u8> {

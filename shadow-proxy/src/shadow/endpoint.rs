@@ -6,7 +6,7 @@ use http::Method;
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoints {
     /// Those with fewer stars first, so that `/users/me` is not `/users/*`.
-    templates: Vec<Template>,
+    templates: Vec<Named>,
     unnamed: Names,
 }
 
@@ -21,21 +21,22 @@ impl Endpoints {
         if !errors.is_empty() {
             return Err(errors);
         }
-        let mut templates: Vec<Template> = templates.iter().map(|text| Template::new(text)).collect();
-        templates.sort_by_key(Template::stars);
+        let named = |text: &String| Named { template: Template::new(text), names: names(text) };
+        let mut templates: Vec<Named> = templates.iter().map(named).collect();
+        templates.sort_by_key(|named| named.template.stars());
         Ok(Endpoints { templates, unnamed: names(UNNAMED) })
     }
 
     /// `POST /auth/validate` for a known path, `POST (unnamed)` for any other: never the path itself, which may hold
     /// a secret or be one of a million.
     pub(crate) fn name(&self, method: &Method, path: &str) -> &str {
-        let template = self.templates.iter().find(|template| template.covers(path));
-        &template.map_or(&self.unnamed, |template| &template.names)[method_index(method)]
+        let named = self.templates.iter().find(|named| named.template.covers(path));
+        &named.map_or(&self.unnamed, |named| &named.names)[method_index(method)]
     }
 
     /// The segments that templates spell out, which are no secrets then.
     pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
-        self.templates.iter().flat_map(Template::words)
+        self.templates.iter().flat_map(|named| named.template.words())
     }
 }
 
@@ -51,14 +52,26 @@ pub(crate) fn method_name(method: &Method) -> &'static str {
 }
 
 #[derive(Clone, Debug)]
-struct Template {
-    segments: Vec<Box<str>>,
+struct Named {
+    template: Template,
     names: Names,
 }
 
+/// A path in which `*` is one segment of any text.
+#[derive(Clone, Debug)]
+pub struct Template {
+    segments: Vec<Box<str>>,
+}
+
 impl Template {
+    /// # Errors
+    /// What is wrong with it; what to write.
+    pub(crate) fn parse(text: &str) -> Result<Template, &'static str> {
+        fault(text).map_or_else(|| Ok(Template::new(text)), Err)
+    }
+
     fn new(text: &str) -> Template {
-        Template { segments: text.split('/').skip(1).map(Box::from).collect(), names: names(text) }
+        Template { segments: text.split('/').skip(1).map(Box::from).collect() }
     }
 
     fn stars(&self) -> usize {
@@ -69,7 +82,7 @@ impl Template {
         self.segments.iter().map(|segment| &**segment).filter(|segment| *segment != "*" && !segment.is_empty())
     }
 
-    fn covers(&self, path: &str) -> bool {
+    pub(crate) fn covers(&self, path: &str) -> bool {
         let mut segments = path.split('/').skip(1);
         self.segments.iter().all(|expected| {
             segments.next().is_some_and(|segment| match &**expected {

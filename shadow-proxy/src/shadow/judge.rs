@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use arc_swap::ArcSwap;
+
 use crate::clock::now_ms;
-use crate::exchange::{Call, Decision, Difference, Exchange, Leg, Side, Verdict};
+use crate::exchange::{Call, Decision, Difference, Exchange, Leg, Side};
 use crate::metrics::Metrics;
 
 use super::again::{Again, Ask};
@@ -13,20 +15,26 @@ use super::compare::Comparer;
 use super::endpoint::Endpoints;
 use super::record::{Recorder, Row, Shown};
 use super::redact::{Redactor, ShownDifference};
+use super::route_class::{RouteClass, Routes};
+use super::rules::Day;
+use super::session::Sessions;
 use super::shape::Shapes;
 
 pub struct Judge {
-    pub comparer: Comparer,
+    /// Its rules change when somebody accepts one.
+    pub comparer: Arc<ArcSwap<Comparer>>,
     pub endpoints: Endpoints,
+    pub routes: Routes,
     pub again: Again,
     pub shapes: Shapes,
     pub redactor: Redactor,
+    pub sessions: Arc<Sessions>,
     pub recorder: Recorder,
     pub capture: Option<Capture>,
     pub metrics: Arc<Metrics>,
-    /// One matching or explained exchange in so many is kept whole; 0 keeps none.
+    /// Besides the samples of findings, one exchange in so many is kept whole; 0 keeps none.
     pub keep_match_every: u64,
-    pub matches: AtomicU64,
+    pub besides: AtomicU64,
 }
 
 impl Judge {
@@ -37,7 +45,11 @@ impl Judge {
 
     /// Whether legacy might be asked the same twice.
     fn is_askable(&self, served_by: Side, call: &Call) -> bool {
-        served_by == Side::Legacy && self.again.is_on() && call.method.is_safe()
+        served_by == Side::Legacy && self.again.is_on() && self.is_safe(call)
+    }
+
+    fn is_safe(&self, call: &Call) -> bool {
+        self.routes.class(&call.method, call.uri.path()) == RouteClass::Safe
     }
 
     fn endpoint(&self, call: &Call) -> &str {
@@ -46,24 +58,37 @@ impl Judge {
 
     pub fn judge(&self, exchange: &Exchange) {
         let endpoint = self.endpoint(&exchange.call);
+        let today = Day::of_ms(now_ms());
         let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
-        let comparison = match self.comparer.compare(&exchange.call, legacy, candidate, endpoint) {
+        let comparer = self.comparer.load();
+        let mut comparison = match comparer.compare(&exchange.call, legacy, candidate, endpoint, today) {
             Ok(comparison) => comparison,
             Err(reason) => {
                 self.captured(exchange, Decision::Neither, format!("not_comparable:{}", reason.0));
                 return self.metrics.not_comparable(reason.0);
             }
         };
+        comparison.explain(ISSUED, |legacy, candidate| self.sessions.is_pair(legacy, candidate));
         self.metrics.latency(Side::Legacy, legacy.latency);
         self.metrics.latency(Side::Candidate, candidate.latency);
         self.captured(exchange, comparison.legacy, comparison.verdict.name());
-        let keep = comparison.verdict == Verdict::Mismatch || self.is_sampled();
+        let mut differences = self.outlines(&comparison.differences);
+        let samples = self.recorder.samples(endpoint, &differences);
+        let keep = !samples.is_empty() || self.is_due();
+        if keep {
+            differences =
+                comparison.differences.iter().map(|difference| self.redactor.difference(difference)).collect();
+        }
         self.recorder.keep(Row {
             at_ms: now_ms(),
-            differences: self.shown(&comparison.differences),
+            differences,
+            samples,
             counts: self.shapes.counts(&exchange.call),
             askable: self.is_askable(exchange.served_by, &exchange.call),
-            again: exchange.again.as_ref().and_then(|again| self.from_itself(exchange, again, endpoint)),
+            again: exchange
+                .again
+                .as_ref()
+                .and_then(|again| self.from_itself(&comparer, exchange, again, endpoint, today)),
             verdict: comparison.verdict,
             served_by: exchange.served_by,
             legacy: comparison.legacy,
@@ -84,13 +109,20 @@ impl Judge {
     }
 
     /// Where legacy's second answer differs from its first; none where there is nothing to compare.
-    fn from_itself(&self, exchange: &Exchange, again: &Leg, endpoint: &str) -> Option<Vec<ShownDifference>> {
-        let comparison = self.comparer.compare(&exchange.call, &exchange.served, again, endpoint).ok()?;
-        Some(self.shown(&comparison.differences))
+    fn from_itself(
+        &self,
+        comparer: &Comparer,
+        exchange: &Exchange,
+        again: &Leg,
+        endpoint: &str,
+        today: Day,
+    ) -> Option<Vec<ShownDifference>> {
+        let comparison = comparer.compare(&exchange.call, &exchange.served, again, endpoint, today).ok()?;
+        Some(self.outlines(&comparison.differences))
     }
 
-    fn shown(&self, differences: &[Difference]) -> Vec<ShownDifference> {
-        differences.iter().map(|difference| self.redactor.difference(difference)).collect()
+    fn outlines(&self, differences: &[Difference]) -> Vec<ShownDifference> {
+        differences.iter().map(|difference| self.redactor.outline(difference)).collect()
     }
 
     fn show(&self, exchange: &Exchange) -> Shown {
@@ -102,7 +134,10 @@ impl Judge {
         }
     }
 
-    fn is_sampled(&self) -> bool {
-        self.keep_match_every > 0 && self.matches.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.keep_match_every)
+    fn is_due(&self) -> bool {
+        self.keep_match_every > 0 && self.besides.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.keep_match_every)
     }
 }
+
+/// Explains a token by the other side's token for the same session.
+const ISSUED: &str = "starter:issued-token";

@@ -1,5 +1,6 @@
 //! What nobody waits for: the copy of a call, the comparison of two answers, what is kept of it.
 
+pub(crate) mod acceptance;
 pub(crate) mod again;
 pub(crate) mod capture;
 pub(crate) mod class;
@@ -13,5 +14,13 @@ pub(crate) mod noise;
 pub(crate) mod path;
 pub(crate) mod record;
 pub(crate) mod redact;
+pub(crate) mod route_class;
+#[cfg_attr(not(test), allow(dead_code, reason = "`diffs accept | rules` and the JSON comparison ask for the rest"))]
 pub(crate) mod rules;
+pub(crate) mod session;
 pub(crate) mod shape;
+
+#[cfg(test)]
+mod cost;
+#[cfg(test)]
+mod judging;

@@ -8,7 +8,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use statrs::function::factorial::ln_binomial;
 
 use crate::exchange::{Kind, Severity};
@@ -41,7 +41,7 @@ pub struct FieldCount {
 }
 
 /// What a finding is taken for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// The candidate answers differently.
@@ -52,6 +52,17 @@ pub enum Status {
     Explained,
     /// Too little is known about how legacy differs from itself.
     Undecided,
+}
+
+impl Status {
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Finding => "finding",
+            Status::Noise => "noise",
+            Status::Explained => "explained",
+            Status::Undecided => "undecided",
+        }
+    }
 }
 
 /// A group of differences alike, as far as its status depends on it.
@@ -70,9 +81,9 @@ pub fn statuses(suspects: &[Suspect], fields: &[FieldCount], endpoints: &[Endpoi
 
 struct Known<'a> {
     endpoints: HashMap<&'a str, &'a EndpointCount>,
-    /// How often legacy differed from itself, by place, and by endpoint and path.
+    /// How often legacy differed from itself, by place, and by endpoint, path and way of differing.
     of_place: HashMap<&'a Place, u64>,
-    of_field: HashMap<(&'a str, &'a str), u64>,
+    of_field: HashMap<(&'a str, &'a str, Kind), u64>,
     significant: HashSet<&'a Place>,
 }
 
@@ -86,7 +97,7 @@ impl<'a> Known<'a> {
         };
         for FieldCount { place, c, both, .. } in fields {
             *known.of_place.entry(place).or_default() += c + both;
-            *known.of_field.entry((&place.endpoint, &place.path)).or_default() += c + both;
+            *known.of_field.entry(field(place)).or_default() += c + both;
         }
         known
     }
@@ -96,7 +107,7 @@ impl<'a> Known<'a> {
         let count = self.endpoints.get(place.endpoint.as_str());
         let (askable, aa_pairs) = count.map_or((0, 0), |count| (count.askable, count.aa_pairs));
         let of_place = self.of_place.get(place).copied().unwrap_or(0);
-        let of_field = self.of_field.get(&(place.endpoint.as_str(), place.path.as_str())).copied().unwrap_or(0);
+        let of_field = self.of_field.get(&field(place)).copied().unwrap_or(0);
         match severity {
             _ if is_explained => Status::Explained,
             // Who is let in is never a matter of chance.
@@ -109,6 +120,13 @@ impl<'a> Known<'a> {
             _ => Status::Undecided,
         }
     }
+}
+
+/// A value that is new each time says nothing about one that is gone, or of another type; the classes of values do not
+/// count, because random ones stray into rare classes. What is there now and then is as often missing as added.
+fn field(place: &Place) -> (&str, &str, Kind) {
+    let kind = if place.kind == Kind::Added { Kind::Missing } else { place.kind };
+    (&place.endpoint, &place.path, kind)
 }
 
 /// The places where the candidate differs more often than legacy differs from itself, by Holm's procedure.
@@ -195,6 +213,24 @@ mod tests {
         let place = place("p");
         let explained = Suspect { place: &place, severity: Severity::High, is_explained: true };
         assert_eq!(statuses(&[explained], &[], &[]), [Status::Explained]);
+    }
+
+    #[test]
+    fn noise_of_one_kind_does_not_excuse_another() {
+        let of = |kind, c| FieldCount { place: Place { kind, ..place("p") }, b: 0, c, both: 0 };
+        let fields = [of(Kind::Value, 400), of(Kind::Added, 3)];
+        let endpoints =
+            [EndpointCount { endpoint: "GET /a".into(), askable: 500, aa_pairs: 500, ..EndpointCount::default() }];
+        for (kind, expected) in [
+            (Kind::Value, Status::Noise),
+            (Kind::Added, Status::Noise),
+            (Kind::Missing, Status::Undecided),
+            (Kind::Type, Status::Finding),
+        ] {
+            let place = Place { kind, ..place("p") };
+            let suspect = Suspect { place: &place, severity: Severity::Low, is_explained: false };
+            assert_eq!(statuses(&[suspect], &fields, &endpoints), [expected], "{kind:?}");
+        }
     }
 
     /// A random id that becomes a constant text is no noise, although ids always differ.

@@ -13,6 +13,7 @@ mod stand_in;
 pub(crate) mod vocabulary;
 
 use std::collections::HashSet;
+use std::fmt::Write;
 
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
@@ -105,21 +106,34 @@ impl Redactor {
 
     /// Stand-ins may be in the path too: of header names and JSON keys that are not on the list.
     pub(crate) fn difference(&self, difference: &Difference) -> ShownDifference {
-        let Difference { path, kind, legacy, candidate, rule } = difference;
-        let place = Path::parse(path);
+        let place = Path::parse(&difference.path);
         let value = |value: &String| match &place {
             Ok(place) => self.value_at(place, value),
             Err(_) => self.stand_in(value),
         };
-        let class = |value: &str| match &place {
-            Ok(place) => Class::at(place, value),
-            Err(_) => Class::of(value.as_bytes()),
+        let (legacy, candidate) = (difference.legacy.as_ref().map(value), difference.candidate.as_ref().map(value));
+        ShownDifference { legacy, candidate, ..self.outline_at(place.as_ref().ok(), difference) }
+    }
+
+    /// Without the values, which cost the most and are kept of few exchanges; those of a decision are words.
+    pub(crate) fn outline(&self, difference: &Difference) -> ShownDifference {
+        match Path::parse(&difference.path) {
+            Ok(Path { root: Root::Decision, .. }) => self.difference(difference),
+            place => self.outline_at(place.as_ref().ok(), difference),
+        }
+    }
+
+    fn outline_at(&self, place: Option<&Path>, difference: &Difference) -> ShownDifference {
+        let Difference { path, kind, legacy, candidate, rule } = difference;
+        let class = |value: &str| match place {
+            Some(place) => Class::at(place, value),
+            None => Class::of(value.as_bytes()),
         };
         ShownDifference {
-            path: place.as_ref().map_or_else(|_| self.stand_in(path), |place| self.place(place)),
+            path: place.map_or_else(|| self.stand_in(path), |place| self.place(place)),
             kind: *kind,
-            legacy: legacy.as_ref().map(value),
-            candidate: candidate.as_ref().map(value),
+            legacy: None,
+            candidate: None,
             classes: (legacy.as_deref().map(class), candidate.as_deref().map(class)),
             rule: rule.as_deref().map(str::to_owned),
         }
@@ -127,26 +141,31 @@ impl Redactor {
 
     fn place(&self, place: &Path) -> String {
         let mut shown = place.root.name().to_owned();
-        for segment in &place.segments {
-            match (place.root, segment) {
-                (Root::Header, Segment::Key(name)) => path::push_key(&mut shown, &self.header_name(name)),
-                (_, Segment::Key(key)) => path::push_key(&mut shown, &self.key(key)),
-                (_, Segment::AnyKey) => shown.push_str(".*"),
-                (_, Segment::Elements) => path::push_elements(&mut shown),
+        for (index, segment) in place.segments.iter().enumerate() {
+            let is_part_of_token = index > 0 && place.segments[index - 1] == Segment::Token;
+            match segment {
+                Segment::Key(name) if place.root == Root::Header && index == 0 => {
+                    path::push_key(&mut shown, &self.header_name(name));
+                }
+                Segment::Key(key) if !is_part_of_token => path::push_key(&mut shown, &self.key(key)),
+                segment => write!(shown, "{segment}").expect("writing to a String cannot fail"),
             }
         }
         shown
     }
 
     fn value_at(&self, place: &Path, value: &str) -> String {
+        let is_secret = |key: &Segment| matches!(key, Segment::Key(key) if self.is_secret(key));
         match (place.root, place.segments.as_slice()) {
+            // The token is a secret; what it says is judged by the names of its claims.
+            _ if let Some([Segment::Key(part), claims @ ..]) = place.in_token() => {
+                self.json(value, part == "signature" || claims.iter().any(is_secret))
+            }
             (Root::Status | Root::Decision, _) => self.text(value),
             (Root::Header, [Segment::Key(name)]) => self.header_value(name, value.as_bytes()),
-            (Root::Header, _) => self.stand_in(value),
-            (Root::Body, keys) => {
-                let is_secret = |key: &Segment| matches!(key, Segment::Key(key) if self.is_secret(key));
-                self.fragment(value, keys.iter().any(is_secret))
-            }
+            (Root::Body, []) => self.fragment(value, false),
+            (Root::Body, keys) => self.json(value, keys.iter().any(is_secret)),
+            (Root::Header | Root::Jwt, _) => self.stand_in(value),
         }
     }
 

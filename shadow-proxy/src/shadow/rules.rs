@@ -1,323 +1,202 @@
 //! Which differences are agreed not to matter, and why. A rule explains a difference; it never removes it.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+pub(crate) mod accepted;
+mod condition;
+mod day;
+mod number;
+pub(crate) mod proposal;
+pub(crate) mod review;
+mod rule;
+mod starter;
+mod time;
 
-use serde::Deserialize;
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
 
-use super::path::{Path, Root};
+use sha2::{Digest, Sha256};
+
+pub(crate) use self::condition::Condition;
+pub(crate) use self::day::Day;
+pub(crate) use self::rule::{RawRule, Rule, is_endpoint};
+pub(crate) use self::starter::VOLATILE_HEADERS;
+use super::json::Pairing;
+use super::path::{Path, Root, Segment};
 use crate::exchange::{Difference, Kind};
 
-/// `[[rules]]` of the configuration, as written.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RawRule {
-    /// Shown wherever the rule explains something; no two rules share one.
-    #[serde(default)]
-    pub name: String,
-    /// As endpoints are shown, e.g. `POST /auth/validate`; without it the rule holds for all of them.
-    pub endpoint: Option<String>,
-    #[serde(default)]
-    pub path: String,
-    /// `value`, `missing`, `added`, `type`, `order`, `repeated`; only `value` when not written.
-    pub explains: Option<Vec<String>>,
-    /// The one value of that side that is agreed; without it, any.
-    pub legacy: Option<String>,
-    pub candidate: Option<String>,
-    #[serde(default)]
-    pub reason: String,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Rule {
-    pub name: Arc<str>,
-    pub endpoint: Option<String>,
-    pub path: Path,
-    pub explains: Vec<Kind>,
-    pub legacy: Option<String>,
-    pub candidate: Option<String>,
-}
-
-impl Rule {
-    /// All errors at once, each as `key = value: what is wrong; what to write`.
-    pub(crate) fn parse(raw: RawRule) -> Result<Rule, Vec<String>> {
-        let RawRule { name, endpoint, path, explains, legacy, candidate, reason } = raw;
-        let mut errors = Vec::new();
-        if name.trim().is_empty() {
-            errors
-                .push("name = \"\": a rule is told by its name; write for example `name = \"ids-are-random\"`".into());
-        } else if name.starts_with(STARTER) {
-            errors
-                .push(format!("name = {name:?}: `{STARTER}` begins the names of built-in rules; choose another name"));
-        }
-        if let Some(endpoint) = endpoint.as_deref().filter(|endpoint| !is_endpoint(endpoint)) {
-            errors.push(format!(
-                "endpoint = {endpoint:?}: not an endpoint; write method and path as they are shown, e.g. \"POST /auth/validate\""
-            ));
-        }
-        if reason.trim().is_empty() {
-            errors.push(
-                "reason = \"\": nobody can review a rule without one; write why the difference does not matter".into(),
-            );
-        }
-        let explains = kinds(explains).unwrap_or_else(|error| {
-            errors.push(error);
-            Vec::new()
-        });
-        match Path::parse(&path) {
-            Ok(Path { root: Root::Decision, .. }) => errors.push(format!(
-                "path = {path:?}: a flipped decision is never explained; make the sides agree, or name another place"
-            )),
-            Ok(path) if errors.is_empty() => {
-                return Ok(Rule { name: name.into(), endpoint, path, explains, legacy, candidate });
-            }
-            Ok(_) => {}
-            Err(error) => errors.push(format!("path = {path:?}: {error}")),
-        }
-        Err(errors)
-    }
-
-    fn explains(&self, difference: &Difference, place: &Path, endpoint: &str) -> bool {
-        let agreed = |value: &Option<String>, found: &Option<String>| value.is_none() || value == found;
-        self.explains.contains(&difference.kind)
-            && self.endpoint.as_deref().is_none_or(|only| only == endpoint)
-            && agreed(&self.legacy, &difference.legacy)
-            && agreed(&self.candidate, &difference.candidate)
-            && self.path.covers(place)
-    }
-}
-
-/// In the order they are asked: the user's, then the starter set. The first that explains a difference names it.
+/// In the order they are asked: the user's, those accepted from findings, the starter set. The first that explains a
+/// difference names it.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     rules: Vec<Rule>,
+    index: Index,
+    /// Those that say how arrays are paired, and under which name the candidate has a member.
+    pairings: Vec<usize>,
+    renames: Vec<usize>,
 }
 
 impl Rules {
-    /// What differs between any two services and says nothing about either: tracing ids, clocks, banners.
-    ///
-    /// Headers that guard something (CSRF, idempotency, authorization) are left out on purpose.
     pub(crate) fn starter() -> Rules {
-        let volatile = VOLATILE_HEADERS.iter().map(|name| {
-            // Differs from answer to answer of one and the same service.
-            starter_rule(name, &[Kind::Value])
-        });
-        let banners = BANNER_HEADERS.iter().map(|name| {
-            // Names the software that answered.
-            starter_rule(name, &[Kind::Value, Kind::Missing, Kind::Added])
-        });
-        Rules { rules: volatile.chain(banners).collect() }
+        Rules::new(starter::rules())
     }
 
     /// The user's rules before the starter set. All errors at once, each beginning with the rule it is about.
     pub(crate) fn parse(raw: Vec<RawRule>) -> Result<Rules, Vec<String>> {
-        let (mut rules, mut errors, mut names) = (Vec::new(), Vec::new(), HashSet::new());
-        for (index, raw) in raw.into_iter().enumerate() {
-            match Rule::parse(raw) {
-                Ok(rule) if !names.insert(rule.name.clone()) => errors.push(format!(
-                    "rules[{index}].name = {:?}: another rule has this name; choose one that is not taken",
-                    rule.name
-                )),
-                Ok(rule) => rules.push(rule),
-                Err(of_rule) => errors.extend(of_rule.into_iter().map(|error| format!("rules[{index}].{error}"))),
-            }
-        }
-        rules.extend(Rules::starter().rules);
-        if errors.is_empty() { Ok(Rules { rules }) } else { Err(errors) }
+        let mut rules = parsed(raw, &HashSet::new())?;
+        rules.extend(starter::rules());
+        Ok(Rules::new(rules))
     }
 
-    /// Writes into each difference the rule that explains it.
-    pub(crate) fn explain(&self, differences: &mut [Difference], endpoint: &str) {
+    /// These too, after the user's.
+    pub(crate) fn accepting(self, raw: Vec<RawRule>) -> Result<Rules, Vec<String>> {
+        let taken = self.rules.iter().map(|rule| &*rule.name).collect();
+        let accepted = parsed(raw, &taken)?;
+        let at = self.rules.iter().position(Rule::is_built_in).unwrap_or(self.rules.len());
+        let mut rules = self.rules;
+        rules.splice(at..at, accepted);
+        Ok(Rules::new(rules))
+    }
+
+    /// Writes into each difference the rule that explains it on this day.
+    pub(crate) fn explain(&self, differences: &mut [Difference], endpoint: &str, now: Day) {
         for difference in differences {
-            // A place that is none, or a flipped decision, which no rule may excuse.
-            let Some(place) = Path::parse(&difference.path).ok().filter(|place| place.root != Root::Decision) else {
-                continue;
-            };
-            let rule = self.rules.iter().find(|rule| rule.explains(difference, &place, endpoint));
+            let Ok(place) = Path::parse(&difference.path) else { continue };
+            let is_explainable = place.root != Root::Decision && !is_rest(difference, &place);
+            let mut rules = self.index.candidates(&place).map(|at| &self.rules[at]).filter(|_| is_explainable);
+            let rule = rules.find(|rule| rule.explains(difference, &place, endpoint, now));
             difference.rule = rule.map(|rule| rule.name.clone());
         }
     }
-}
 
-fn starter_rule(header: &str, explains: &[Kind]) -> Rule {
-    Rule {
-        name: format!("{STARTER}{header}").into(),
-        endpoint: None,
-        path: Path::parse(&format!("header.{header}")).expect("the names below are plain header names"),
-        explains: explains.to_vec(),
-        legacy: None,
-        candidate: None,
+    /// As the first rule about this array says, expired or not: the difference is then told as one of order, and an
+    /// expired rule does not explain that.
+    pub(crate) fn pairing(&self, endpoint: &str, path: &str) -> Pairing<'_> {
+        match self.about(&self.pairings, endpoint, path).map(|rule| &rule.condition) {
+            Some(Condition::Unordered) => Pairing::Unordered,
+            Some(Condition::KeyedBy(name)) => Pairing::KeyedBy(name),
+            _ => Pairing::ByPosition,
+        }
+    }
+
+    /// The candidate's name for the member at this path, likewise.
+    pub(crate) fn renamed(&self, endpoint: &str, path: &str) -> Option<&str> {
+        match self.about(&self.renames, endpoint, path).map(|rule| &rule.condition) {
+            Some(Condition::RenamedTo(name)) => Some(name),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Rule> {
+        self.rules.iter()
+    }
+
+    /// What has to be said of those that explain nothing any more, one line for each.
+    pub(crate) fn expired(&self, now: Day) -> Vec<String> {
+        let expired = self.rules.iter().filter(|rule| !rule.is_in_force(now));
+        let line = |rule: &Rule| {
+            let day = rule.expires.map(|day| day.to_string()).unwrap_or_default();
+            format!(
+                "rule {:?} expired on {day} and explains nothing; look at it again, then delete it or write a later day",
+                rule.name
+            )
+        };
+        expired.map(line).collect()
+    }
+
+    /// Of all that these rules explain on this day. What was counted under another digest was counted differently.
+    pub(crate) fn digest(&self, now: Day) -> String {
+        let mut hash = Sha256::new();
+        for rule in self.rules.iter().filter(|rule| rule.is_in_force(now)) {
+            let Rule { endpoint, path, explains, condition, .. } = rule;
+            hash.update(format!("{endpoint:?} {path} {explains:?} {condition:?}\n"));
+        }
+        let mut text = String::new();
+        for byte in hash.finalize() {
+            write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+        }
+        text
+    }
+
+    fn new(rules: Vec<Rule>) -> Rules {
+        let those = |is: fn(&Condition) -> bool| {
+            rules.iter().enumerate().filter(|(_, rule)| is(&rule.condition)).map(|(at, _)| at).collect()
+        };
+        let pairings = those(|condition| matches!(condition, Condition::Unordered | Condition::KeyedBy(_)));
+        let renames = those(|condition| matches!(condition, Condition::RenamedTo(_)));
+        Rules { index: Index::new(&rules), pairings, renames, rules }
+    }
+
+    /// The first of some rules that names this place. Nothing is read or allocated where none of them is about the
+    /// endpoint.
+    fn about(&self, those: &[usize], endpoint: &str, path: &str) -> Option<&Rule> {
+        let mut rules = those.iter().map(|at| &self.rules[*at]).filter(|rule| rule.is_for(endpoint)).peekable();
+        rules.peek()?;
+        let place = Path::parse(path).ok()?;
+        rules.find(|rule| rule.path.covers(&place))
     }
 }
 
-fn kinds(names: Option<Vec<String>>) -> Result<Vec<Kind>, String> {
-    let Some(names) = names else { return Ok(vec![Kind::Value]) };
-    let kinds: Option<Vec<Kind>> = names.iter().map(|name| kind(name)).collect();
-    kinds.filter(|kinds| !kinds.is_empty()).ok_or_else(|| {
-        format!("explains = {names:?}: not a list of kinds; write one or more of \"value\", \"missing\", \"added\", \"type\", \"order\", \"repeated\"")
-    })
+/// Rules by what their paths end in, so that a difference is held against few of them.
+#[derive(Clone, Debug, Default)]
+struct Index {
+    by_name: HashMap<String, Vec<usize>>,
+    /// Those that end in no name: `header.*`, `body.items[]`, `status`.
+    others: Vec<usize>,
 }
 
-fn kind(name: &str) -> Option<Kind> {
-    match name {
-        "value" => Some(Kind::Value),
-        "missing" => Some(Kind::Missing),
-        "added" => Some(Kind::Added),
-        "type" => Some(Kind::Type),
-        "order" => Some(Kind::Order),
-        "repeated" => Some(Kind::Repeated),
-        _ => None,
+impl Index {
+    fn new(rules: &[Rule]) -> Index {
+        let mut index = Index::default();
+        for (at, rule) in rules.iter().enumerate() {
+            match rule.path.segments.last() {
+                Some(Segment::Key(name)) => index.by_name.entry(name.clone()).or_default().push(at),
+                _ => index.others.push(at),
+            }
+        }
+        index
+    }
+
+    /// In order.
+    fn candidates(&self, place: &Path) -> impl Iterator<Item = usize> {
+        let named = match place.segments.last() {
+            Some(Segment::Key(name)) => self.by_name.get(name).map_or(&[][..], Vec::as_slice),
+            _ => &[],
+        };
+        let mut named = named.iter().copied().peekable();
+        let mut others = self.others.iter().copied().peekable();
+        std::iter::from_fn(move || match (named.peek(), others.peek()) {
+            (Some(a), Some(b)) if a > b => others.next(),
+            (Some(_), _) => named.next(),
+            (None, _) => others.next(),
+        })
     }
 }
 
-fn is_endpoint(text: &str) -> bool {
-    text.split_once(' ').is_some_and(|(method, path)| {
-        !method.is_empty()
-            && method.bytes().all(|byte| byte.is_ascii_uppercase())
-            && (path.starts_with('/') || path == super::endpoint::UNNAMED)
-    })
+fn parsed(raw: Vec<RawRule>, taken: &HashSet<&str>) -> Result<Vec<Rule>, Vec<String>> {
+    let (mut rules, mut errors, mut names) = (Vec::new(), Vec::new(), HashSet::new());
+    if raw.len() > RULES_MAX {
+        errors.push(format!("rules: {} of them, which nobody reviews; keep up to {RULES_MAX}", raw.len()));
+    }
+    for (index, raw) in raw.into_iter().enumerate() {
+        match Rule::parse(raw) {
+            Ok(rule) if taken.contains(&*rule.name) || !names.insert(rule.name.clone()) => errors.push(format!(
+                "rules[{index}].name = {:?}: another rule has this name; choose one that is not taken",
+                rule.name
+            )),
+            Ok(rule) => rules.push(rule),
+            Err(of_rule) => errors.extend(of_rule.into_iter().map(|error| format!("rules[{index}].{error}"))),
+        }
+    }
+    if errors.is_empty() { Ok(rules) } else { Err(errors) }
 }
 
-const STARTER: &str = "starter:";
+/// More differences than are listed: what they are is not known, so nothing explains them.
+fn is_rest(difference: &Difference, place: &Path) -> bool {
+    let has_values = difference.legacy.is_some() || difference.candidate.is_some();
+    difference.kind == Kind::Value && !has_values && place.segments.is_empty()
+}
 
-/// Their values are excused, their presence is not.
-pub(crate) const VOLATILE_HEADERS: [&str; 18] = [
-    "age",
-    "b3",
-    "date",
-    "request-id",
-    "sentry-trace",
-    "traceparent",
-    "tracestate",
-    "x-amzn-trace-id",
-    "x-b3-parentspanid",
-    "x-b3-spanid",
-    "x-b3-traceid",
-    "x-cloud-trace-context",
-    "x-correlation-id",
-    "x-datadog-parent-id",
-    "x-datadog-span-id",
-    "x-datadog-trace-id",
-    "x-request-id",
-    "x-runtime",
-];
-
-const BANNER_HEADERS: [&str; 2] = ["server", "x-powered-by"];
+/// Of the user's, and of those accepted from findings.
+const RULES_MAX: usize = 1_000;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_starter_set_excuses_values_not_presence() {
-        let rules = Rules::starter();
-        for (path, kind, rule) in [
-            ("header.date", Kind::Value, Some("starter:date")),
-            ("header.date", Kind::Missing, None),
-            ("header.x-request-id", Kind::Added, None),
-            ("header.x-powered-by", Kind::Missing, Some("starter:x-powered-by")),
-            ("header.server", Kind::Added, Some("starter:server")),
-            ("header.x-candidate-id", Kind::Value, None),
-            ("header.etag", Kind::Value, None),
-            ("header.set-cookie", Kind::Value, None),
-            ("status", Kind::Value, None),
-            ("decision", Kind::Value, None),
-            ("body.date", Kind::Value, None),
-        ] {
-            assert_eq!(explained(&rules, path, kind, "GET /").as_deref(), rule, "{path} {kind:?}");
-        }
-    }
-
-    #[test]
-    fn the_users_rules_come_first_and_explain_only_what_they_list() {
-        let rules = parse(
-            r#"
-            [[rules]]
-            name = "ids"
-            endpoint = "POST /auth/validate"
-            path = "body.*.id"
-            reason = "random"
-
-            [[rules]]
-            name = "dates"
-            path = "header.Date"
-            explains = ["value", "missing"]
-            reason = "the candidate has no clock"
-
-            [[rules]]
-            name = "never reached"
-            path = "header.date"
-            explains = ["missing"]
-            reason = "shadowed by the one above"
-            "#,
-        )
-        .unwrap();
-        for (path, kind, endpoint, rule) in [
-            ("body.user.id", Kind::Value, "POST /auth/validate", Some("ids")),
-            ("body.user.id", Kind::Value, "POST (unnamed)", None),
-            ("body.user.id", Kind::Type, "POST /auth/validate", None),
-            ("body.user.id", Kind::Missing, "POST /auth/validate", None),
-            ("body.id", Kind::Value, "POST /auth/validate", None),
-            ("header.date", Kind::Value, "GET /", Some("dates")),
-            ("header.date", Kind::Missing, "GET /", Some("dates")),
-            ("header.date", Kind::Added, "GET /", None),
-            ("header.age", Kind::Value, "GET /", Some("starter:age")),
-        ] {
-            assert_eq!(explained(&rules, path, kind, endpoint).as_deref(), rule, "{path} {kind:?} {endpoint}");
-        }
-    }
-
-    #[test]
-    fn all_errors_at_once() {
-        let errors = parse(
-            r#"
-            [[rules]]
-            endpoint = "/auth/validate"
-            path = "body.items[0]"
-            explains = ["other"]
-
-            [[rules]]
-            name = "starter:mine"
-            path = "decision"
-            explains = []
-            reason = "it is fine"
-
-            [[rules]]
-            name = "twice"
-            path = "status"
-            reason = "r"
-
-            [[rules]]
-            name = "twice"
-            path = "status"
-            reason = "r"
-            "#,
-        )
-        .unwrap_err();
-        insta::assert_snapshot!(errors.join("\n"), @r#"
-        rules[0].name = "": a rule is told by its name; write for example `name = "ids-are-random"`
-        rules[0].endpoint = "/auth/validate": not an endpoint; write method and path as they are shown, e.g. "POST /auth/validate"
-        rules[0].reason = "": nobody can review a rule without one; write why the difference does not matter
-        rules[0].explains = ["other"]: not a list of kinds; write one or more of "value", "missing", "added", "type", "order", "repeated"
-        rules[0].path = "body.items[0]": positions are not part of a path; write `[]` for every element, or `["key"]`
-        rules[1].name = "starter:mine": `starter:` begins the names of built-in rules; choose another name
-        rules[1].explains = []: not a list of kinds; write one or more of "value", "missing", "added", "type", "order", "repeated"
-        rules[1].path = "decision": a flipped decision is never explained; make the sides agree, or name another place
-        rules[3].name = "twice": another rule has this name; choose one that is not taken
-        "#);
-    }
-
-    fn parse(toml: &str) -> Result<Rules, Vec<String>> {
-        #[derive(Deserialize)]
-        struct File {
-            rules: Vec<RawRule>,
-        }
-        Rules::parse(toml::from_str::<File>(toml).unwrap().rules)
-    }
-
-    fn explained(rules: &Rules, path: &str, kind: Kind, endpoint: &str) -> Option<String> {
-        let mut differences = [Difference { path: path.into(), kind, legacy: None, candidate: None, rule: None }];
-        rules.explain(&mut differences, endpoint);
-        differences[0].rule.as_deref().map(str::to_owned)
-    }
-}
+mod tests;

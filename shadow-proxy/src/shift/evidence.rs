@@ -4,14 +4,14 @@
 //! the figures look good is not deceived (Howard, Ramdas, McAuliffe, Sekhon: Time-uniform, nonparametric, nonasymptotic
 //! confidence sequences, 2021).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use statrs::function::beta::ln_beta;
 
 /// The chance that any of the bounds is ever wrong.
 pub const ALPHA: f64 = 0.05;
 
 /// The pairs of one endpoint, as counters that add.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointCount {
     pub endpoint: String,
     /// Compared exchanges.
@@ -27,7 +27,7 @@ pub struct EndpointCount {
 }
 
 /// The rate at which pairs differ: seen, and within which bounds it is.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
     pub seen: f64,
     pub lower_bound: f64,

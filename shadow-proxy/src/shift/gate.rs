@@ -1,6 +1,6 @@
 //! Go, no-go, or not enough evidence. Pure: counters in, a verdict with its reasons out.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::evidence::{EndpointCount, Rate, clean_pairs_needed};
 
@@ -41,7 +41,7 @@ pub struct Evidence {
     pub counted_per_minute: f64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     Go,
@@ -68,7 +68,7 @@ impl Verdict {
 }
 
 /// The verdict with everything that led to it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Judgement {
     pub verdict: Verdict,
     /// The worst first; for `go`, what was shown.
@@ -87,14 +87,14 @@ pub struct Judgement {
     pub endpoints: Vec<EndpointRate>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Needs {
     pub clean_requests: u64,
     /// At the present rate; none when nothing comes.
     pub minutes: Option<f64>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EndpointRate {
     #[serde(flatten)]
     pub count: EndpointCount,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::DefaultBodyLimit;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
@@ -20,7 +20,11 @@ use serde_json::json;
 use crate::clock::now_ms;
 use crate::keys::live::Live;
 use crate::metrics::Metrics;
-use crate::shadow::record::Store;
+use crate::shadow::acceptance::{Acceptance, Accepted, NotAccepted, RulesInForce};
+use crate::shadow::record::{Samples, Standing, Store};
+use crate::shadow::rules::review::Reviewed;
+use crate::shift::evidence::EndpointCount;
+use crate::shift::gate;
 use crate::shift::journal::Journal;
 use crate::shift::weight::ALL_PPM;
 
@@ -35,6 +39,9 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
     pub journal: Journal,
     pub data: PathBuf,
+    pub rules: RulesInForce,
+    /// Whether records reach the disk.
+    pub recording: Arc<Standing>,
     /// Where the component's keys come from files.
     pub keys: Option<Arc<Live>>,
     /// Off once the proxy drains.
@@ -43,6 +50,8 @@ pub struct Admin {
     pub token_digest: Option<[u8; 32]>,
     /// Where curl lines point to: the proxy's own address.
     pub base: String,
+    /// What has to be shown before traffic may move.
+    pub gate: gate::Policy,
 }
 
 /// Serves until the process ends: what drains is watched through it.
@@ -55,8 +64,12 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/", get(show_page))
         .route("/metrics", get(metrics))
         .route("/api/status", get(status))
+        .route("/api/gate", get(judgement))
         .route("/api/diffs", get(diffs))
         .route("/api/diffs/{id}", get(diff))
+        .route("/api/diffs/{id}/accept", post(accept))
+        .route("/api/rules", get(rules))
+        .route("/api/endpoints", get(endpoints))
         .route("/api/weight", post(weight))
         .route("/api/rollback", post(rollback))
         .layer(middleware::from_fn_with_state(admin.clone(), guard));
@@ -126,6 +139,7 @@ async fn status(State(admin): State<Arc<Admin>>) -> Result<Json<serde_json::Valu
         serde_json::to_value(admin.metrics.snapshot()).map_err(|error| Problem::internal(&error.into()))?;
     status["phase"] = json!(phase(weight_ppm));
     status["weight_ppm"] = json!(weight_ppm);
+    status["recording"] = json!(admin.recording.now());
     status["keys"] = json!(admin.keys.as_ref().map(|keys| keys.state()));
     Ok(Json(status))
 }
@@ -135,22 +149,74 @@ fn phase(weight_ppm: u32) -> &'static str {
     if weight_ppm == 0 { "shadow" } else { "held" }
 }
 
-async fn diffs(State(admin): State<Arc<Admin>>) -> Result<Json<Vec<Finding>>, Problem> {
-    Ok(Json(read(admin, |store, base| Ok(finding::findings(store.findings(None)?, base))).await?))
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DiffsQuery {
+    #[serde(default)]
+    samples: Option<AllSamples>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum AllSamples {
+    All,
+}
+
+async fn diffs(
+    State(admin): State<Arc<Admin>>,
+    query: Result<Query<DiffsQuery>, QueryRejection>,
+) -> Result<Json<Vec<Finding>>, Problem> {
+    let Query(query) =
+        query.map_err(|error| Problem(error.status(), format!("{error}; send ?samples=all or nothing")))?;
+    let samples = query.samples.map_or(Samples::One, |AllSamples::All| Samples::All);
+    Ok(Json(read(admin, move |store, base| finding::findings(store, samples, base, now_ms())).await?))
+}
+
+async fn endpoints(State(admin): State<Arc<Admin>>) -> Result<Json<Vec<EndpointCount>>, Problem> {
+    Ok(Json(read(admin, |store, _| store.endpoints()).await?))
 }
 
 async fn diff(State(admin): State<Arc<Admin>>, Path(id): Path<i64>) -> Result<Json<Finding>, Problem> {
-    let found =
-        read(admin, move |store, base| Ok(store.finding(id)?.map(|stored| finding::finding(stored, base)))).await?;
+    let found = read(admin, move |store, base| finding::finding(store, id, base, now_ms())).await?;
     found.map(Json).ok_or_else(|| {
         Problem(StatusCode::NOT_FOUND, format!("there is no finding {id}; `shadow-proxy diffs` lists them"))
     })
 }
 
+async fn judgement(State(admin): State<Arc<Admin>>) -> Result<Json<gate::Judgement>, Problem> {
+    let policy = admin.gate.clone();
+    Ok(Json(read(admin, move |store, _| super::gate::judgement(store, &policy, now_ms())).await?))
+}
+
+async fn accept(
+    State(admin): State<Arc<Admin>>,
+    Path(id): Path<i64>,
+    body: Result<Json<Acceptance>, JsonRejection>,
+) -> Result<Json<Accepted>, Problem> {
+    let Json(acceptance) =
+        body.map_err(|error| Problem(error.status(), format!("{error}; send {{\"who\":\"…\",\"why\":\"…\"}}")))?;
+    let accepted = tokio::task::spawn_blocking(move || admin.rules.accept(id, &acceptance)).await;
+    let accepted = accepted.map_err(|error| Problem::internal(&error.into()))?.map_err(|error| match error {
+        NotAccepted::Unknown(_) => Problem(StatusCode::NOT_FOUND, error.to_string()),
+        NotAccepted::Refused(refusal) => {
+            Problem(StatusCode::UNPROCESSABLE_ENTITY, format!("{refusal} ({})", refusal.code()))
+        }
+        NotAccepted::Wrong(reason) => Problem(StatusCode::UNPROCESSABLE_ENTITY, reason),
+        NotAccepted::Failed(error) => Problem::internal(&error),
+    })?;
+    tracing::info!(finding = id, rule = accepted.rule, "a finding was accepted");
+    Ok(Json(accepted))
+}
+
+async fn rules(State(admin): State<Arc<Admin>>) -> Result<Json<Vec<Reviewed>>, Problem> {
+    let comparer = admin.rules.comparer().load_full();
+    Ok(Json(read(admin, move |store, _| finding::rules(store, &comparer.rules, now_ms())).await?))
+}
+
 async fn show_page(State(admin): State<Arc<Admin>>) -> Result<Response, Problem> {
     let weight_ppm = admin.journal.weight().ppm();
     let snapshot = admin.metrics.snapshot();
-    let findings = read(admin, |store, base| Ok(finding::findings(store.findings(None)?, base))).await?;
+    let findings = read(admin, |store, base| finding::findings(store, Samples::One, base, now_ms())).await?;
     let page = page::page(phase(weight_ppm), weight_ppm, &snapshot, &findings);
     Ok(([(CONTENT_TYPE, "text/html; charset=utf-8")], page.into_string()).into_response())
 }

@@ -4,6 +4,8 @@ use maud::{DOCTYPE, Markup, html};
 
 use crate::metrics::{Percentiles, Snapshot};
 
+use crate::shadow::noise::Status;
+
 use super::finding::Finding;
 
 const FINDINGS_MAX: usize = 20;
@@ -54,9 +56,13 @@ pub fn page(phase: &str, weight_ppm: u32, now: &Snapshot, findings: &[Finding]) 
                 h2 { "Findings" }
                 @if findings.is_empty() { p { "None so far." } }
                 @for finding in findings.iter().take(FINDINGS_MAX) {
-                    p.bad[finding.rule.is_none()] {
+                    p.bad[finding.status == Status::Finding] {
                         (finding.count) " of " (finding.pairs) " · " (finding.endpoint) " · " (finding.sentence)
-                        @if let Some(rule) = &finding.rule { " · explained by " (rule) }
+                        @match (&finding.rule, finding.status) {
+                            (Some(rule), _) => { " · explained by " (rule) }
+                            (None, Status::Finding) => {}
+                            (None, status) => { " · " (status.name()) }
+                        }
                     }
                     @if let Some(curl) = &finding.curl { pre { (curl) } }
                 }

@@ -23,6 +23,13 @@ pub enum Candidate {
     Remote(Remote),
 }
 
+impl Candidate {
+    /// Whether a call may change something outside the candidate: a component has nothing to change.
+    pub fn has_effects(&self) -> bool {
+        matches!(self, Candidate::Remote(_))
+    }
+}
+
 /// Both sides as one thread sees them: the legacy client's connections belong to the thread's own runtime.
 #[derive(Clone)]
 pub struct Sides {

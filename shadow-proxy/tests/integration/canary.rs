@@ -43,7 +43,8 @@ async fn no_secret_reaches_any_sink_by_way_of_a_component() {
         let mut canaries = Canaries::default();
         let legacy = answers(&mut canaries, "legacy");
         let world = World::new().legacy(Legacy::scripted(legacy)).candidate(Candidate::hostile()).weight(weight);
-        let proxy = world.log(TRACE).config("record.keep_match_every = 1").start().await;
+        let config = format!("record.keep_match_every = 1\n{ALL_SAFE}");
+        let proxy = world.log(TRACE).config(&config).start().await;
         for verb in ["/echo", "/trap", "/silent", "/abort", "/grow", "/else"] {
             let (value, name, other) = (canaries.plant("header"), canaries.plant("query"), canaries.plant("body"));
             let request = format!(
@@ -57,6 +58,9 @@ async fn no_secret_reaches_any_sink_by_way_of_a_component() {
         search(proxy, &canaries).await;
     }
 }
+
+/// Mirrored and compared, whoever serves.
+const ALL_SAFE: &str = "[[routes]]\npath = \"/*\"\nclass = \"safe\"\n";
 
 /// What stands in the files of keys, and the keys themselves: also while a file is refused.
 #[tokio::test]
@@ -81,7 +85,7 @@ async fn no_secret_of_the_key_store_reaches_any_sink() {
     }
     let legacy = answers(&mut canaries, "legacy");
     let world = World::new().legacy(Legacy::scripted(legacy)).candidate(Candidate::hostile()).weight(500_000);
-    let config = format!("record.keep_match_every = 1\n{}", folder.config());
+    let config = format!("record.keep_match_every = 1\n{}\n{ALL_SAFE}", folder.config());
     let proxy = world.log(TRACE).config(&config).start().await;
     let ask = async |proxy: &Proxy| {
         for (key, path) in [(&good, "/echo"), (&revoked, "/echo"), (&good, "/else"), (&revoked, "/trap")] {
@@ -254,7 +258,7 @@ async fn search(mut proxy: Proxy, canaries: &Canaries) {
         }
     };
     within("the records to be written", written).await;
-    for path in ["/", "/metrics", "/api/status", "/api/diffs"] {
+    for path in ["/", "/metrics", "/api/status", "/api/diffs", "/api/diffs?samples=all", "/api/endpoints"] {
         canaries.assert_absent(path, &proxy.admin_get(path).await.raw);
     }
     let findings = proxy.admin_get("/api/diffs").await.json();
@@ -267,9 +271,9 @@ async fn search(mut proxy: Proxy, canaries: &Canaries) {
         canaries.assert_absent(&path, &answer.raw);
     }
     let admin = proxy.admin.to_string();
-    for arguments in [vec!["diffs"], vec!["diffs", "--json"], vec!["status"], vec!["diffs", "--id", "1"]] {
+    for arguments in COMMANDS {
         let mut command = Command::new(BINARY);
-        command.args(&arguments).args(["--admin", &admin]);
+        command.args(arguments).args(["--admin", &admin]);
         let ended = finished(command).await;
         assert_eq!(ended.code, Some(0), "{arguments:?} {ended:?}");
         canaries.assert_absent(&format!("{arguments:?}"), (ended.stdout + &ended.stderr).as_bytes());
@@ -284,6 +288,19 @@ async fn search(mut proxy: Proxy, canaries: &Canaries) {
     let said = proxy.process.said();
     canaries.assert_absent("stderr", said.as_bytes());
 }
+
+/// All that show something of findings.
+const COMMANDS: [&[&str]; 9] = [
+    &["status"],
+    &["diffs"],
+    &["diffs", "list", "--all"],
+    &["diffs", "show", "1"],
+    &["diffs", "curl", "1"],
+    &["diffs", "export", "--format", "json"],
+    &["diffs", "export", "--format", "junit"],
+    &["diffs", "export", "--format", "sarif"],
+    &["diffs", "export", "--format", "har"],
+];
 
 /// Every value of every table.
 fn stored(data: &Path) -> String {

@@ -26,12 +26,12 @@ async fn what_was_captured_has_the_same_verdicts_in_a_replay() {
         proxy.ask(request).await;
     }
     let live = proxy.settled().await;
-    assert_eq!(live["verdicts"]["mismatch"], 0, "{live:#}");
     let decisions = live["decisions"].clone();
     assert!(decisions["allow_allow"].as_u64() >= Some(5) && decisions["deny_deny"].as_u64() >= Some(3), "{decisions}");
     let folder = ended(&mut proxy).await;
     let captured = fs::read_to_string(&files(&folder)[0]).expect("a capture");
     assert_eq!(captured.lines().count(), 1 + requests().len(), "{captured}");
+    assert!(!captured.contains("\"verdict\":\"mismatch\""), "{captured}");
 
     // Both sides are given the stand-ins and nothing else.
     let (list, jwks) = (folder.join("keys.json"), folder.join("jwks.json"));
@@ -48,7 +48,6 @@ async fn what_was_captured_has_the_same_verdicts_in_a_replay() {
 
     // Legacy is gone, what it answered stands for it; it computed an ETag that nobody can compute again.
     let rule = "[[compare.rules]]\nname = \"etag\"\npath = \"header.etag\"\nexpires = \"2999-01-01\"\nreason = \"of another body\"\n";
-    let rule = if proxy_knows_expiry() { rule.to_owned() } else { rule.replace("expires = \"2999-01-01\"\n", "") };
     let ended = replay(&folder, &["--legacy", "recorded", "--json"], &format!("{config}{rule}")).await;
     let report: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{ended:?}"));
     assert_eq!((ended.code, &report["decisions"]), (Some(0), &decisions), "{report:#}");
@@ -151,7 +150,9 @@ pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
 pub(crate) async fn replay(file: &Path, flags: &[&str], config: &str) -> Ended {
     let folder = tempfile::tempdir().expect("a folder");
     let config_file = folder.path().join("config.toml");
-    fs::write(&config_file, config).expect("a file");
+    // A few requests are evidence of little.
+    let gate = "gate.mismatch_ppm_max = 500000\ngate.endpoint_pairs_min = 0\n";
+    fs::write(&config_file, format!("{gate}{config}")).expect("a file");
     let mut command = Command::new(BINARY);
     command
         .arg("replay")
@@ -208,10 +209,6 @@ fn requests() -> Vec<String> {
     credentials.into_iter().chain(others).collect()
 }
 
-fn proxy_knows_expiry() -> bool {
-    fs::read_to_string(repository("shadow-proxy/src/shadow/rules.rs")).is_ok_and(|source| source.contains("expires"))
-}
-
 /// A candidate of its own is replayed too.
 #[tokio::test]
 async fn a_candidate_elsewhere_is_replayed_against() {
@@ -221,7 +218,7 @@ async fn a_candidate_elsewhere_is_replayed_against() {
     let legacy = format!("http://{}", proxy.legacy().address);
     let folder = ended(&mut proxy).await;
     let ended = replay(&folder, &["--legacy", &legacy, "--candidate-url", &legacy], "").await;
-    assert!(ended.code == Some(0) && ended.stdout.contains("verdicts  match 1"), "{ended:?}");
+    assert!(ended.code == Some(2) && ended.stdout.contains("verdicts  match 1"), "{ended:?}");
     let Candidate::Absent(absent) = Candidate::absent() else { unreachable!("that is what it is") };
     let absent = format!("http://{}", crate::world::address(&absent));
     let ended = replay(&folder, &["--legacy", &absent, "--candidate-url", &legacy], "").await;

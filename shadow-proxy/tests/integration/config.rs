@@ -82,7 +82,8 @@ fn every_key_is_in_the_table() {
     let source = |file: &str| {
         std::fs::read_to_string(repository("shadow-proxy/src/config").join(file)).expect("the source is there")
     };
-    let keys: Vec<String> = ["mod.rs", "auth.rs", "capture.rs"].iter().flat_map(|file| keys(&source(file))).collect();
+    let files = ["mod.rs", "auth.rs", "capture.rs", "stateful.rs"];
+    let keys: Vec<String> = files.iter().flat_map(|file| keys(&source(file))).collect();
     assert!(keys.len() > 40, "{keys:?}");
     let bad = bad();
     let is_missing = |key: &&String| bad.iter().all(|bad| bad.key != **key);
@@ -96,6 +97,7 @@ fn keys(source: &str) -> Vec<String> {
     let mut sections = BTreeMap::from([
         ("root", String::new()),
         ("issuer", "auth.issuers[0].".to_owned()),
+        ("route", "routes[0].".to_owned()),
         ("introspection", "auth.introspection.".to_owned()),
     ]);
     let mut keys = Vec::new();

@@ -19,7 +19,7 @@ async fn a_har_is_sent_in_the_order_of_its_time() {
     let ended =
         replay(&fixture("browser.har"), &["--legacy", &url(&legacy), "--candidate-url", &url(&legacy)], "").await;
     assert!(
-        ended.code == Some(0) && ended.stdout.contains("replayed 2 calls") && ended.stdout.contains("(HAR)"),
+        ended.code == Some(2) && ended.stdout.contains("replayed 2 calls") && ended.stdout.contains("(HAR)"),
         "{ended:?}"
     );
     let mut received = legacy.received(4).await;
@@ -42,7 +42,7 @@ async fn a_gor_file_is_sent_as_it_was_on_the_wire() {
     let begun = Instant::now();
     let ended = replay(&fixture("requests.gor"), &flags, "").await;
     assert!(
-        ended.code == Some(0) && ended.stdout.contains("replayed 3 calls") && ended.stdout.contains("(GoReplay)"),
+        ended.code == Some(2) && ended.stdout.contains("replayed 3 calls") && ended.stdout.contains("(GoReplay)"),
         "{ended:?}"
     );
     assert!(begun.elapsed() >= Duration::from_millis(200), "it was recorded in that time");
@@ -111,10 +111,10 @@ async fn damaged_files_are_told_and_read_up_to_the_damage() {
         replay(&file, &["--legacy", &url(&legacy), "--candidate-url", &url(&legacy)], "").await
     };
     for (content, code, calls, told) in [
-        (format!("{header}\n{line}\n{line}\n"), 0, 2, ""),
+        (format!("{header}\n{line}\n{line}\n"), 2, 2, ""),
         (
             format!("{header}\n{line}\n{}", &line[..50]),
-            0,
+            2,
             1,
             "line 3 is cut short, as after a crash; what is before it was replayed",
         ),
@@ -125,7 +125,7 @@ async fn damaged_files_are_told_and_read_up_to_the_damage() {
             0,
             "line 2: `method` is no method of HTTP; take the line out",
         ),
-        (fs::read_to_string(fixture("requests.gor")).expect("a file")[..300].to_owned(), 0, 1, ""),
+        (fs::read_to_string(fixture("requests.gor")).expect("a file")[..300].to_owned(), 2, 1, ""),
         ("1 a1b2c3d4e5f607182 17\nno HTTP\n🐵🙈🙉\n".to_owned(), 64, 0, "line 1: the request is not HTTP/1"),
     ] {
         let ended = run(&content).await;

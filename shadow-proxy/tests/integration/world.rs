@@ -18,9 +18,11 @@ pub(crate) struct World {
     candidate: Candidate,
     weight_ppm: u32,
     config: String,
+    /// The share of calls for which legacy is asked twice, and how many are at first.
+    again: (&'static str, &'static str),
     log: &'static str,
-    /// The largest file the proxy may write, in blocks of 512 bytes: a disk that is full.
-    file_blocks_max: Option<u32>,
+    /// Whether the disk may be full: then a file that cannot grow is an error, no signal.
+    is_confinable: bool,
     data: TempDir,
 }
 
@@ -60,8 +62,9 @@ impl World {
             candidate: Candidate::Built,
             weight_ppm: 0,
             config: String::new(),
+            again: ("0", "0"),
             log: "shadow_proxy=info,warn",
-            file_blocks_max: None,
+            is_confinable: false,
             data: tempfile::tempdir().expect("a folder"),
         }
     }
@@ -83,12 +86,18 @@ impl World {
         World { config: toml.to_owned(), ..self }
     }
 
+    /// Without it legacy is never asked twice, so that tests can count what it was asked.
+    pub(crate) fn again(self, share: &'static str, pairs: &'static str) -> World {
+        World { again: (share, pairs), ..self }
+    }
+
     pub(crate) fn log(self, filter: &'static str) -> World {
         World { log: filter, ..self }
     }
 
-    pub(crate) fn file_blocks_max(self, blocks: u32) -> World {
-        World { file_blocks_max: Some(blocks), ..self }
+    /// For `file_bytes_max`.
+    pub(crate) fn confinable(self) -> World {
+        World { is_confinable: true, ..self }
     }
 
     pub(crate) async fn start(self) -> Proxy {
@@ -117,12 +126,10 @@ impl World {
         };
         let config = self.data.path().join("config.toml");
         std::fs::write(&config, &self.config).expect("a file");
-        let mut command = match self.file_blocks_max {
-            None => Command::new(BINARY),
-            Some(blocks) => confined(blocks),
-        };
+        let mut command = if self.is_confinable { confinable() } else { Command::new(BINARY) };
         command.args(["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).arg("--config").arg(config);
         command.args(["--legacy", &format!("http://{legacy}")]).arg("--data").arg(self.data_folder());
+        command.args(["--aa-share", self.again.0, "--aa-pairs", self.again.1]);
         match &self.candidate {
             Candidate::Built => {}
             Candidate::Hostile => drop(command.arg("--component").arg(hostile_guest())),
@@ -273,6 +280,50 @@ impl Proxy {
         store.query_row(sql, [], |row| row.get(0)).expect("a number")
     }
 
+    /// Ends it in order, and starts it again on what it left, with another candidate. Ports change.
+    pub(crate) async fn restarted_with(self, candidate: Candidate) -> Proxy {
+        self.restarted(|world| World { candidate, ..world }).await
+    }
+
+    /// The same with other TOML.
+    pub(crate) async fn restarted_with_config(self, toml: &str) -> Proxy {
+        self.restarted(|world| world.config(toml)).await
+    }
+
+    async fn restarted(mut self, changed: impl FnOnce(World) -> World) -> Proxy {
+        self.ended().await;
+        let Proxy { world, node, .. } = self;
+        let started = changed(world).with_node(node).await;
+        started.unwrap_or_else(|ended| panic!("the proxy does not start again: {ended:?}"))
+    }
+
+    /// Ends it in order: all that it keeps is written then.
+    pub(crate) async fn ended(&mut self) {
+        self.process.signal(rustix::process::Signal::TERM);
+        assert_eq!(self.process.ended().await.code(), Some(0), "{}", self.process.said());
+    }
+
+    /// The largest file it may write from now on: a disk that is full, or that has room again.
+    pub(crate) fn file_bytes_max(&self, current: Option<u64>) {
+        use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+        let maximum = getrlimit(Resource::Fsize).maximum;
+        prlimit(Some(self.process.pid()), Resource::Fsize, Rlimit { current, maximum }).expect("it is ours");
+    }
+
+    /// Runs a command of the binary against it.
+    pub(crate) async fn command(&self, arguments: &[&str]) -> Ended {
+        let mut command = Command::new(BINARY);
+        command.args(arguments).args(["--admin", &self.admin.to_string()]);
+        crate::process::finished(command).await
+    }
+
+    /// Runs a command of the binary on what it left.
+    pub(crate) async fn command_on_data(&self, arguments: &[&str]) -> Ended {
+        let mut command = Command::new(BINARY);
+        command.args(arguments).arg("--data").arg(self.data_folder());
+        crate::process::finished(command).await
+    }
+
     /// Ends it without a word to it, and starts it again on what it left. Ports change.
     pub(crate) async fn killed_and_restarted(mut self) -> Proxy {
         self.process.signal(rustix::process::Signal::KILL);
@@ -314,9 +365,9 @@ pub(crate) async fn node() -> Process {
 }
 
 /// A file that grows beyond the limit gives an error, as on a full disk, instead of a signal.
-fn confined(blocks: u32) -> Command {
+fn confinable() -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""), BINARY]);
+    command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", BINARY]);
     command
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use base64ct::{Base64, Encoding as _};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::credential::{Jwt, Signers, Standing, api_key};
 use super::document::{self, Values};
@@ -15,7 +15,7 @@ use super::seeds::Seen;
 use super::spelling::percent;
 use crate::exchange::{Answer, Call, Decision};
 use crate::shadow::decode::decoded;
-use crate::shadow::endpoint::Endpoints;
+use crate::shadow::endpoint::{Endpoints, method_name};
 use crate::shadow::redact::headers::{BY_VOCABULARY, COOKIE_ATTRIBUTES, SCHEMES};
 use crate::shadow::redact::vocabulary::{Vocabulary, is_secret_like};
 
@@ -52,7 +52,7 @@ impl StandIns {
         let target = path + &call.uri.query().map(|query| format!("?{}", self.pairs(query))).unwrap_or_default();
         let (headers, body, is_decoded) = self.message(&call.headers, &call.body);
         let stand_in = Call {
-            method: call.method.clone(),
+            method: self.method(&call.method),
             // What stands for a character of a target may stand in one, so that this cannot fail.
             uri: target.parse().unwrap_or_else(|_| Uri::from_static("/")),
             headers,
@@ -80,6 +80,14 @@ impl StandIns {
 
     pub(crate) fn signers(&self) -> usize {
         self.signers.borrow().len()
+    }
+
+    /// Anything can be sent for one.
+    fn method(&self, method: &Method) -> Method {
+        if method_name(method) == method.as_str() {
+            return method.clone();
+        }
+        Method::from_bytes(self.secret(method.as_str()).as_bytes()).unwrap_or(Method::GET)
     }
 
     /// A body is kept decoded: what its encoding was is done again when it is read.

@@ -4,14 +4,13 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use age::stream::StreamWriter;
 
 use super::CaptureLimits;
 use super::format::{FORMAT, Header, VERSION};
 use super::seal::Passphrase;
-use crate::clock::Rarely;
 
 pub(super) struct Volumes {
     limits: CaptureLimits,
@@ -21,7 +20,8 @@ pub(super) struct Volumes {
     name: String,
     number: u32,
     open: Option<Volume>,
-    retry: Rarely,
+    /// When one could not be made.
+    failed: Option<Instant>,
 }
 
 struct Volume {
@@ -53,7 +53,7 @@ impl Volumes {
             name: format!("capture-{}", started.replace(['-', ':'], "")),
             number: 0,
             open: None,
-            retry: Rarely::every(Duration::from_secs(1)),
+            failed: None,
         };
         volumes.next()?;
         Ok(volumes)
@@ -66,10 +66,12 @@ impl Volumes {
             self.finish()?;
         }
         if self.open.is_none() {
-            if !self.retry.is_due() {
+            if self.failed.is_some_and(|failed| failed.elapsed() < RETRY) {
                 return Err(io::ErrorKind::StorageFull.into());
             }
+            self.failed = Some(Instant::now());
             self.next()?;
+            self.failed = None;
         }
         let volume = self.open.as_mut().expect("it was just opened");
         let written = volume.line(line);
@@ -150,3 +152,6 @@ impl Write for Out {
         }
     }
 }
+
+/// A full disk is not asked for each exchange.
+const RETRY: Duration = Duration::from_secs(1);

@@ -23,6 +23,7 @@ use crate::exchange::{Answer, Call, Failure};
 use crate::keys::live::Live;
 
 pub use self::frozen::Moment;
+pub use self::keyvalue::overlay::Overlay;
 use self::keyvalue::volatile::Volatile;
 use self::limits::Guest;
 pub use self::limits::{Instances, Limits};
@@ -44,6 +45,8 @@ pub struct Embedded {
 pub struct Grants {
     /// What it may look up; none: every bucket is unknown.
     pub keys: Option<Arc<Live>>,
+    /// Where its writes to the keys go; none: they are refused.
+    pub overlay: Option<Arc<Overlay>>,
     pub introspection: Option<Arc<Introspection>>,
     /// Its clocks stand still and its randomness repeats: see [`Embedded::call_at`].
     pub frozen: bool,

@@ -1,0 +1,26 @@
+//! `shadow-proxy gate`: may traffic move?
+
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::clock::now_ms;
+use crate::shadow::record::Store;
+use crate::shift::gate::{Judgement, Policy};
+use crate::show::gate;
+
+use super::AdminPort;
+
+/// What to print and with what to end: 0 go, 1 no-go, 2 not enough evidence.
+///
+/// # Errors
+/// Nobody answers at the port, or there is no store in the directory: nothing is known then.
+pub fn gate(port: &AdminPort, data: Option<&Path>, policy: &Policy, as_json: bool) -> anyhow::Result<(String, u8)> {
+    let judgement: Judgement = match data {
+        Some(data) => gate::judgement(&Store::open(data)?, policy, now_ms())?,
+        None => serde_json::from_value(port.ask(reqwest::Method::GET, "/api/gate", None)?)
+            .map_err(|_| anyhow::anyhow!(port.is_no_proxy()))?,
+    };
+    let text = if as_json { format!("{:#}\n", json!(judgement)) } else { gate::text(&judgement) };
+    Ok((text, judgement.verdict.exit_code()))
+}
