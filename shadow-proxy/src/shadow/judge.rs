@@ -82,7 +82,7 @@ impl Judge {
             again: exchange
                 .again
                 .as_ref()
-                .and_then(|again| self.from_itself(&comparer, exchange, again, endpoint, today)),
+                .and_then(|again| self.own_differences(&comparer, exchange, again, endpoint, today)),
             verdict: comparison.verdict,
             served_by: exchange.served_by,
             legacy: comparison.legacy,
@@ -97,7 +97,7 @@ impl Judge {
     }
 
     /// Where legacy's second answer differs from its first; none where there is nothing to compare.
-    fn from_itself(
+    fn own_differences(
         &self,
         comparer: &Comparer,
         exchange: &Exchange,
