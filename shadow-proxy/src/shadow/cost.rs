@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use rustix::time::{ClockId, clock_gettime};
@@ -19,6 +20,7 @@ use super::judge::Judge;
 use super::record::{Origin, Recorder, StoreLimits};
 use super::redact::Redactor;
 use super::route_class::Routes;
+use super::rules::Day;
 use super::shape::Shapes;
 
 /// `cargo ci bench compare`
@@ -111,7 +113,7 @@ fn nanos_each(legacy: &str, candidate: &str) -> String {
     let rounds = (4_000_000 / legacy.len()).clamp(1, 1_000);
     let before = cpu();
     for _ in 0..rounds {
-        let compared = comparer.compare(&exchange.call, &exchange.served, &exchange.mirrored, ENDPOINT);
+        let compared = comparer.compare(&exchange.call, &exchange.served, &exchange.mirrored, ENDPOINT, Day::of_ms(0));
         match compared {
             Ok(comparison) => assert!(!comparison.differences.is_empty()),
             Err(reason) => return reason.0.to_owned(),
@@ -182,7 +184,7 @@ fn compared(exchanges: &[Exchange]) -> f64 {
     let before = cpu();
     for exchange in exchanges.iter().cycle().take(ROUNDS) {
         let (legacy, candidate) = (&exchange.served, &exchange.mirrored);
-        std::hint::black_box(comparer.compare(&exchange.call, legacy, candidate, ENDPOINT).unwrap());
+        std::hint::black_box(comparer.compare(&exchange.call, legacy, candidate, ENDPOINT, Day::of_ms(0)).unwrap());
     }
     micros_each(cpu() - before)
 }
@@ -196,7 +198,7 @@ fn recorded(exchanges: &[Exchange]) -> f64 {
     let (recorder, writer) = Recorder::start(folder.path(), limits, &origin, metrics.clone()).unwrap();
     let endpoints = Endpoints::parse(&["/auth/validate".to_owned()]).unwrap();
     let judge = Judge {
-        comparer: Comparer::default(),
+        comparer: Arc::new(ArcSwap::from_pointee(Comparer::default())),
         redactor: Redactor::new(&[], &endpoints).unwrap(),
         endpoints,
         routes: Routes::default(),
