@@ -120,7 +120,45 @@ pub struct Metrics {
     pub introspections: Count,
     pub introspections_failed: Count,
     pub outbound_refused: Count,
+    pub stateful: Stateful,
     latency: [Latency; 2],
+}
+
+/// Of traffic that changes something.
+pub struct Stateful {
+    pub overlay_writes_refused: Count,
+    pub session_values: Level,
+    pub session_values_mapped: Count,
+    pub session_values_evicted: Count,
+    pub session_calls_waited: Count,
+}
+
+impl Stateful {
+    fn new(r: &mut Registry) -> Stateful {
+        Stateful {
+            overlay_writes_refused: new(
+                r,
+                "overlay_writes_refused",
+                "Writes of a component to a bucket of keys for which its overlay has no room",
+            ),
+            session_values: new(r, "session_values", "Tokens, cookies and the like held to be mapped"),
+            session_values_mapped: new(
+                r,
+                "session_values_mapped",
+                "Values in mirrored calls replaced by those that the other side issued",
+            ),
+            session_values_evicted: new(
+                r,
+                "session_values_evicted",
+                "Values that had to make room for others before their time was over",
+            ),
+            session_calls_waited: new(
+                r,
+                "session_calls_waited",
+                "Mirrored calls that waited for the other side to issue what they carry",
+            ),
+        }
+    }
 }
 
 /// An hour: longer than any deadline.
@@ -190,16 +228,9 @@ impl Default for Metrics {
             key_sets_loaded: new(&mut r, "key_sets_loaded", "Times that changed key files came into force"),
             key_sets_refused: new(&mut r, "key_sets_refused", "Times that changed key files were refused"),
             introspections: new(&mut r, "introspections", "Opaque tokens that the issuer was asked about"),
-            introspections_failed: new(
-                &mut r,
-                "introspections_failed",
-                "Of these, questions without an answer of status 200 in time",
-            ),
-            outbound_refused: new(
-                &mut r,
-                "outbound_refused",
-                "Requests of a component to an address that is not configured",
-            ),
+            introspections_failed: new(&mut r, "introspections_failed", "Of these, those without a 200 in time"),
+            outbound_refused: new(&mut r, "outbound_refused", "Requests of a component to an address not configured"),
+            stateful: Stateful::new(&mut r),
             latency,
             registry: r,
         }

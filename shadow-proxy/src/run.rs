@@ -29,10 +29,11 @@ use crate::shadow::mirror::{self, Mirror};
 use crate::shadow::record::Recorder;
 use crate::shadow::redact::Redactor;
 use crate::shadow::rules::{Day, accepted};
+use crate::shadow::session::Sessions;
 use crate::shadow::shape::Shapes;
 use crate::shift::journal::Journal;
 use crate::show::admin::{self, Admin};
-use crate::side::candidate::{Embedded, Grants, Introspection, Outbound};
+use crate::side::candidate::{Embedded, Grants, Introspection, Outbound, Overlay};
 use crate::side::legacy::{Legacy, LegacyLimits};
 use crate::side::remote::Remote;
 use crate::side::{Candidate, Sides};
@@ -60,14 +61,11 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let written = config.comparer.clone();
     config.comparer.rules = accepted::join(config.comparer.rules, &config.data, Day::of_ms(now_ms()))?;
     let metrics = Arc::new(Metrics::default());
-    let journal = Journal::open(&config.data, now_ms()).with_context(|| unusable(&config.data))?;
-    let weight_ppm = journal.weight().ppm();
-    metrics.weight_ppm.set(i64::from(weight_ppm));
-    if weight_ppm > 0 {
-        tracing::info!(weight_ppm, "the weight that the journal has is in force");
-    }
+    let journal = journal(&config.data, &metrics)?;
     warn_of_development_keys(&config);
-    let grants = grants(&config, &metrics)?;
+    let mut grants = grants(&config, &metrics)?;
+    // What the candidate writes while it is tried is for this run alone; after that, in `serve`, nobody would keep it.
+    grants.overlay = Some(Arc::new(Overlay::new(metrics.clone())));
     let keys = grants.keys.clone();
     let origin = origin(&config, &grants)?;
     let candidate = candidate(&config, grants, Some(&config.data.join("compiled")))?;
@@ -121,6 +119,16 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
         .await?;
         anyhow::Ok(())
     })
+}
+
+fn journal(data: &Path, metrics: &Metrics) -> anyhow::Result<Journal> {
+    let journal = Journal::open(data, now_ms()).with_context(|| unusable(data))?;
+    let weight_ppm = journal.weight().ppm();
+    metrics.weight_ppm.set(i64::from(weight_ppm));
+    if weight_ppm > 0 {
+        tracing::info!(weight_ppm, "the weight that the journal has is in force");
+    }
+    Ok(journal)
 }
 
 /// `shadow-proxy check`: what only shows when it is loaded, still without a socket.
@@ -247,7 +255,7 @@ fn start_mirror(
     sides: &SidesMaker,
     fronts_ended: oneshot::Receiver<()>,
 ) -> anyhow::Result<(Mirror, Option<JoinHandle<()>>)> {
-    let (routes, metrics) = (config.routes.clone(), &admin.metrics);
+    let (routes, metrics) = (config.stateful.routes.clone(), &admin.metrics);
     let Some(limits) = &config.mirror else { return Ok((Mirror::off(routes, metrics.clone()), None)) };
     let judge = Judge {
         comparer: admin.rules.comparer(),
@@ -256,6 +264,7 @@ fn start_mirror(
         shapes: Shapes::new().context(NO_RANDOMNESS)?,
         endpoints: config.endpoints.clone(),
         redactor: Redactor::new(&config.words, &config.endpoints).context(NO_RANDOMNESS)?,
+        sessions: Sessions::new(config.stateful.sessions.clone(), metrics.clone()).context(NO_RANDOMNESS)?,
         recorder,
         metrics: metrics.clone(),
         keep_match_every: config.keep_match_every,
@@ -282,7 +291,7 @@ fn grants(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Grants> {
         let lifetime = Duration::from_secs(endpoint.cache_s_max.max(endpoint.negative_s));
         anyhow::Ok(Arc::new(Introspection::new(outbound, lifetime)))
     });
-    Ok(Grants { keys: Some(keys), introspection: introspection.transpose()? })
+    Ok(Grants { keys: Some(keys), overlay: None, introspection: introspection.transpose()? })
 }
 
 /// Also where RUST_LOG asks for errors alone: whoever made it so may not know whom the service lets in.

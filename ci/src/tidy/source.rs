@@ -43,7 +43,9 @@ impl Source {
 
     /// The first and last line of each function that has a body.
     pub(crate) fn functions(&self) -> Vec<RangeInclusive<usize>> {
-        let starts = words(&self.code).filter(|(_, word)| *word == "fn").map(|(at, _)| at);
+        // `fn(A) -> B` is a type: a function has a name.
+        let has_name = |at: usize| self.code[at..].starts_with("fn ");
+        let starts = words(&self.code).filter(|(at, word)| *word == "fn" && has_name(*at)).map(|(at, _)| at);
         starts.filter_map(|start| Some(self.line(start)..=self.line(body_end(&self.code, start)?))).collect()
     }
 

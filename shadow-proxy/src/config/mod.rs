@@ -20,13 +20,13 @@ use crate::shadow::compare::{COOKIE_TOLERANCE_S, Comparer, DecisionRule, Decisio
 use crate::shadow::endpoint::Endpoints;
 use crate::shadow::mirror::MirrorLimits;
 use crate::shadow::record::StoreLimits;
-use crate::shadow::route_class::Routes;
 use crate::shadow::rules::{RawRule, Rules};
 use crate::shift::gate;
 use crate::side::candidate::{Instances, Limits};
 use crate::side::legacy::LegacyLimits;
 
 use self::reader::Section;
+use self::stateful::Stateful;
 
 /// Everything `run` needs to know.
 pub struct Config {
@@ -48,7 +48,7 @@ pub struct Config {
     pub front: FrontLimits,
     pub buffered_bytes_max: usize,
     pub mirror: Option<MirrorLimits>,
-    pub routes: Routes,
+    pub stateful: Stateful,
     pub hash_key: String,
     pub store: StoreLimits,
     pub keep_match_every: u64,
@@ -119,15 +119,7 @@ pub fn parse_key_files(toml: &str) -> Result<Files, Vec<String>> {
 
 fn read(root: &mut Section) -> Option<Config> {
     let listen = root.parsed("listen", "127.0.0.1:8080", "\"127.0.0.1:8080\"", address);
-    let admin = root.parsed("admin", "127.0.0.1:9090", "\"127.0.0.1:9090\"", address);
-    let admin_token_file = root.file("admin_token_file");
-    if admin.is_some_and(|admin| !admin.ip().is_loopback()) && admin_token_file.is_none() {
-        root.wrong(
-            "admin",
-            "is reachable from other machines and changes the weight, so it needs a token",
-            "admin_token_file = \"/run/secrets/admin-token\"",
-        );
-    }
+    let (admin, admin_token_file) = read_admin(root);
     let data = root.text("data").map_or_else(|| PathBuf::from("shadow-proxy-data"), PathBuf::from);
     let threads = root.number("threads", cores(), 1..=256, "threads") as usize;
 
@@ -152,7 +144,7 @@ fn read(root: &mut Section) -> Option<Config> {
         refuse_own(root, address, legacy.as_ref(), candidate.as_ref(), issuer.as_ref());
     }
     let mirror = read_mirror(root, drain);
-    let routes = stateful::read_routes(root);
+    let stateful = stateful::read(root, [legacy_limits.deadline, candidate_limits.deadline]);
 
     let mut shift = root.section("shift");
     let hash_key = shift.text("hash_key").unwrap_or_else(|| "shadow-proxy".to_owned());
@@ -179,7 +171,7 @@ fn read(root: &mut Section) -> Option<Config> {
         front: FrontLimits { body_bytes_max, body_deadline },
         buffered_bytes_max,
         mirror,
-        routes,
+        stateful,
         hash_key,
         store,
         keep_match_every,
@@ -189,6 +181,19 @@ fn read(root: &mut Section) -> Option<Config> {
         again,
         gate,
     })
+}
+
+fn read_admin(root: &mut Section) -> (Option<SocketAddr>, Option<PathBuf>) {
+    let admin = root.parsed("admin", "127.0.0.1:9090", "\"127.0.0.1:9090\"", address);
+    let token_file = root.file("admin_token_file");
+    if admin.is_some_and(|admin| !admin.ip().is_loopback()) && token_file.is_none() {
+        root.wrong(
+            "admin",
+            "is reachable from other machines and changes the weight, so it needs a token",
+            "admin_token_file = \"/run/secrets/admin-token\"",
+        );
+    }
+    (admin, token_file)
 }
 
 fn read_legacy(root: &mut Section, body_bytes_max: usize) -> (Option<Uri>, LegacyLimits) {

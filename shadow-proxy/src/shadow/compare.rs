@@ -154,12 +154,36 @@ impl Comparer {
         differences.extend(of_body);
 
         self.rules.explain(&mut differences, endpoint, today);
-        let verdict = match differences.as_slice() {
-            [] => Verdict::Match,
-            differences if differences.iter().all(|difference| difference.rule.is_some()) => Verdict::Explained,
-            _ => Verdict::Mismatch,
-        };
+        let verdict = verdict(&differences);
         Ok(Comparison { verdict, differences, legacy: before, candidate: after })
+    }
+}
+
+impl Comparison {
+    /// Explains, by a rule of this name, what no other rule did: two values of which `are_same` says that they are.
+    pub(crate) fn explain(&mut self, name: &str, are_same: impl Fn(&str, &str) -> bool) {
+        let plain = |value: &Option<String>| {
+            let value = value.as_deref()?;
+            Some(serde_json::from_str::<String>(value).unwrap_or_else(|_| value.to_owned()))
+        };
+        for difference in &mut self.differences {
+            if difference.kind == Kind::Value
+                && difference.rule.is_none()
+                && let (Some(legacy), Some(candidate)) = (plain(&difference.legacy), plain(&difference.candidate))
+                && are_same(&legacy, &candidate)
+            {
+                difference.rule = Some(name.into());
+            }
+        }
+        self.verdict = verdict(&self.differences);
+    }
+}
+
+fn verdict(differences: &[Difference]) -> Verdict {
+    match differences {
+        [] => Verdict::Match,
+        differences if differences.iter().all(|difference| difference.rule.is_some()) => Verdict::Explained,
+        _ => Verdict::Mismatch,
     }
 }
 

@@ -21,6 +21,7 @@ use super::record::{Origin, Recorder, StoreLimits};
 use super::redact::Redactor;
 use super::route_class::Routes;
 use super::rules::Day;
+use super::session::{SessionLimits, Sessions};
 use super::shape::Shapes;
 
 /// `cargo ci bench compare`
@@ -197,6 +198,8 @@ fn recorded(exchanges: &[Exchange]) -> f64 {
     let origin = Origin { build: "b".into(), rules: "r".into() };
     let (recorder, writer) = Recorder::start(folder.path(), limits, &origin, metrics.clone()).unwrap();
     let endpoints = Endpoints::parse(&["/auth/validate".to_owned()]).unwrap();
+    let (ttl, wait_max) = (Duration::from_secs(3_600), [Duration::from_secs(1); 2]);
+    let sessions = SessionLimits { enabled: true, entries_max: 100_000, ttl, wait_max };
     let judge = Judge {
         comparer: Arc::new(ArcSwap::from_pointee(Comparer::default())),
         redactor: Redactor::new(&[], &endpoints).unwrap(),
@@ -204,6 +207,7 @@ fn recorded(exchanges: &[Exchange]) -> f64 {
         routes: Routes::default(),
         again: Again::new(AgainPolicy::default(), HashMap::new()).unwrap(),
         shapes: Shapes::new().unwrap(),
+        sessions: Sessions::new(sessions, metrics.clone()).unwrap(),
         recorder,
         metrics: metrics.clone(),
         keep_match_every: 1_000,

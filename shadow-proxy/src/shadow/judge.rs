@@ -16,6 +16,7 @@ use super::record::{Recorder, Row, Shown};
 use super::redact::{Redactor, ShownDifference};
 use super::route_class::{RouteClass, Routes};
 use super::rules::Day;
+use super::session::Sessions;
 use super::shape::Shapes;
 
 pub struct Judge {
@@ -26,6 +27,7 @@ pub struct Judge {
     pub again: Again,
     pub shapes: Shapes,
     pub redactor: Redactor,
+    pub sessions: Arc<Sessions>,
     pub recorder: Recorder,
     pub metrics: Arc<Metrics>,
     /// Besides the samples of findings, one exchange in so many is kept whole; 0 keeps none.
@@ -57,10 +59,11 @@ impl Judge {
         let today = Day::of_ms(now_ms());
         let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
         let comparer = self.comparer.load();
-        let comparison = match comparer.compare(&exchange.call, legacy, candidate, endpoint, today) {
+        let mut comparison = match comparer.compare(&exchange.call, legacy, candidate, endpoint, today) {
             Ok(comparison) => comparison,
             Err(reason) => return self.metrics.not_comparable(reason.0),
         };
+        comparison.explain(ISSUED, |legacy, candidate| self.sessions.is_pair(legacy, candidate));
         self.metrics.latency(Side::Legacy, legacy.latency);
         self.metrics.latency(Side::Candidate, candidate.latency);
         let mut differences = self.outlines(&comparison.differences);
@@ -79,7 +82,7 @@ impl Judge {
             again: exchange
                 .again
                 .as_ref()
-                .and_then(|again| self.from_itself(&comparer, exchange, again, endpoint, today)),
+                .and_then(|again| self.own_differences(&comparer, exchange, again, endpoint, today)),
             verdict: comparison.verdict,
             served_by: exchange.served_by,
             legacy: comparison.legacy,
@@ -94,7 +97,7 @@ impl Judge {
     }
 
     /// Where legacy's second answer differs from its first; none where there is nothing to compare.
-    fn from_itself(
+    fn own_differences(
         &self,
         comparer: &Comparer,
         exchange: &Exchange,
@@ -123,3 +126,6 @@ impl Judge {
         self.keep_match_every > 0 && self.besides.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.keep_match_every)
     }
 }
+
+/// Explains a token by the other side's token for the same session.
+const ISSUED: &str = "starter:issued-token";

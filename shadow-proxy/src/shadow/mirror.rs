@@ -12,6 +12,7 @@ use crate::side::Sides;
 use super::again::Ask;
 use super::judge::Judge;
 use super::route_class::{RouteClass, Routes};
+use super::session::{Issuing, Sessions};
 
 /// A served call that waits for its other leg.
 pub struct Job {
@@ -20,11 +21,13 @@ pub struct Job {
     served: Leg,
     /// What the candidate did with it already, when legacy came to the rescue.
     candidate_failed: Option<Leg>,
+    /// The other side may not be asked, and so will know nothing of a session that begins here.
+    is_skipped: bool,
 }
 
 impl Job {
     pub fn new(call: Call, served_by: Side, served: Leg) -> Job {
-        Job { call: Arc::new(call), served_by, served, candidate_failed: None }
+        Job { call: Arc::new(call), served_by, served, candidate_failed: None, is_skipped: false }
     }
 
     pub fn with_failed(self, candidate_failed: Option<Leg>) -> Job {
@@ -74,25 +77,36 @@ impl Mirror {
 
     /// Queues a job; skips and counts it when it may not be asked again, or drops and counts it when the queue is full by
     /// count or by bytes.
-    pub fn offer(&self, job: Job) {
+    pub fn offer(&self, mut job: Job) {
         let Near { queue, bytes_max, metrics, .. } = &*self.0;
         let Some(queue) = queue else { return metrics.skipped(Skip::Off) };
-        match self.class(&job.call) {
+        let skip = match self.class(&job.call) {
             // Both sides did it already: there is nothing left to ask.
-            _ if job.candidate_failed.is_some() => {}
-            RouteClass::Never => return metrics.skipped(Skip::Route),
-            RouteClass::Isolated if job.served_by == Side::Candidate => return metrics.skipped(Skip::Unsafe),
-            RouteClass::Isolated | RouteClass::Safe => {}
+            _ if job.candidate_failed.is_some() => None,
+            RouteClass::Never => Some(Skip::Route),
+            RouteClass::Isolated if job.served_by == Side::Candidate => Some(Skip::Unsafe),
+            RouteClass::Isolated | RouteClass::Safe => None,
+        };
+        if let Some(skip) = skip {
+            metrics.skipped(skip);
+            job.is_skipped = true;
         }
+        let count = |dropped| {
+            if skip.is_none() {
+                metrics.dropped(dropped)
+            }
+        };
         let weight = job.weight_bytes() as i64;
         let before = metrics.queue_bytes.inc_by(weight);
         let queued = Queued { job: Some(job), weight, bytes: metrics.queue_bytes.clone() };
         if before + weight > *bytes_max as i64 {
-            return metrics.dropped(Dropped::QueueBytes);
+            return count(Dropped::QueueBytes);
         }
-        let Ok(place) = queue.try_reserve() else { return metrics.dropped(Dropped::QueueCount) };
+        let Ok(place) = queue.try_reserve() else { return count(Dropped::QueueCount) };
         // Counted before it can be compared, so that nobody ever sees more compared than mirrored.
-        metrics.mirrored.inc();
+        if skip.is_none() {
+            metrics.mirrored.inc();
+        }
         place.send(queued);
     }
 
@@ -118,13 +132,15 @@ const REST: Duration = Duration::from_millis(1);
 pub struct Worker {
     queue: mpsc::Receiver<Queued>,
     judge: Arc<Judge>,
+    sessions: Arc<Sessions>,
     limits: MirrorLimits,
 }
 
 pub fn queue(limits: MirrorLimits, routes: Routes, judge: Judge, metrics: Arc<Metrics>) -> (Mirror, Worker) {
     let (sender, receiver) = mpsc::channel(limits.queue_max);
     let near = Near { queue: Some(sender), routes, bytes_max: limits.queue_bytes_max, metrics };
-    (Mirror(Arc::new(near)), Worker { queue: receiver, judge: Arc::new(judge), limits })
+    let sessions = judge.sessions.clone();
+    (Mirror(Arc::new(near)), Worker { queue: receiver, judge: Arc::new(judge), sessions, limits })
 }
 
 impl Worker {
@@ -147,10 +163,16 @@ impl Worker {
         loop {
             // First, so that what waits for a slot waits in the queue, where it is counted.
             let slot = slots.clone().acquire_owned().await.expect("never closed");
-            let Some(queued) = self.next().await else { break };
+            let Some(mut queued) = self.next().await else { break };
+            let job = queued.job.take().expect("taken once");
+            let issuing = self.sessions.issuing(job.served_by, &job.call, &job.served);
+            if job.is_skipped {
+                continue;
+            }
             let (sides, judge) = (sides.clone(), self.judge.clone());
             tokio::spawn(async move {
-                mirror(queued, &sides, &judge).await;
+                mirror(job, issuing, &sides, &judge).await;
+                drop(queued);
                 drop(slot);
             });
         }
@@ -168,19 +190,25 @@ impl Worker {
     }
 }
 
-async fn mirror(mut queued: Queued, sides: &Sides, judge: &Judge) {
-    let Job { call, served_by, served, candidate_failed } = queued.job.take().expect("taken once");
+async fn mirror(job: Job, issuing: Issuing, sides: &Sides, judge: &Judge) {
+    let Job { call, served_by, served, candidate_failed, .. } = job;
     let (mirrored, again) = match candidate_failed {
         Some(leg) => (leg, None),
-        None => asked(sides, served_by, &call, judge.ask(served_by, &call)).await,
+        None => {
+            let Ok(mapped) = judge.sessions.ready(served_by.other(), &call).await else {
+                return judge.metrics.not_comparable("session_unknown");
+            };
+            let other = sides.call(served_by.other(), &mapped);
+            asked(other, sides.call(Side::Legacy, &call), judge.ask(served_by, &call)).await
+        }
     };
+    issuing.learn(&mirrored);
     judge.judge(&Exchange { call, served_by, served, mirrored, again });
 }
 
 /// The mirrored leg, and legacy's second where it is asked again: at the same time, in either order, so that neither
 /// answer is always the later one.
-async fn asked(sides: &Sides, served_by: Side, call: &Call, ask: Ask) -> (Leg, Option<Leg>) {
-    let (mirrored, again) = (sides.call(served_by.other(), call), sides.call(Side::Legacy, call));
+async fn asked(mirrored: impl Future<Output = Leg>, again: impl Future<Output = Leg>, ask: Ask) -> (Leg, Option<Leg>) {
     match ask {
         Ask::Once => (mirrored.await, None),
         Ask::CandidateFirst => {

@@ -159,11 +159,12 @@ impl Redactor {
         match (place.root, place.segments.as_slice()) {
             // The token is a secret; what it says is judged by the names of its claims.
             _ if let Some([Segment::Key(part), claims @ ..]) = place.in_token() => {
-                self.fragment(value, part == "signature" || claims.iter().any(is_secret))
+                self.json(value, part == "signature" || claims.iter().any(is_secret))
             }
             (Root::Status | Root::Decision, _) => self.text(value),
             (Root::Header, [Segment::Key(name)]) => self.header_value(name, value.as_bytes()),
-            (Root::Body, keys) => self.fragment(value, keys.iter().any(is_secret)),
+            (Root::Body, []) => self.fragment(value, false),
+            (Root::Body, keys) => self.json(value, keys.iter().any(is_secret)),
             (Root::Header | Root::Jwt, _) => self.stand_in(value),
         }
     }

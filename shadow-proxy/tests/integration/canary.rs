@@ -38,7 +38,8 @@ async fn no_secret_reaches_any_sink_by_way_of_a_component() {
         let mut canaries = Canaries::default();
         let legacy = answers(&mut canaries, "legacy");
         let world = World::new().legacy(Legacy::scripted(legacy)).candidate(Candidate::hostile()).weight(weight);
-        let proxy = world.log(TRACE).config("record.keep_match_every = 1").start().await;
+        let config = format!("record.keep_match_every = 1\n{ALL_SAFE}");
+        let proxy = world.log(TRACE).config(&config).start().await;
         for verb in ["/echo", "/trap", "/silent", "/abort", "/grow", "/else"] {
             let (value, name, other) = (canaries.plant("header"), canaries.plant("query"), canaries.plant("body"));
             let request = format!(
@@ -52,6 +53,9 @@ async fn no_secret_reaches_any_sink_by_way_of_a_component() {
         search(proxy, &canaries).await;
     }
 }
+
+/// Mirrored and compared, whoever serves.
+const ALL_SAFE: &str = "[[routes]]\npath = \"/*\"\nclass = \"safe\"\n";
 
 /// What stands in the files of keys, and the keys themselves: also while a file is refused.
 #[tokio::test]
@@ -76,7 +80,7 @@ async fn no_secret_of_the_key_store_reaches_any_sink() {
     }
     let legacy = answers(&mut canaries, "legacy");
     let world = World::new().legacy(Legacy::scripted(legacy)).candidate(Candidate::hostile()).weight(500_000);
-    let config = format!("record.keep_match_every = 1\n{}", folder.config());
+    let config = format!("record.keep_match_every = 1\n{}\n{ALL_SAFE}", folder.config());
     let proxy = world.log(TRACE).config(&config).start().await;
     let ask = async |proxy: &Proxy| {
         for (key, path) in [(&good, "/echo"), (&revoked, "/echo"), (&good, "/else"), (&revoked, "/trap")] {

@@ -430,6 +430,44 @@ async fn a_component_sees_the_buckets_of_its_configuration_and_can_write_none() 
 }
 
 #[tokio::test]
+async fn what_a_component_writes_while_it_is_tried_is_for_that_run_alone() {
+    let folder = KeyFolder::legacy().await;
+    let files = || [folder.key_file(), folder.pepper_file()].map(|file| fs::read(file).expect("a file"));
+    let before = files();
+    let record = "auth-keys/mD8ArZUn4FifhC2a";
+    for _ in 0..2 {
+        let world = World::new().candidate(Candidate::hostile()).config(&folder.config()).weight(1_000_000);
+        let proxy = world.start().await;
+        let ask = async |path: &str| proxy.ask(get(&format!("/bucket/{path}"))).await.text();
+        let of_file = ask(&format!("draft/get/{record}")).await;
+        assert!(of_file.contains("user_rotating"), "a run before this one left nothing: {of_file}");
+        for (draft, other) in [("draft", "draft2"), ("draft2", "draft")] {
+            for (path, said) in [
+                ("exists/auth-keys/new", "Ok(false)"),
+                ("set/auth-keys/new", "Ok(())"),
+                (&format!("set/{record}"), "Ok(())"),
+            ] {
+                assert_eq!(ask(&format!("{draft}/{path}")).await, said, "{draft} {path}");
+            }
+            assert_eq!(ask(&format!("{other}/get/auth-keys/new")).await, "mine");
+            assert_eq!(ask(&format!("{other}/get/{record}")).await, "mine");
+            let names = ask(&format!("{other}/list/auth-keys")).await;
+            assert!(names.lines().any(|name| name == "new") && names.contains("mD8ArZUn4FifhC2a"), "{names}");
+            for name in ["auth-keys/new", record] {
+                assert_eq!(ask(&format!("{draft}/delete/{name}")).await, "Ok(())");
+                assert_eq!(ask(&format!("{other}/exists/{name}")).await, "Ok(false)");
+            }
+        }
+        let long = format!("draft/set/auth-keys/{}", "n".repeat(300));
+        assert!(ask(&long).await.starts_with("Err(Error::Other(\"names have at most 256 bytes"));
+        let metrics = proxy.admin_get("/metrics").await.text();
+        assert!(metrics.contains("shadow_proxy_overlay_writes_refused_total 1\n"), "{metrics}");
+        proxy.settled().await;
+        assert_eq!(files(), before, "byte for byte");
+    }
+}
+
+#[tokio::test]
 async fn without_a_configuration_there_is_no_bucket() {
     let cache = tempfile::tempdir().expect("a folder");
     let mut command = Command::new(BINARY);

@@ -24,18 +24,21 @@ impl Redactor {
 
     /// A JSON value, or a text when it is none. `secret`: it was found under a name that is made for secrets.
     pub(crate) fn fragment(&self, text: &str, secret: bool) -> String {
-        if text.len() > READ_BYTES_MAX {
-            return self.stand_in(text);
-        }
-        match serde_json::from_str(text) {
-            Ok(value) => {
-                let mut shown = Json { redactor: self, out: String::new() };
-                shown.value(&value, secret);
-                shown.end(text)
-            }
-            Err(_) if secret => self.stand_in(text),
-            Err(_) => self.long_text(text),
-        }
+        let is_hidden = secret || text.len() > READ_BYTES_MAX;
+        self.read(text, secret).unwrap_or_else(|| if is_hidden { self.stand_in(text) } else { self.long_text(text) })
+    }
+
+    /// A JSON value. The comparison also reads what is not read here (deeper than 128 levels, beyond a double): nobody
+    /// knows then which of its words stand under a secret name.
+    pub(crate) fn json(&self, text: &str, secret: bool) -> String {
+        self.read(text, secret).unwrap_or_else(|| self.stand_in(text))
+    }
+
+    fn read(&self, text: &str, secret: bool) -> Option<String> {
+        let value = Some(text).filter(|text| text.len() <= READ_BYTES_MAX).map(serde_json::from_str)?.ok()?;
+        let mut shown = Json { redactor: self, out: String::new() };
+        shown.value(&value, secret);
+        Some(shown.end(text))
     }
 
     fn form(&self, text: &str) -> String {

@@ -1,8 +1,9 @@
-//! wasi:keyvalue/store over the keys in force, to which nothing can be written, and a bucket in which a component keeps what
-//! it was told. Everything is in memory.
+//! wasi:keyvalue/store over the keys in force, and a bucket in which a component keeps what it was told. What it writes to
+//! the keys goes to an overlay, where there is one. Everything is in memory.
 //!
 //! Two drafts are in use; they differ in the cursor of `list-keys`.
 
+pub mod overlay;
 pub mod volatile;
 
 use std::time::Instant;
@@ -11,6 +12,7 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceTabl
 
 use crate::keys;
 
+use self::overlay::Overlay;
 use self::volatile::Volatile;
 use super::limits::Guest;
 
@@ -53,6 +55,8 @@ pub struct KeyValue<'a> {
     pub table: &'a mut ResourceTable,
     /// In force when the call began, so that what is read during one call fits together.
     pub set: Option<&'a keys::Set>,
+    /// Where writes to the keys go; none: they are refused.
+    pub overlay: Option<&'a Overlay>,
     /// The bucket that it may write to; it lists no names, for each is a question that somebody asked.
     pub kept: Option<&'a Volatile>,
 }
@@ -62,7 +66,8 @@ const KEPT: &str = "auth-cache";
 
 /// What a name stands for.
 enum Named<'a> {
-    Keys(&'a keys::Bucket),
+    /// With the name itself.
+    Keys(&'a str, &'a keys::Bucket),
     Kept(&'a Volatile),
 }
 
@@ -91,51 +96,73 @@ impl KeyValue<'_> {
         self.named(&self.table.get(bucket)?.0)
     }
 
-    fn named(&self, name: &str) -> Result<Named<'_>, Error> {
+    fn named<'b>(&'b self, name: &'b str) -> Result<Named<'b>, Error> {
         let named = match name {
             KEPT => self.kept.map(Named::Kept),
-            _ => self.set.and_then(|set| set.bucket(name)).map(Named::Keys),
+            _ => self.set.and_then(|set| set.bucket(name)).map(|bucket| Named::Keys(name, bucket)),
         };
         named.ok_or(Error::NoSuchStore)
     }
 
     fn value(&self, bucket: &Resource<Bucket>, key: &str) -> Result<Option<Vec<u8>>, Error> {
         Ok(match self.bucket(bucket)? {
-            Named::Keys(bucket) => bucket.get(key).map(<[u8]>::to_vec),
+            Named::Keys(name, bucket) => match self.overlay {
+                Some(overlay) => overlay.get(name, key, bucket),
+                None => bucket.get(key).map(<[u8]>::to_vec),
+            },
             Named::Kept(bucket) => bucket.get(key, Instant::now()),
         })
     }
 
     fn keep(&self, bucket: &Resource<Bucket>, key: &str, value: Vec<u8>) -> Result<(), Error> {
-        self.kept(bucket)?.set(key, value, Instant::now()).map_err(Error::Other)
-    }
-
-    fn forget(&self, bucket: &Resource<Bucket>, key: &str) -> Result<(), Error> {
-        self.kept(bucket)?.remove(key);
-        Ok(())
-    }
-
-    fn kept(&self, bucket: &Resource<Bucket>) -> Result<&Volatile, Error> {
         match self.bucket(bucket)? {
-            Named::Keys(_) => Err(Error::AccessDenied),
-            Named::Kept(bucket) => Ok(bucket),
+            Named::Keys(name, keys) => self.write(name, key, Some(value), keys),
+            Named::Kept(bucket) => bucket.set(key, value, Instant::now()).map_err(Error::Other),
         }
     }
 
-    fn listed(&self, bucket: &Resource<Bucket>) -> Result<&keys::Bucket, Error> {
+    fn forget(&self, bucket: &Resource<Bucket>, key: &str) -> Result<(), Error> {
         match self.bucket(bucket)? {
-            Named::Keys(bucket) => Ok(bucket),
+            Named::Keys(name, keys) => self.write(name, key, None, keys),
+            Named::Kept(bucket) => {
+                bucket.remove(key);
+                Ok(())
+            }
+        }
+    }
+
+    fn write(&self, bucket: &str, key: &str, value: Option<Vec<u8>>, files: &keys::Bucket) -> Result<(), Error> {
+        self.overlay.ok_or(Error::AccessDenied)?.write(bucket, key, value, files).map_err(Error::Other)
+    }
+
+    fn listed(&self, bucket: &Resource<Bucket>) -> Result<(&str, &keys::Bucket), Error> {
+        match self.bucket(bucket)? {
+            Named::Keys(name, bucket) => Ok((name, bucket)),
             Named::Kept(_) => Err(Error::AccessDenied),
         }
     }
 
     /// The names from this place on, and whether there are more.
-    fn page(&self, bucket: &Resource<Bucket>, at: usize) -> Result<(Vec<String>, bool), Error> {
-        let bucket = self.listed(bucket)?;
+    fn page(&self, bucket: &Resource<Bucket>, from: Start) -> Result<(Vec<String>, bool), Error> {
+        let (name, bucket) = self.listed(bucket)?;
+        if let Some(page) = self.overlay.and_then(|overlay| overlay.names(name, from, PAGE, bucket)) {
+            return Ok(page);
+        }
+        let at = match from {
+            Start::Place(at) => at,
+            Start::Behind(last) => bucket.behind(last),
+        };
         let page: Vec<String> = bucket.keys_from(at).take(PAGE).map(str::to_owned).collect();
         let has_more = bucket.len() > at.saturating_add(page.len());
         Ok((page, has_more))
     }
+}
+
+/// Where a page of names begins.
+#[derive(Clone, Copy)]
+pub enum Start<'a> {
+    Place(usize),
+    Behind(&'a str),
 }
 
 /// What is the same in both drafts.
@@ -192,14 +219,14 @@ macro_rules! store {
 
 store!(draft, u64, |store: &KeyValue, bucket: &Resource<Bucket>, cursor: Option<u64>| {
     let at = usize::try_from(cursor.unwrap_or(0)).unwrap_or(usize::MAX);
-    let (keys, has_more) = store.page(bucket, at)?;
+    let (keys, has_more) = store.page(bucket, Start::Place(at))?;
     let next = has_more.then_some((at + keys.len()) as u64);
     Ok::<_, Error>((keys, next))
 });
 
 store!(draft2, String, |store: &KeyValue, bucket: &Resource<Bucket>, cursor: Option<String>| {
-    let at = cursor.map_or(Ok(0), |last| Ok::<_, Error>(store.listed(bucket)?.behind(&last)))?;
-    let (keys, has_more) = store.page(bucket, at)?;
+    let from = cursor.as_deref().map_or(Start::Place(0), Start::Behind);
+    let (keys, has_more) = store.page(bucket, from)?;
     let next = keys.last().filter(|_| has_more).cloned();
     Ok::<_, Error>((keys, next))
 });
@@ -241,10 +268,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_configured_can_be_read_and_nothing_can_be_written() {
+    fn what_is_configured_can_be_read_and_without_an_overlay_nothing_can_be_written() {
         let set = set();
         let mut table = ResourceTable::new();
-        let mut store = KeyValue { table: &mut table, set: Some(&set), kept: None };
+        let mut store = KeyValue { table: &mut table, set: Some(&set), overlay: None, kept: None };
         for unknown in ["", "default", "auth-key", "auth-keys/", "AUTH-KEYS"] {
             assert!(matches!(store.open(unknown.to_owned()), Err(Error::NoSuchStore)), "{unknown}");
         }
@@ -261,7 +288,7 @@ mod tests {
         let settings: serde_json::Value = serde_json::from_slice(&settings).expect("it is JSON");
         assert_eq!((&settings["v"], &settings["tokens"]), (&1.into(), &serde_json::json!([])));
         assert_eq!(settings["peppers"][0]["name"], "p1");
-        let mut without = KeyValue { table: &mut table, set: None, kept: None };
+        let mut without = KeyValue { table: &mut table, set: None, overlay: None, kept: None };
         assert!(matches!(without.open("auth-keys".to_owned()), Err(Error::NoSuchStore)));
     }
 
@@ -270,9 +297,9 @@ mod tests {
         let set = set();
         let mut table = ResourceTable::new();
         let kept = Volatile::new(std::time::Duration::from_secs(3_600));
-        let mut store = KeyValue { table: &mut table, set: Some(&set), kept: None };
+        let mut store = KeyValue { table: &mut table, set: Some(&set), overlay: None, kept: None };
         assert!(open(&mut store, "auth-cache").is_none(), "only where it is granted");
-        let mut store = KeyValue { table: &mut table, set: Some(&set), kept: Some(&kept) };
+        let mut store = KeyValue { table: &mut table, set: Some(&set), overlay: None, kept: Some(&kept) };
         let rep = open(&mut store, "auth-cache").expect("it is granted").rep();
         let again = || Resource::new_borrow(rep);
         let name = || "a".to_owned();
@@ -293,7 +320,7 @@ mod tests {
     fn all_names_are_listed_once_page_by_page_in_both_drafts() {
         let set = set();
         let mut table = ResourceTable::new();
-        let mut store = KeyValue { table: &mut table, set: Some(&set), kept: None };
+        let mut store = KeyValue { table: &mut table, set: Some(&set), overlay: None, kept: None };
         let rep = open(&mut store, "auth-keys").expect("it is configured").rep();
         let bucket = || Resource::new_borrow(rep);
         let (mut names, mut cursor, mut pages) = (Vec::new(), None, 0);
@@ -327,5 +354,84 @@ mod tests {
         let first = names.first().cloned().expect("there are some");
         let record = store.get(bucket(), first.clone()).ok().flatten().expect("it is there");
         assert!(String::from_utf8_lossy(&record).contains(&first));
+    }
+
+    /// Keys of an overlay that lies over the set.
+    fn listed(store: &mut KeyValue) -> Vec<String> {
+        let rep = open(store, "auth-keys").expect("it is configured").rep();
+        let bucket = || Resource::new_borrow(rep);
+        let (mut names, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = store.list_keys(bucket(), cursor).unwrap_or_else(refused);
+            names.extend(page.keys);
+            cursor = page.cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let (mut names2, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = store2::HostBucket::list_keys(store, bucket(), cursor).unwrap_or_else(refused);
+            names2.extend(page.keys);
+            cursor = page.cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(names, names2, "the same in both drafts");
+        names
+    }
+
+    #[test]
+    fn what_is_written_lies_over_the_files_until_they_change() {
+        let (set, changed) = (set(), set());
+        let mut table = ResourceTable::new();
+        let overlay = Overlay::new(std::sync::Arc::default());
+        let mut store = KeyValue { table: &mut table, set: Some(&set), overlay: Some(&overlay), kept: None };
+        let all = listed(&mut store);
+        let rep = open(&mut store, "auth-keys").expect("it is configured").rep();
+        let bucket = || Resource::new_borrow(rep);
+        let (first, last) = (all[0].clone(), all[KEYS - 1].clone());
+        assert!(store.set(bucket(), first.clone(), b"mine".to_vec()).is_ok());
+        assert!(store.set(bucket(), "~new".to_owned(), b"mine".to_vec()).is_ok());
+        assert!(store.set(bucket(), "!new".to_owned(), b"mine".to_vec()).is_ok());
+        assert!(store.delete(bucket(), last.clone()).is_ok());
+        assert!(store.set(bucket(), "gone".to_owned(), b"mine".to_vec()).is_ok());
+        assert!(store.delete(bucket(), "gone".to_owned()).is_ok());
+        for name in [&first, "~new"] {
+            assert_eq!(store.get(bucket(), name.to_owned()).ok().flatten(), Some(b"mine".to_vec()), "{name}");
+        }
+        for name in [&last, "gone"] {
+            assert!(matches!(store.exists(bucket(), name.to_owned()), Ok(false)), "{name}");
+        }
+        let mut expected = vec!["!new".to_owned()];
+        expected.extend_from_slice(&all[..KEYS - 1]);
+        expected.push("~new".to_owned());
+        assert_eq!(listed(&mut store), expected);
+        let settings = open(&mut store, "auth-settings").expect("it is configured");
+        assert!(matches!(store.get(settings, "~new".to_owned()), Ok(None)), "another bucket");
+        // The files come to say something else: what was written over what they said before is no more.
+        let files = changed.bucket("auth-keys").expect("it is configured");
+        assert_eq!(overlay.get("auth-keys", &first, files), None);
+        assert_eq!(overlay.get("auth-keys", "~new", files), Some(b"mine".to_vec()));
+    }
+
+    #[test]
+    fn an_overlay_takes_no_more_than_there_is_room_for() {
+        let set = set();
+        let files = set.bucket("auth-keys").expect("it is configured");
+        let metrics = std::sync::Arc::<crate::metrics::Metrics>::default();
+        let write = |overlay: &Overlay, number: usize, length: usize| {
+            overlay.write("auth-keys", &number.to_string(), Some(vec![b'x'; length]), files).is_ok()
+        };
+        let overlay = Overlay::new(metrics.clone());
+        assert_eq!((0..10_005).filter(|&number| write(&overlay, number, 1)).count(), 10_000);
+        assert!(write(&overlay, 0, 2), "one that is there can be written again");
+        assert!(!write(&overlay, 0, (256 << 10) + 1) && write(&overlay, 1, 256 << 10));
+        assert_eq!(overlay.get("auth-keys", "0", files).map(|value| value.len()), Some(2), "as it was before");
+        assert_eq!(metrics.stateful.overlay_writes_refused.get(), 6);
+        let overlay = Overlay::new(metrics);
+        let written = (0..100).filter(|&number| write(&overlay, number, 256 << 10)).count();
+        assert_eq!(written, 31, "names take room too");
     }
 }

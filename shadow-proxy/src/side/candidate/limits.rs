@@ -128,7 +128,8 @@ impl Guest {
 
     pub fn key_value(&mut self) -> KeyValue<'_> {
         let kept = self.grants.introspection.as_ref().map(|introspection| &introspection.kept);
-        KeyValue { table: &mut self.table, set: self.set.as_deref(), kept }
+        let overlay = self.grants.overlay.as_deref();
+        KeyValue { table: &mut self.table, set: self.set.as_deref(), overlay, kept }
     }
 
     pub fn live_resources(&self) -> bool {

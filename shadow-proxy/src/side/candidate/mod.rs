@@ -21,6 +21,7 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use crate::exchange::{Answer, Call, Failure};
 use crate::keys::live::Live;
 
+pub use self::keyvalue::overlay::Overlay;
 use self::keyvalue::volatile::Volatile;
 use self::limits::Guest;
 pub use self::limits::{Instances, Limits};
@@ -42,6 +43,8 @@ pub struct Embedded {
 pub struct Grants {
     /// What it may look up; none: every bucket is unknown.
     pub keys: Option<Arc<Live>>,
+    /// Where its writes to the keys go; none: they are refused.
+    pub overlay: Option<Arc<Overlay>>,
     pub introspection: Option<Arc<Introspection>>,
 }
 
