@@ -59,7 +59,7 @@ pub fn replay(mut config: Config, options: &Options) -> anyhow::Result<Outcome> 
         let sides = sides();
         tokio::join!(sides.call(Side::Legacy, &call), super::play::candidate(&sides, &call, moment))
     });
-    let endpoint = config.endpoints.name(&call.method, call.uri.path());
+    let endpoint = &finding.place.endpoint;
     let compared = config.comparer.compare(&call, &legacy, &candidate, endpoint, Day::of_ms(now_ms()));
     let report = Report { finding: &finding, endpoint, compared, filled, cut };
     let code = report.code();

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use rustix::time::{ClockId, clock_gettime};
@@ -19,6 +20,8 @@ use super::judge::Judge;
 use super::record::{Origin, Recorder, StoreLimits};
 use super::redact::Redactor;
 use super::route_class::Routes;
+use super::rules::Day;
+use super::session::{SessionLimits, Sessions};
 use super::shape::Shapes;
 
 /// `cargo ci bench compare`
@@ -111,7 +114,7 @@ fn nanos_each(legacy: &str, candidate: &str) -> String {
     let rounds = (4_000_000 / legacy.len()).clamp(1, 1_000);
     let before = cpu();
     for _ in 0..rounds {
-        let compared = comparer.compare(&exchange.call, &exchange.served, &exchange.mirrored, ENDPOINT);
+        let compared = comparer.compare(&exchange.call, &exchange.served, &exchange.mirrored, ENDPOINT, Day::of_ms(0));
         match compared {
             Ok(comparison) => assert!(!comparison.differences.is_empty()),
             Err(reason) => return reason.0.to_owned(),
@@ -140,6 +143,7 @@ fn exchange(user: usize, (volatile, id): Candidate, is_asked_again: bool) -> Exc
         body: Bytes::new(),
     };
     Exchange {
+        begun: Instant::now(),
         call: Arc::new(call),
         served_by: Side::Legacy,
         served: leg("1", &body(&user, "r")),
@@ -182,7 +186,7 @@ fn compared(exchanges: &[Exchange]) -> f64 {
     let before = cpu();
     for exchange in exchanges.iter().cycle().take(ROUNDS) {
         let (legacy, candidate) = (&exchange.served, &exchange.mirrored);
-        std::hint::black_box(comparer.compare(&exchange.call, legacy, candidate, ENDPOINT).unwrap());
+        std::hint::black_box(comparer.compare(&exchange.call, legacy, candidate, ENDPOINT, Day::of_ms(0)).unwrap());
     }
     micros_each(cpu() - before)
 }
@@ -195,14 +199,18 @@ fn recorded(exchanges: &[Exchange]) -> f64 {
     let origin = Origin { build: "b".into(), rules: "r".into() };
     let (recorder, writer) = Recorder::start(folder.path(), limits, &origin, metrics.clone()).unwrap();
     let endpoints = Endpoints::parse(&["/auth/validate".to_owned()]).unwrap();
+    let (ttl, wait_max) = (Duration::from_secs(3_600), [Duration::from_secs(1); 2]);
+    let sessions = SessionLimits { enabled: true, entries_max: 100_000, ttl, wait_max };
     let judge = Judge {
-        comparer: Comparer::default(),
+        comparer: Arc::new(ArcSwap::from_pointee(Comparer::default())),
         redactor: Redactor::new(&[], &endpoints).unwrap(),
         endpoints,
         routes: Routes::default(),
         again: Again::new(AgainPolicy::default(), HashMap::new()).unwrap(),
         shapes: Shapes::new().unwrap(),
+        sessions: Sessions::new(sessions, metrics.clone()).unwrap(),
         recorder,
+        capture: None,
         metrics: metrics.clone(),
         keep_match_every: 1_000,
         besides: AtomicU64::new(0),

@@ -15,7 +15,6 @@ pub(crate) mod path;
 pub(crate) mod record;
 pub(crate) mod redact;
 pub(crate) mod route_class;
-#[cfg_attr(not(test), allow(dead_code, reason = "`diffs accept | rules` and the JSON comparison ask for the rest"))]
 pub(crate) mod rules;
 pub(crate) mod session;
 pub(crate) mod shape;

@@ -23,6 +23,7 @@ pub(crate) enum NotJson {
     TooLarge,
 }
 
+#[cfg(test)]
 impl NotJson {
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -76,6 +77,7 @@ pub(super) enum Type {
 
 impl Document {
     /// Of bytes that are not shared: they are copied.
+    #[cfg(test)]
     pub(crate) fn parse(text: &[u8]) -> Result<Document, NotJson> {
         // Refused before it is copied.
         if text.len() > BYTES_MAX { Err(NotJson::TooLarge) } else { Document::read(Bytes::copy_from_slice(text)) }

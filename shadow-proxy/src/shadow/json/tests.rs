@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::document::{BYTES_MAX, DEPTH_MAX, NODES_MAX, VALUE_BYTES_MAX};
+use super::document::{BYTES_MAX, DEPTH_MAX, NODES_MAX, NotJson, VALUE_BYTES_MAX};
 use super::walk::{DIFFERENCES_MAX, LEVELS_MAX, PATH_BYTES_MAX};
 use super::*;
 use crate::exchange::Kind;

@@ -27,8 +27,8 @@ fn judge() {
 #[test]
 #[ignore = "takes some minutes; `cargo ci judge --full` runs it"]
 fn judge_full() {
-    let of = |exchanges, streams| Size { streams, exchanges, alike: 200, alike_exchanges: exchanges };
-    let missed: Vec<String> = [of(2_000, 20), of(10_000, 20)].iter().flat_map(Size::judged).collect();
+    let of = |exchanges| Size { streams: 10, exchanges, alike: 200, alike_exchanges: exchanges };
+    let missed: Vec<String> = [of(2_000), of(10_000)].iter().flat_map(Size::judged).collect();
     power::print();
     assert_eq!(missed, Vec::<String>::new(), "aims that are missed");
 }

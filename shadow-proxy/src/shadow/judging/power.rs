@@ -21,6 +21,22 @@ pub(super) fn print() {
             .into();
         println!("  {:<26}  {}", format!("{:>5} % → {:>5} %", noise * 100.0, raw * 100.0), cells.join("  "));
     }
+    println!(
+        "\nHow often a service like legacy has a field called different that is seldom noisy, ours | Diffy's rule"
+    );
+    println!("  {:<26}  {:>15}  {:>15}", "of its answers differ", "2,000 exchanges", "10,000");
+    for noise in [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02] {
+        let cells: Vec<String> = [2_000, 10_000]
+            .map(|exchanges| format!("{:>6.4} |{:>7.4}", seldom(noise, exchanges), diffys(noise, noise, exchanges)))
+            .into();
+        println!("  {:<26}  {}", format!("{:>5} %", noise * 100.0), cells.join("  "));
+    }
+}
+
+/// Legacy, asked twice for 500 calls and 5 of 100 later ones, does not show the noise, and the candidate does.
+fn seldom(noise: f64, exchanges: u64) -> f64 {
+    let aa_pairs = AA_PAIRS_MIN as f64 + 0.05 * (exchanges - AA_PAIRS_MIN) as f64;
+    (1.0 - noise).powf(aa_pairs) * (1.0 - (1.0 - noise).powf(exchanges as f64))
 }
 
 const RATES: [(f64, f64); 12] = [
@@ -64,12 +80,15 @@ fn ours(noise: f64, raw: f64, calls: u64) -> f64 {
 }
 
 fn diffys(noise: f64, raw: f64, requests: u64) -> f64 {
-    let chances = |rate| -> Vec<f64> { (0..=requests).map(|count| binomial(count, requests, rate)).collect() };
+    let chances = |rate| -> Vec<(u64, f64)> {
+        let counts = (0..=requests).map(|count| (count, binomial(count, requests, rate)));
+        counts.filter(|(_, chance)| *chance > NEGLIGIBLE).collect()
+    };
     let (of_raw, of_noise) = (chances(raw), chances(noise));
     let mut sum = 0.0;
-    for (raw, chance) in of_raw.iter().enumerate() {
-        for (noise, other) in of_noise.iter().enumerate() {
-            let is_reported = Counters { raw: raw as i64, noise: noise as i64 }.is_reported(requests);
+    for (raw, chance) in &of_raw {
+        for (noise, other) in &of_noise {
+            let is_reported = Counters { raw: *raw as i64, noise: *noise as i64 }.is_reported(requests);
             sum += if is_reported { chance * other } else { 0.0 };
         }
     }
