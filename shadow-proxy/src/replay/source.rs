@@ -1,5 +1,6 @@
 //! Recorded calls from a file, whichever of the formats it is in: told by its content, not by its name.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -73,6 +74,47 @@ pub fn open(path: &Path, passphrase_file: Option<&Path>) -> anyhow::Result<Sourc
     Ok(Source { format: own::NAME, records: Box::new(records) })
 }
 
+/// A capture has its exchanges in the order in which they were complete. This gives them in that in which they began.
+struct InOrder {
+    records: Records,
+    held: BTreeMap<(Option<Duration>, u64), Recorded>,
+    held_bytes: usize,
+    number: u64,
+    end: Option<Damage>,
+    is_over: bool,
+}
+
+impl InOrder {
+    fn new(records: Records) -> InOrder {
+        InOrder { records, held: BTreeMap::new(), held_bytes: 0, number: 0, end: None, is_over: false }
+    }
+
+    fn has_room(&self) -> bool {
+        self.held.len() < HELD_MAX && self.held_bytes < HELD_BYTES_MAX
+    }
+}
+
+impl Iterator for InOrder {
+    type Item = Result<Recorded, Damage>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.has_room() && self.end.is_none() && !self.is_over {
+            match self.records.next() {
+                Some(Ok(recorded)) => {
+                    self.held_bytes += recorded.call.weight_bytes();
+                    self.number += 1;
+                    self.held.insert((recorded.time, self.number), recorded);
+                }
+                Some(Err(damage)) => self.end = Some(damage),
+                None => self.is_over = true,
+            }
+        }
+        let Some((_, first)) = self.held.pop_first() else { return self.end.take().map(Err) };
+        self.held_bytes -= first.call.weight_bytes();
+        Some(Ok(first))
+    }
+}
+
 fn open_file(path: &Path, passphrase: Option<&Passphrase>) -> anyhow::Result<Source> {
     let file = File::open(path).context("it cannot be read; check the path")?;
     read(BufReader::with_capacity(BUFFER_BYTES, Box::new(file)), passphrase, 0)
@@ -97,7 +139,7 @@ fn read(mut input: Input, passphrase: Option<&Passphrase>, wrappings: u8) -> any
         return Ok(Source { format: gor::NAME, records: Box::new(gor::Records::new(input)) });
     }
     if own::is_own(start) {
-        return Ok(Source { format: own::NAME, records: Box::new(own::Records::new(input)?) });
+        return Ok(Source { format: own::NAME, records: Box::new(InOrder::new(Box::new(own::Records::new(input)?))) });
     }
     if start.trim_ascii_start().starts_with(b"{") || start.starts_with("\u{feff}".as_bytes()) {
         return Ok(Source { format: har::NAME, records: Box::new(har::read(input)?.into_iter().map(Ok)) });
@@ -116,5 +158,8 @@ pub(super) fn line(input: &mut impl BufRead) -> std::io::Result<(Vec<u8>, bool)>
 /// A call's own limits make longer ones impossible.
 const LINE_BYTES_MAX: u64 = 256 << 20;
 const BUFFER_BYTES: usize = 64 << 10;
+/// Of a capture: as many as can have been in flight at the same time, and more.
+const HELD_MAX: usize = 4_096;
+const HELD_BYTES_MAX: usize = 64 << 20;
 /// Compressed and sealed.
 const WRAPPINGS_MAX: u8 = 2;

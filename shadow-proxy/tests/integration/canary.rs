@@ -32,9 +32,14 @@ async fn no_secret_of_a_client_or_of_either_side_reaches_any_sink() {
     misbehave(&proxy, &mut canaries).await;
     let compared = count(&proxy.settled().await["requests"]["compared"]);
     assert!(compared >= requests.len() as u64, "{compared} of {}", requests.len());
+    let captured = async {
+        let lines = || std::fs::read_to_string(&crate::capture::files(&capture)[0]).expect("a capture").lines().count();
+        while (lines() as u64) <= compared {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    within("the capture to be written", captured).await;
     search(proxy, &canaries).await;
-    let captured = std::fs::read_to_string(&crate::capture::files(&capture)[0]).expect("a capture");
-    assert!(captured.lines().count() as u64 > compared, "{captured}");
 }
 
 #[tokio::test]

@@ -204,7 +204,7 @@ fn requests() -> Vec<String> {
         get("/healthz"),
         get("/no/such/path"),
         format!("POST /AUTH/Validate/ HTTP/1.1\r\nHost: a\r\nAuthorization: bearer  {KEY}\r\nContent-Length: 0\r\n\r\n"),
-        "POST /auth/validate HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer key_123\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{\"a\": tr".to_owned(),
+        "POST /auth/validate HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer key_123\r\nContent-Type: application/json\r\nContent-Length: 8\r\n\r\n{\"a\": 1}".to_owned(),
     ];
     credentials.into_iter().chain(others).collect()
 }

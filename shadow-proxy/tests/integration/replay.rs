@@ -111,7 +111,7 @@ async fn damaged_files_are_told_and_read_up_to_the_damage() {
         replay(&file, &["--legacy", &url(&legacy), "--candidate-url", &url(&legacy)], "").await
     };
     for (content, code, calls, told) in [
-        (format!("{header}\n{line}\n{line}\n"), 2, 2, ""),
+        (format!("{header}\n{line}\n{line}\n"), 2, 2, "compared  2"),
         (
             format!("{header}\n{line}\n{}", &line[..50]),
             2,

@@ -216,7 +216,10 @@ impl StandIns {
 
     fn path(&self, path: &str) -> String {
         let segment = |segment: &str| {
-            let is_known = segment == "*" || self.segments.contains(&plain(segment).to_ascii_lowercase());
+            let plain = plain(segment).to_ascii_lowercase();
+            // What may be in the name of an endpoint is no secret.
+            let is_known =
+                self.segments.contains(&plain) || (plain == segment && self.words.template(segment) == segment);
             if is_known { segment.to_owned() } else { self.part(segment) }
         };
         path.split('/').map(segment).collect::<Vec<_>>().join("/")
@@ -285,6 +288,9 @@ impl StandIns {
         if let Some(jwt) = Jwt::parse(word) {
             let (header, claims) = (document::other(&jwt.header, self), document::other(&jwt.claims, self));
             return self.signers.borrow_mut().token(&self.keyed, &jwt, &header, &claims, self.standing.get());
+        }
+        if ["http://", "https://"].iter().any(|scheme| word.starts_with(scheme)) {
+            return self.address(word);
         }
         // What surrounds a secret is not part of it.
         let core = word.trim_matches(|c: char| c.is_ascii_punctuation());
