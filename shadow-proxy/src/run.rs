@@ -36,7 +36,6 @@ use crate::side::remote::Remote;
 use crate::side::{Candidate, Sides};
 
 pub use self::judging::judge;
-use self::judging::start_capture;
 use self::machine::{Signals, bind, cache_home, connection_limits, thread, unusable};
 pub use self::machine::{log_to_stderr, open_data};
 pub use self::origin::origin;
@@ -70,7 +69,6 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let candidate = candidate(&config, grants, Some(&config.data.join("compiled")))?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), &origin, metrics.clone())?;
-    let (capture, capturer) = start_capture(&config, &metrics)?.unzip();
     let listener = bind(config.listen)?;
     let admin_listener = bind(config.admin)?;
     let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
@@ -89,8 +87,7 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
 
     let sides = SidesMaker { config: &config, candidate };
     let (fronts_running, fronts_ended) = oneshot::channel::<()>();
-    let judge = judge(&config, admin_state.rules.comparer(), recorder.clone(), &metrics)?;
-    let judge = Judge { capture, ..judge };
+    let (judge, capturer) = judging::live(&config, admin_state.rules.comparer(), recorder.clone(), &metrics)?;
     let (mirror, shadow) = start_mirror(&config, judge, &sides, fronts_ended)?;
     let (stop, stopped) = watch::channel(false);
     let fronts = Fronts { config: &config, mirror, metrics: &metrics, admin: &admin_state, sides: &sides };

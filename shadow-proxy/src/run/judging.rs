@@ -45,8 +45,19 @@ pub fn judge(
     })
 }
 
+/// The same for live traffic, which is captured where that is wanted: then by the thread beside it.
+pub fn live(
+    config: &Config,
+    comparer: Arc<ArcSwap<Comparer>>,
+    recorder: Recorder,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<(Judge, Option<JoinHandle<()>>)> {
+    let (capture, thread) = start_capture(config, metrics)?.unzip();
+    Ok((Judge { capture, ..judge(config, comparer, recorder, metrics)? }, thread))
+}
+
 /// None where nothing is to be captured.
-pub fn start_capture(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Option<(Capture, JoinHandle<()>)>> {
+fn start_capture(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Option<(Capture, JoinHandle<()>)>> {
     let Some(limits) = &config.capture else { return Ok(None) };
     let stand_ins = StandIns::new(Keyed::new().context(NO_RANDOMNESS)?, &config.words, &config.endpoints);
     Capture::start(limits.clone(), stand_ins, metrics.clone()).map(Some)
