@@ -1,4 +1,7 @@
-//! Which endpoint a call is for, under a name that can be a metric label: known paths by template, all others as one.
+//! Which endpoint a call is for, under a name that can be shown: paths by template, given or learned, all others as one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
 
 use http::Method;
 
@@ -7,6 +10,8 @@ use http::Method;
 pub(crate) struct Endpoints {
     /// Those with fewer stars first, so that `/users/me` is not `/users/*`.
     templates: Vec<Named>,
+    /// Of paths that legacy knows and nobody gave a template.
+    learned: Arc<RwLock<HashMap<String, Names>>>,
     unnamed: Names,
 }
 
@@ -24,14 +29,35 @@ impl Endpoints {
         let named = |text: &String| Named { template: Template::new(text), names: names(text) };
         let mut templates: Vec<Named> = templates.iter().map(named).collect();
         templates.sort_by_key(|named| named.template.stars());
-        Ok(Endpoints { templates, unnamed: names(UNNAMED) })
+        Ok(Endpoints { templates, learned: Arc::default(), unnamed: names(UNNAMED) })
     }
 
-    /// `POST /auth/validate` for a known path, `POST (unnamed)` for any other: never the path itself, which may hold
-    /// a secret or be one of a million.
-    pub(crate) fn name(&self, method: &Method, path: &str) -> &str {
-        let named = self.templates.iter().find(|named| named.template.covers(path));
-        &named.map_or(&self.unnamed, |named| &named.names)[method_index(method)]
+    /// `POST /auth/validate` for a path with a template, `POST (unnamed)` for any other: never the path itself, which may
+    /// hold a secret or be one of a million. `learnable` is the path with a star for each segment that is no plain word.
+    pub(crate) fn name(&self, method: &Method, path: &str, learnable: impl FnOnce() -> String) -> Arc<str> {
+        let index = method_index(method);
+        if let Some(named) = self.templates.iter().find(|named| named.template.covers(path)) {
+            return named.names[index].clone();
+        }
+        let learned = self.learned.read().expect("nothing panics while it learns");
+        learned.get(&learnable()).unwrap_or(&self.unnamed)[index].clone()
+    }
+
+    /// Keeps a template for paths like this one, while there is room: the rest stays in one bucket.
+    pub(crate) fn learn(&self, path: &str, learnable: impl FnOnce() -> String) {
+        if self.templates.iter().any(|named| named.template.covers(path)) {
+            return;
+        }
+        let template = learnable();
+        let is_new = |learned: &HashMap<String, Names>| learned.len() < LEARNED_MAX && !learned.contains_key(&template);
+        if fault(&template).is_some() || !is_new(&self.learned.read().expect("nothing panics while it learns")) {
+            return;
+        }
+        let mut learned = self.learned.write().expect("nothing panics while it learns");
+        if is_new(&learned) {
+            let names = names(&template);
+            learned.insert(template, names);
+        }
     }
 
     /// The segments that templates spell out, which are no secrets then.
@@ -94,7 +120,7 @@ impl Template {
 }
 
 /// One name for each of `METHODS`, made once so that naming a call allocates nothing.
-type Names = [Box<str>; METHODS.len()];
+type Names = [Arc<str>; METHODS.len()];
 
 fn names(path: &str) -> Names {
     METHODS.map(|method| format!("{method} {path}").into())
@@ -136,6 +162,8 @@ const METHODS: [&str; 10] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 /// Each is a series in the metrics, so a few hundred are already many.
 const TEMPLATES_MAX: usize = 256;
 const TEMPLATE_BYTES_MAX: usize = 256;
+/// Beside those that were given.
+const LEARNED_MAX: usize = 128;
 
 #[cfg(test)]
 mod tests {
@@ -158,9 +186,25 @@ mod tests {
             ("GET", "", "GET (unnamed)"),
         ] {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
-            assert_eq!(endpoints.name(&method, path), name, "{method} {path}");
+            assert_eq!(&*endpoints.name(&method, path, String::new), name, "{method} {path}");
         }
-        assert_eq!(Endpoints::default().name(&Method::POST, "/auth/validate"), "POST /auth/validate");
+        assert_eq!(&*Endpoints::default().name(&Method::POST, "/auth/validate", String::new), "POST /auth/validate");
+    }
+
+    #[test]
+    fn templates_are_learned_up_to_a_number() {
+        let endpoints = Endpoints::parse(&["/a/*".to_owned()]).unwrap();
+        let name = |path: &str, template: &str| endpoints.name(&Method::GET, path, || template.to_owned()).to_string();
+        assert_eq!(name("/users/17", "/users/*"), "GET (unnamed)");
+        endpoints.learn("/users/17", || "/users/*".to_owned());
+        endpoints.learn("/a/17", || unreachable!("it has a template"));
+        endpoints.learn("//", || "//".to_owned());
+        assert_eq!((name("/users/18", "/users/*"), name("//", "//")), ("GET /users/*".into(), "GET (unnamed)".into()));
+        for number in 0..1_000 {
+            endpoints.learn("/b", || format!("/b{number}"));
+        }
+        assert_eq!(name("/b1", "/b1"), "GET /b1");
+        assert_eq!(name("/b999", "/b999"), "GET (unnamed)");
     }
 
     #[test]

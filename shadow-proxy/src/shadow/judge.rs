@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use crate::clock::now_ms;
-use crate::exchange::{Call, Difference, Exchange, Leg, Side};
+use crate::exchange::{Answer, Call, Difference, Exchange, Leg, Side};
 use crate::metrics::Metrics;
 
 use super::again::{Again, Ask};
@@ -38,7 +38,7 @@ pub struct Judge {
 impl Judge {
     /// Whom to ask for the mirrored leg of a call.
     pub fn ask(&self, served_by: Side, call: &Call) -> Ask {
-        if self.is_askable(served_by, call) { self.again.ask(self.endpoint(call)) } else { Ask::Once }
+        if self.is_askable(served_by, call) { self.again.ask(&self.endpoint(call)) } else { Ask::Once }
     }
 
     /// Whether legacy might be asked the same twice.
@@ -50,14 +50,25 @@ impl Judge {
         self.routes.class(&call.method, call.uri.path()) == RouteClass::Safe
     }
 
-    fn endpoint(&self, call: &Call) -> &str {
-        self.endpoints.name(&call.method, call.uri.path())
+    fn endpoint(&self, call: &Call) -> Arc<str> {
+        let path = call.uri.path();
+        self.endpoints.name(&call.method, path, || self.redactor.template(path))
+    }
+
+    /// What legacy knows nothing of gets no name of its own: whoever tries all paths would use the names up.
+    fn learn(&self, call: &Call, legacy: &Leg) {
+        let path = call.uri.path();
+        let is_known = |answer: &Answer| !matches!(answer.status.as_u16(), 404 | 405 | 500..);
+        if legacy.outcome.as_ref().is_ok_and(is_known) {
+            self.endpoints.learn(path, || self.redactor.template(path));
+        }
     }
 
     pub fn judge(&self, exchange: &Exchange) {
-        let endpoint = self.endpoint(&exchange.call);
-        let today = Day::of_ms(now_ms());
         let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
+        self.learn(&exchange.call, legacy);
+        let endpoint = &*self.endpoint(&exchange.call);
+        let today = Day::of_ms(now_ms());
         let comparer = self.comparer.load();
         let mut comparison = match comparer.compare(&exchange.call, legacy, candidate, endpoint, today) {
             Ok(comparison) => comparison,

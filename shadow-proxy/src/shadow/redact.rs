@@ -169,6 +169,11 @@ impl Redactor {
         }
     }
 
+    /// What may be the name of an endpoint.
+    pub(crate) fn template(&self, path: &str) -> String {
+        self.vocabulary.template(path)
+    }
+
     fn path(&self, path: &str) -> String {
         let shown = |segment: &str| {
             let is_known = segment == "*" || self.segments.contains(segment);

@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use crate::process::{Ended, finished};
 use crate::scripted::{Reply, Scripted, allow, ok};
-use crate::wire::{get, within};
+use crate::wire::{Message, get, within};
 use crate::world::{BINARY, Candidate, Legacy, Proxy, World};
 
 /// A service with an id that is new each time, a clock that ticks now and then, and a role.
@@ -78,6 +78,28 @@ async fn the_gate_opens_when_enough_different_requests_were_answered_alike() {
     recorded(&proxy, 40).await;
     let ended = command(&proxy, &["gate"]).await;
     assert_eq!((ended.code, ended.stdout.lines().next()), (Some(0), Some("go")), "{ended:?}");
+}
+
+#[tokio::test]
+async fn endpoints_that_nobody_named_are_told_apart_by_plain_words() {
+    let not_there = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+    let script = move |request: &Message| match request.start.contains("/admin/") {
+        true => Reply::bytes(not_there),
+        false => allow(),
+    };
+    let proxy = World::new().legacy(Legacy::scripted(script)).candidate(Candidate::scripted(script)).start().await;
+    for path in ["/users/17/token", "/users/18/token", "/users/hunter2", "/admin/17", "/admin/token"] {
+        proxy.ask(get(path)).await;
+    }
+    recorded(&proxy, 5).await;
+    let judgement = proxy.admin_get("/api/gate").await.json();
+    let endpoints = judgement["endpoints"].as_array().expect("a list");
+    let mut names: Vec<(&str, u64)> = endpoints
+        .iter()
+        .map(|endpoint| (endpoint["endpoint"].as_str().expect("a name"), endpoint["pairs"].as_u64().expect("a count")))
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, [("GET (unnamed)", 2), ("GET /users/*", 1), ("GET /users/*/token", 2)]);
 }
 
 #[tokio::test]

@@ -36,6 +36,17 @@ impl Vocabulary {
         is_name && self.knows_chunk(&split_camel_case(key))
     }
 
+    /// A path with a star for each segment that is no plain word: a number is one of many.
+    pub(crate) fn template(&self, path: &str) -> String {
+        let starred = |segment| match segment {
+            "" => "",
+            segment if is_version(segment) => segment,
+            segment if self.knows_key(segment) && !segment.contains(|c: char| c.is_ascii_digit()) => segment,
+            _ => "*",
+        };
+        path.split('/').map(starred).collect::<Vec<_>>().join("/")
+    }
+
     /// The text with what is not on the list replaced.
     pub(crate) fn shown(&self, text: &str, stand_in: impl Fn(&str) -> String) -> String {
         let mut shown = String::with_capacity(text.len());
@@ -86,6 +97,12 @@ pub(crate) fn is_secret_like(key: &str) -> bool {
     let letters: String = key.chars().filter(char::is_ascii_alphanumeric).collect();
     let letters = letters.to_ascii_lowercase();
     SECRET_LIKE.iter().any(|part| letters.contains(part))
+}
+
+/// `v1`
+fn is_version(segment: &str) -> bool {
+    let digits = segment.strip_prefix('v').unwrap_or_default();
+    (1..=2).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -219,6 +236,20 @@ mod tests {
             assert_eq!(vocabulary.knows(text), text == shown, "{text}");
         }
         assert!(vocabulary.is_header("tenant-id"));
+    }
+
+    #[test]
+    fn a_path_becomes_a_template_of_plain_words() {
+        let vocabulary = Vocabulary::new(std::iter::empty());
+        for (path, template) in [
+            ("/", "/"),
+            ("/auth/session/9f2c1ab4", "/auth/session/*"),
+            ("/v1/users/17/token", "/v1/users/*/token"),
+            ("/hunter2/valid", "/*/valid"),
+            ("/v123/*/token.hunter", "/*/*/*"),
+        ] {
+            assert_eq!(vocabulary.template(path), template, "{path}");
+        }
     }
 
     #[test]
