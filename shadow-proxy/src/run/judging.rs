@@ -59,7 +59,8 @@ pub fn live(
 /// None where nothing is to be captured.
 fn start_capture(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Option<(Capture, JoinHandle<()>)>> {
     let Some(limits) = &config.capture else { return Ok(None) };
-    let stand_ins = StandIns::new(Keyed::new().context(NO_RANDOMNESS)?, &config.words, &config.endpoints);
+    let (keyed, signatures) = (Keyed::new().context(NO_RANDOMNESS)?, config.comparer.signatures.clone());
+    let stand_ins = StandIns::new(keyed, &config.words, &config.endpoints, signatures);
     Capture::start(limits.clone(), stand_ins, metrics.clone()).map(Some)
 }
 

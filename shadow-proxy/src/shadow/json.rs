@@ -10,7 +10,7 @@ mod place;
 mod walk;
 
 use crate::exchange::Difference;
-pub(crate) use document::{Document, Member};
+pub(crate) use document::{Document, Member, NotJson};
 use walk::Walk;
 
 /// What is known about the places of a document, asked by path while two of them are walked.

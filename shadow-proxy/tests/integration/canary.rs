@@ -39,6 +39,17 @@ async fn no_secret_of_a_client_or_of_either_side_reaches_any_sink() {
         }
     };
     within("the capture to be written", captured).await;
+    let replayed = tempfile::tempdir().expect("a folder");
+    let (legacy, candidate) = (proxy.legacy().url(), proxy.candidate().url());
+    let sides = ["--legacy", &legacy, "--candidate-url", &candidate, "--data", replayed.path().to_str().expect("text")];
+    for arguments in [&[capture.to_str().expect("text")][..], &["--id", "1"]] {
+        let mut command = Command::new(BINARY);
+        command.arg("replay").args(arguments).args(sides);
+        let ended = finished(command).await;
+        assert!(matches!(ended.code, Some(0..=2)), "{arguments:?} {ended:?}");
+        canaries.assert_absent(&format!("replay {arguments:?}"), (ended.stdout + &ended.stderr).as_bytes());
+        canaries.assert_absent_in(replayed.path());
+    }
     search(proxy, &canaries).await;
 }
 
@@ -131,6 +142,13 @@ fn the_search_finds_every_form() {
     canaries.assert_absent("a test", b"nothing");
 }
 
+/// A signed token: a claim of each side's own in a part that everybody can read.
+fn token(name: &str, value: &str) -> String {
+    let part = |text: &str| encoded(text.as_bytes()).trim_end_matches('=').replace('+', "-").replace('/', "_");
+    let claims = format!("{{\"iat\":1,\"sub\":\"{value}\",\"{name}\":[\"{value}\"]}}");
+    format!("{}.{}.{}", part("{\"alg\":\"HS256\"}"), part(&claims), part(value))
+}
+
 /// One request for each position.
 fn requests(canaries: &mut Canaries) -> Vec<Vec<u8>> {
     let head =
@@ -146,6 +164,7 @@ fn requests(canaries: &mut Canaries) -> Vec<Vec<u8>> {
     let requests = [
         head(&format!("Authorization: Bearer {}", new("bearer"))),
         head(&format!("authorization: {}", new("credential without a scheme"))),
+        head(&format!("Authorization: Bearer {}", token(&new("claim's name"), &new("claim")))),
         head(&format!("Authorization: {} x", new("scheme"))),
         head(&format!("Authorization: Digest username=\"u\", response=\"{}\"", new("digest"))),
         head(&basic(&new("basic"))),
@@ -203,10 +222,11 @@ fn answers(canaries: &mut Canaries, side: &str) -> impl Fn(&crate::wire::Message
         new("request id"),
     );
     let json = format!(
-        "{{\"valid\":true,\"user_id\":\"{}\",\"{}\":{{\"access_token\":\"{}\"}},\"expires_at\":null}}",
+        "{{\"valid\":true,\"user_id\":\"{}\",\"{}\":{{\"access_token\":\"{}\"}},\"id_token\":\"{}\",\"expires_at\":null}}",
         new("JSON value"),
         new("JSON key"),
         new("JSON token"),
+        token(&new("claim's name"), &new("claim")),
     );
     let html = format!("<!DOCTYPE html>\n<title>Error</title><pre>Cannot GET /{}</pre>\n", new("HTML"));
     let (reason, text) = (new("reason phrase"), new("text"));
@@ -263,7 +283,7 @@ async fn search(mut proxy: Proxy, canaries: &Canaries) {
         }
     };
     within("the records to be written", written).await;
-    for path in ["/", "/metrics", "/api/status", "/api/diffs", "/api/diffs?samples=all", "/api/endpoints"] {
+    for path in PAGES {
         canaries.assert_absent(path, &proxy.admin_get(path).await.raw);
     }
     let findings = proxy.admin_get("/api/diffs").await.json();
@@ -275,13 +295,15 @@ async fn search(mut proxy: Proxy, canaries: &Canaries) {
         assert_eq!(answer.status(), 200);
         canaries.assert_absent(&path, &answer.raw);
     }
-    let admin = proxy.admin.to_string();
     for arguments in COMMANDS {
-        let mut command = Command::new(BINARY);
-        command.args(arguments).args(["--admin", &admin]);
-        let ended = finished(command).await;
-        assert_eq!(ended.code, Some(0), "{arguments:?} {ended:?}");
+        let ended = proxy.command(arguments).await;
+        assert!(matches!(ended.code, Some(0..=2)), "{arguments:?} {ended:?}");
         canaries.assert_absent(&format!("{arguments:?}"), (ended.stdout + &ended.stderr).as_bytes());
+    }
+    for finding in findings {
+        let id = finding["id"].to_string();
+        let ended = proxy.command(&["diffs", "accept", &id, "--who", "ops", "--why", "a test"]).await;
+        canaries.assert_absent("diffs accept", (ended.stdout + &ended.stderr).as_bytes());
     }
     canaries.assert_absent_in(&proxy.data_folder());
     proxy.process.signal(Signal::TERM);
@@ -290,15 +312,43 @@ async fn search(mut proxy: Proxy, canaries: &Canaries) {
     let stored = stored(&proxy.data_folder());
     assert!(stored.len() > 1_000, "nothing was stored: {stored}");
     canaries.assert_absent("the store", stored.as_bytes());
+    let merged = tempfile::tempdir().expect("a folder");
+    let ended = proxy
+        .command_on_data(&[
+            "diffs",
+            "merge",
+            proxy.data_folder().to_str().expect("text"),
+            "--out",
+            merged.path().to_str().expect("text"),
+        ])
+        .await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    canaries.assert_absent("diffs merge", (ended.stdout + &ended.stderr).as_bytes());
+    canaries.assert_absent_in(merged.path());
     let said = proxy.process.said();
     canaries.assert_absent("stderr", said.as_bytes());
 }
 
+const PAGES: [&str; 8] = [
+    "/",
+    "/metrics",
+    "/api/status",
+    "/api/diffs",
+    "/api/diffs?samples=all",
+    "/api/endpoints",
+    "/api/gate",
+    "/api/rules",
+];
+
 /// All that show something of findings.
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 13] = [
     &["status"],
+    &["status", "--json"],
+    &["gate"],
+    &["gate", "--json"],
     &["diffs"],
     &["diffs", "list", "--all"],
+    &["diffs", "rules"],
     &["diffs", "show", "1"],
     &["diffs", "curl", "1"],
     &["diffs", "export", "--format", "json"],

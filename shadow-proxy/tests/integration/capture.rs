@@ -67,7 +67,7 @@ async fn a_sealed_capture_has_no_plaintext_and_opens_with_its_passphrase_alone()
             .await;
     }
     proxy.settled().await;
-    let legacy = format!("http://{}", proxy.legacy().address);
+    let legacy = proxy.legacy().url();
     let folder = ended(&mut proxy).await;
     for file in fs::read_dir(&folder).expect("a folder").map(|file| file.expect("a file").path()) {
         let content = fs::read(&file).expect("a file");
@@ -121,7 +121,7 @@ async fn a_capture_keeps_to_its_size_and_counts_what_it_keeps() {
         assert!(bytes < 65_536 + 30_000, "{bytes}");
         assert_eq!(fs::metadata(file).expect("a file").permissions().mode() & 0o077, 0);
     }
-    let legacy = format!("http://{}", proxy.legacy().address);
+    let legacy = proxy.legacy().url();
     let ended = replay(&folder, &["--legacy", &legacy], "").await;
     assert!(ended.stdout.starts_with("replayed ") && !ended.stdout.contains("damaged"), "{ended:?}");
 }
@@ -215,7 +215,7 @@ async fn a_candidate_elsewhere_is_replayed_against() {
     let mut proxy = captured(World::new(), "", "").await;
     proxy.ask(get("/")).await;
     proxy.settled().await;
-    let legacy = format!("http://{}", proxy.legacy().address);
+    let legacy = proxy.legacy().url();
     let folder = ended(&mut proxy).await;
     let ended = replay(&folder, &["--legacy", &legacy, "--candidate-url", &legacy], "").await;
     assert!(ended.code == Some(2) && ended.stdout.contains("verdicts  match 1"), "{ended:?}");

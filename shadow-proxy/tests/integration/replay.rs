@@ -17,7 +17,7 @@ use crate::world::{BINARY, Candidate, Legacy, World, hostile_guest};
 async fn a_har_is_sent_in_the_order_of_its_time() {
     let legacy = Scripted::start(|_| allow());
     let ended =
-        replay(&fixture("browser.har"), &["--legacy", &url(&legacy), "--candidate-url", &url(&legacy)], "").await;
+        replay(&fixture("browser.har"), &["--legacy", &legacy.url(), "--candidate-url", &legacy.url()], "").await;
     assert!(
         ended.code == Some(2) && ended.stdout.contains("replayed 2 calls") && ended.stdout.contains("(HAR)"),
         "{ended:?}"
@@ -29,7 +29,7 @@ async fn a_har_is_sent_in_the_order_of_its_time() {
     assert_eq!((first.values("host"), second.values("host")), (vec!["auth.example"], vec!["auth.example"]));
     assert_eq!((second.text().as_str(), second.values("content-length")), ("user=ann&password=x", vec!["19"]));
     // One of its entries has an answer.
-    let ended = replay(&fixture("browser.har"), &["--legacy", "recorded", "--candidate-url", &url(&legacy)], "").await;
+    let ended = replay(&fixture("browser.har"), &["--legacy", "recorded", "--candidate-url", &legacy.url()], "").await;
     assert!(ended.stdout.contains("replayed 1 calls") && ended.stdout.contains("left out  1 calls"), "{ended:?}");
     assert!(ended.stdout.contains("allow_allow 1"), "{ended:?}");
 }
@@ -38,7 +38,7 @@ async fn a_har_is_sent_in_the_order_of_its_time() {
 async fn a_gor_file_is_sent_as_it_was_on_the_wire() {
     let legacy = Scripted::start(|_| allow());
     let flags =
-        ["--legacy", &url(&legacy), "--candidate-url", &url(&legacy), "--speed", "recorded", "--concurrency", "1"];
+        ["--legacy", &legacy.url(), "--candidate-url", &legacy.url(), "--speed", "recorded", "--concurrency", "1"];
     let begun = Instant::now();
     let ended = replay(&fixture("requests.gor"), &flags, "").await;
     assert!(
@@ -79,7 +79,7 @@ async fn calls_of_a_session_wait_for_each_other_and_for_nobody_else() {
         .collect();
     fs::write(&file, payloads).expect("a file");
     let ended = tokio::spawn({
-        let flags = [url(&legacy), url(&candidate)];
+        let flags = [legacy.url(), candidate.url()];
         async move { replay(&file, &["--legacy", &flags[0], "--candidate-url", &flags[1]], "").await }
     });
     // The other session is through while the first call of this one still waits.
@@ -108,7 +108,7 @@ async fn damaged_files_are_told_and_read_up_to_the_damage() {
     let line = r#"{"at_us":1,"session":"1","call":{"method":"GET","target":"/","headers":[["host","a"]]},"legacy":{"status":200,"latency_us":5,"headers":[],"body":"x"},"verdict":"match"}"#;
     let run = async |content: &str| {
         fs::write(&file, content).expect("a file");
-        replay(&file, &["--legacy", &url(&legacy), "--candidate-url", &url(&legacy)], "").await
+        replay(&file, &["--legacy", &legacy.url(), "--candidate-url", &legacy.url()], "").await
     };
     for (content, code, calls, told) in [
         (format!("{header}\n{line}\n{line}\n"), 2, 2, "compared  2"),
@@ -165,7 +165,7 @@ async fn time_and_chance_are_the_same_in_every_replay() {
     let status = async |flags: &[&str]| {
         let data = tempfile::tempdir().expect("a folder");
         let mut command = Command::new(BINARY);
-        command.arg("replay").arg(&file).args(["--legacy", &url(&legacy), "--component"]).arg(hostile_guest());
+        command.arg("replay").arg(&file).args(["--legacy", &legacy.url(), "--component"]).arg(hostile_guest());
         command.arg("--data").arg(data.path().join("data")).args(flags);
         let ended = finished(command).await;
         assert!(ended.stdout.contains("compared  1"), "{ended:?}");
@@ -199,7 +199,7 @@ async fn one_exchange_of_a_finding_is_repeated() {
     proxy.settled().await;
     proxy.process.signal(Signal::TERM);
     assert_eq!(proxy.process.ended().await.code(), Some(0));
-    let (legacy, data) = (url(proxy.legacy()), proxy.data_folder());
+    let (legacy, data) = (proxy.legacy().url(), proxy.data_folder());
     let guest = hostile_guest();
     let once = async |flags: &[&str]| {
         let mut command = Command::new(BINARY);
@@ -239,8 +239,4 @@ async fn one_exchange_of_a_finding_is_repeated() {
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/replay").join(name)
-}
-
-fn url(service: &Scripted) -> String {
-    format!("http://{}", service.address)
 }

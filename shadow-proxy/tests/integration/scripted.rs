@@ -46,6 +46,10 @@ impl Scripted {
         Scripted { address, received }
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// The first requests, once so many have come.
     pub(crate) async fn received(&self, requests: usize) -> Vec<Message> {
         let mut received = self.received.clone();

@@ -35,7 +35,8 @@ pub(crate) struct Seeds {
     /// Of earlier runs.
     jwks: Vec<Value>,
     jwks_shared: Vec<Value>,
-    written: usize,
+    is_written: bool,
+    signers_written: usize,
 }
 
 impl Seeds {
@@ -48,7 +49,13 @@ impl Seeds {
             .and_then(|mut file| serde_json::from_value(file["credentials"].take()).ok())
             .unwrap_or_default();
         let known: BTreeMap<String, Seed> = seeds.into_iter().map(|seed| (seed.credential.clone(), seed)).collect();
-        Seeds { written: 0, known, jwks: keys("jwks.json"), jwks_shared: keys("jwks-shared.json") }
+        Seeds {
+            is_written: false,
+            signers_written: 0,
+            known,
+            jwks: keys("jwks.json"),
+            jwks_shared: keys("jwks-shared.json"),
+        }
     }
 
     /// `answer` is legacy's, with stand-ins.
@@ -61,34 +68,29 @@ impl Seeds {
         // With several credentials nobody can say which of them the answer is about.
         let owner = if seen.len() == 1 { member(&["user_id", "sub"]).or(user) } else { None };
         for Seen { credential, is_token } in seen {
-            let is_full = self.known.len() >= SEEDS_MAX;
-            let decision = name(decision);
-            match self.known.get_mut(&credential) {
-                Some(seed) if decision == "allow" || seed.decision != "allow" => {
-                    seed.decision = decision.to_owned();
-                    seed.user_id = owner.clone().or_else(|| seed.user_id.take());
-                }
-                Some(_) => {}
-                None if is_full => {}
-                None => {
-                    let seed = Seed {
-                        credential: credential.clone(),
-                        kind: if is_token { "token" } else { "key" }.to_owned(),
-                        decision: decision.to_owned(),
-                        user_id: owner.clone(),
-                        expires_at: member(&["expires_at"]),
-                    };
-                    self.known.insert(credential, seed);
-                    self.written = 0;
-                }
+            let known = self.known.get(&credential);
+            let is_worth_less = known.is_some_and(|seed| seed.decision == "allow" && decision != Decision::Allow);
+            if is_worth_less || known.is_none() && self.known.len() >= SEEDS_MAX {
+                continue;
+            }
+            let seed = Seed {
+                credential: credential.clone(),
+                kind: if is_token { "token" } else { "key" }.to_owned(),
+                decision: name(decision).to_owned(),
+                user_id: owner.clone().or_else(|| known?.user_id.clone()),
+                expires_at: member(&["expires_at"]).or_else(|| known?.expires_at.clone()),
+            };
+            if known != Some(&seed) {
+                self.known.insert(credential, seed);
+                self.is_written = false;
             }
         }
     }
 
     /// Replaces the files when there is something new.
     pub(crate) fn write(&mut self, folder: &Path, stand_ins: &StandIns) -> std::io::Result<()> {
-        let size = self.known.len() + stand_ins.signers() + 1;
-        if self.written == size {
+        let signers = stand_ins.signers();
+        if self.is_written && self.signers_written == signers {
             return Ok(());
         }
         let credentials: Vec<&Seed> = self.known.values().collect();
@@ -103,7 +105,7 @@ impl Seeds {
                 replace(folder, name, &json!({ "keys": keys }))?;
             }
         }
-        self.written = size;
+        (self.is_written, self.signers_written) = (true, signers);
         Ok(())
     }
 
@@ -138,3 +140,33 @@ fn replace(folder: &Path, name: &str, value: &Value) -> std::io::Result<()> {
 const FORMAT: &str = "shadow-proxy seeds";
 /// More stand-ins than this are used, but not listed.
 const SEEDS_MAX: usize = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shadow::capture::form::Keyed;
+    use crate::shadow::endpoint::Endpoints;
+
+    #[test]
+    fn what_is_learned_later_is_written_too_and_a_refusal_takes_nothing_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let stand_ins = StandIns::new(Keyed::with(&[7; 32]), &[], &Endpoints::default(), None);
+        let mut seeds = Seeds::open(folder.path());
+        let answer = |body: &'static str| Answer {
+            status: http::StatusCode::OK,
+            headers: http::HeaderMap::new(),
+            body: body.into(),
+        };
+        let mut learned = |decision, body| {
+            let seen = vec![Seen { credential: "dev_1".to_owned(), is_token: false }];
+            seeds.learn(seen, decision, Some(&answer(body)));
+            seeds.write(folder.path(), &stand_ins).unwrap();
+            let keys: Value = serde_json::from_slice(&std::fs::read(folder.path().join("keys.json")).unwrap()).unwrap();
+            keys
+        };
+        assert_eq!(learned(Decision::Deny, "{}"), json!([]));
+        let key = json!([{"key": "dev_1", "user_id": "u", "expires_at": "2099-12-31T23:59:59Z"}]);
+        assert_eq!(learned(Decision::Allow, r#"{"user_id":"u"}"#), key);
+        assert_eq!(learned(Decision::Deny, "{}"), key);
+    }
+}

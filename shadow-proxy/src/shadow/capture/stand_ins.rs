@@ -4,6 +4,7 @@ mod headers;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
@@ -15,6 +16,7 @@ use super::form::Keyed;
 use super::seeds::Seen;
 use super::spelling::percent;
 use crate::exchange::{Answer, Call, Decision};
+use crate::shadow::compare::Signatures;
 use crate::shadow::decode::decoded;
 use crate::shadow::endpoint::{Endpoints, method_name};
 use crate::shadow::redact::vocabulary::{Vocabulary, is_secret_like};
@@ -26,18 +28,26 @@ pub(crate) struct StandIns {
     /// Whole path segments that endpoint templates spell out, in lower case.
     segments: HashSet<String>,
     signers: RefCell<Signers>,
+    /// Tell of a token that legacy refused whether it was for its signature.
+    signatures: Option<Arc<Signatures>>,
     standing: Cell<Standing>,
     /// Credentials in the call at hand.
     seen: RefCell<Vec<Seen>>,
 }
 
 impl StandIns {
-    pub(crate) fn new(keyed: Keyed, extra_words: &[String], endpoints: &Endpoints) -> StandIns {
+    pub(crate) fn new(
+        keyed: Keyed,
+        extra_words: &[String],
+        endpoints: &Endpoints,
+        signatures: Option<Arc<Signatures>>,
+    ) -> StandIns {
         StandIns {
             keyed,
             words: Vocabulary::new(extra_words.iter().map(String::as_str).chain(endpoints.words())),
             segments: endpoints.words().map(str::to_ascii_lowercase).collect(),
             signers: RefCell::default(),
+            signatures,
             standing: Cell::new(Standing::Good),
             seen: RefCell::default(),
         }
@@ -197,7 +207,9 @@ impl StandIns {
         }
         if let Some(jwt) = Jwt::parse(word) {
             let (header, claims) = (document::other(&jwt.header, self), document::other(&jwt.claims, self));
-            return self.signers.borrow_mut().token(&self.keyed, &jwt, &header, &claims, self.standing.get());
+            let is_signed_well = self.signatures.as_ref().is_some_and(|signatures| signatures.holds(word));
+            let standing = if is_signed_well { Standing::Good } else { self.standing.get() };
+            return self.signers.borrow_mut().token(&self.keyed, &jwt, &header, &claims, standing);
         }
         if ["http://", "https://"].iter().any(|scheme| word.starts_with(scheme)) {
             return self.address(word);

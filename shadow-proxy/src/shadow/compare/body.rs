@@ -57,13 +57,19 @@ fn json(legacy: &Read, candidate: &Read, found: &mut Found) -> bool {
     true
 }
 
-/// A body as one value; none where there is none. What nobody can read is told by its digest.
+/// A body as one value; none where there is none. What nobody can read is told by its digest, and what should be JSON
+/// and is not, with the reason.
 fn whole(read: &Read, form: Form) -> Option<String> {
-    match std::str::from_utf8(&read.body) {
-        Ok("") => None,
-        Ok(text) if form != Form::Binary && text.len() <= TEXT_BYTES_MAX => Some(text.to_owned()),
-        _ => Some(format!("sha256:{} {} bytes", hex_digest(&read.body), read.body.len())),
-    }
+    let value = match std::str::from_utf8(&read.body) {
+        Ok("") => return None,
+        Ok(text) if form != Form::Binary && text.len() <= TEXT_BYTES_MAX => text.to_owned(),
+        _ => format!("sha256:{} {} bytes", hex_digest(&read.body), read.body.len()),
+    };
+    let should_be_json = matches!(declared(&read.answer.headers), Declared::Json | Declared::Nothing);
+    Some(match read.not_json().filter(|_| should_be_json) {
+        Some(why) => format!("not JSON ({why}): {value}"),
+        None => value,
+    })
 }
 
 /// Longer texts are told by their digest too.

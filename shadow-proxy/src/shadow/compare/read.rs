@@ -8,12 +8,12 @@ use super::NotComparable;
 use super::media_type::{Declared, declared};
 use crate::exchange::{Answer, Leg, Side};
 use crate::shadow::decode::decoded;
-use crate::shadow::json::Document;
+use crate::shadow::json::{Document, NotJson};
 
 pub(super) struct Read<'a> {
     pub answer: &'a Answer,
     pub body: Bytes,
-    json: OnceCell<Option<Document>>,
+    json: OnceCell<Option<Result<Document, NotJson>>>,
 }
 
 impl<'a> Read<'a> {
@@ -26,10 +26,19 @@ impl<'a> Read<'a> {
 
     /// Whatever the media type says: an answer that forgot its type still decides. Parsed when first asked for.
     pub(super) fn json(&self) -> Option<&Document> {
+        self.parsed().and_then(|parsed| parsed.as_ref().ok())
+    }
+
+    /// Why it is none, though it looks like JSON or is said to be.
+    pub(super) fn not_json(&self) -> Option<NotJson> {
+        self.parsed().and_then(|parsed| parsed.as_ref().err().copied())
+    }
+
+    fn parsed(&self) -> Option<&Result<Document, NotJson>> {
         let parsed = self.json.get_or_init(|| {
             let looks_like_it = matches!(self.body.trim_ascii_start().first(), Some(b'{' | b'['));
             let is_json = looks_like_it || declared(&self.answer.headers) == Declared::Json;
-            is_json.then(|| Document::read(self.body.clone()).ok()).flatten()
+            is_json.then(|| Document::read(self.body.clone()))
         });
         parsed.as_ref()
     }

@@ -33,6 +33,10 @@ impl Signatures {
         &self.digest
     }
 
+    pub(crate) fn holds(&self, token: &str) -> bool {
+        self.verdict(token) == VALID
+    }
+
     /// `valid`, `invalid`, `unknown_key`, or why it cannot be told.
     pub(super) fn verdict(&self, token: &str) -> &'static str {
         let Some(policy) = policy(token) else { return "unknown_algorithm" };

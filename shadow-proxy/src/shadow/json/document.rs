@@ -23,16 +23,15 @@ pub(crate) enum NotJson {
     TooLarge,
 }
 
-#[cfg(test)]
-impl NotJson {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            NotJson::NotUtf8 => "not_utf8",
-            NotJson::ByteOrderMark => "byte_order_mark",
-            NotJson::Syntax => "not_json",
-            NotJson::TooDeep => "too_deep",
-            NotJson::TooLarge => "too_large",
-        }
+impl fmt::Display for NotJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NotJson::NotUtf8 => "not UTF-8",
+            NotJson::ByteOrderMark => "BOM",
+            NotJson::Syntax => "syntax",
+            NotJson::TooDeep => "too deep",
+            NotJson::TooLarge => "too large",
+        })
     }
 }
 

@@ -1,6 +1,8 @@
 use base64ct::{Base64UrlUnpadded, Encoding as _};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::StatusCode;
 use serde_json::Value;
+use sha2::Sha256;
 
 use super::*;
 use crate::shadow::capture::format::LineCall;
@@ -73,6 +75,34 @@ fn a_token_keeps_what_decides_and_nothing_else() {
 }
 
 #[test]
+fn a_token_that_was_refused_for_something_else_than_its_signature_is_signed_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let jwks = folder.path().join("jwks.json");
+    std::fs::write(
+        &jwks,
+        r#"{"keys":[{"kty":"oct","alg":"HS256","k":"c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3JldA"}]}"#,
+    )
+    .unwrap();
+    let signatures = Some(Arc::new(Signatures::read(&jwks).unwrap()));
+    let stand_ins = StandIns::new(Keyed::with(&[7; 32]), &[], &Endpoints::default(), signatures);
+    let encode = |bytes: &[u8]| Base64UrlUnpadded::encode_string(bytes);
+    let signed = format!("{}.{}", encode(br#"{"alg":"HS256"}"#), encode(br#"{"sub":"a","exp":1}"#));
+    let mac = Hmac::<Sha256>::new_from_slice(b"secret secret secret secret secret").unwrap();
+    let signature = mac.chain_update(&signed).finalize().into_bytes();
+    let is_good = |token: String| {
+        let headers = headers(&[("authorization", &format!("Bearer {token}"))]);
+        let call = Call { method: Method::GET, uri: Uri::from_static("/"), headers, body: Bytes::new() };
+        let stand_in = stand_ins.call(&call, Decision::Deny).0;
+        let stand_in_keys = folder.path().join("stand-ins.json");
+        std::fs::write(&stand_in_keys, serde_json::json!({"keys": stand_ins.jwks(true)}).to_string()).unwrap();
+        let keys = Signatures::read(&stand_in_keys);
+        keys.is_ok_and(|keys| keys.holds(&stand_in.headers["authorization"].to_str().unwrap()["Bearer ".len()..]))
+    };
+    assert!(!is_good(format!("{signed}.{}", encode(b"another"))));
+    assert!(is_good(format!("{signed}.{}", encode(&signature))));
+}
+
+#[test]
 fn a_compressed_body_is_one_again_when_it_is_read() {
     use std::io::Write as _;
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -139,5 +169,5 @@ fn headers(fields: &[(&str, &str)]) -> HeaderMap {
 }
 
 fn stand_ins() -> StandIns {
-    StandIns::new(Keyed::with(&[7; 32]), &[], &Endpoints::default())
+    StandIns::new(Keyed::with(&[7; 32]), &[], &Endpoints::default(), None)
 }
