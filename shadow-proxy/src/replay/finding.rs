@@ -19,11 +19,10 @@ use crate::exchange::{Call, Difference, Kind, Side};
 use crate::metrics::Metrics;
 use crate::shadow::capture::form::Keyed;
 use crate::shadow::class::Class;
-use crate::shadow::compare::{Comparison, NotComparable};
+use crate::shadow::compare::NotComparable;
 use crate::shadow::noise::Place;
-use crate::shadow::path::Path;
 use crate::shadow::record::{Store, StoredFinding};
-use crate::shadow::redact::{CLOSE, OPEN, ShownCall};
+use crate::shadow::redact::{CLOSE, OPEN, Redactor, ShownCall, ShownDifference};
 use crate::shadow::rules::Day;
 use crate::side::candidate::{Instances, Moment};
 
@@ -60,7 +59,10 @@ pub fn replay(mut config: Config, options: &Options) -> anyhow::Result<Outcome> 
         tokio::join!(sides.call(Side::Legacy, &call), super::play::candidate(&sides, &call, moment))
     });
     let endpoint = &finding.place.endpoint;
+    let redactor = Redactor::new(&config.words, &config.endpoints)?;
     let compared = config.comparer.compare(&call, &legacy, &candidate, endpoint, Day::of_ms(now_ms()));
+    let compared =
+        compared.map(|comparison| comparison.differences.iter().map(|found| shown(&redactor, found)).collect());
     let report = Report { finding: &finding, endpoint, compared, filled, cut };
     let code = report.code();
     Ok(Outcome { text: if options.json { format!("{:#}\n", report.json(code)) } else { report.text() }, code })
@@ -181,16 +183,17 @@ impl StandIn<'_> {
 struct Report<'a> {
     finding: &'a StoredFinding,
     endpoint: &'a str,
-    compared: Result<Comparison, NotComparable>,
+    compared: Result<Vec<ShownDifference>, NotComparable>,
     filled: usize,
     cut: bool,
 }
 
 impl Report<'_> {
     fn reproduces(&self) -> bool {
-        let Ok(comparison) = &self.compared else { return false };
+        let Ok(differences) = &self.compared else { return false };
         let Place { path, kind, .. } = &self.finding.place;
-        comparison.differences.iter().any(|difference| difference.path == *path && difference.kind == *kind)
+        let path = without_hashes(path);
+        differences.iter().any(|difference| difference.path == path && difference.kind == *kind)
     }
 
     fn code(&self) -> u8 {
@@ -207,9 +210,9 @@ impl Report<'_> {
             format!("finding {}: {endpoint}, {} ({})\n", finding.id, finding.place.path, word(finding.place.kind));
         match &self.compared {
             Err(reason) => text += &format!("not comparable: {}\n", reason.0),
-            Ok(comparison) => {
-                text.extend(comparison.differences.iter().map(|difference| format!("  {}\n", said(difference))));
-                text += match (self.reproduces(), comparison.differences.is_empty()) {
+            Ok(differences) => {
+                text.extend(differences.iter().map(|difference| format!("  {}\n", said(difference))));
+                text += match (self.reproduces(), differences.is_empty()) {
                     (true, _) => "it reproduces\n",
                     (false, true) => "it does not reproduce: both answer the same\n",
                     (false, false) => "it does not reproduce; the answers differ otherwise\n",
@@ -226,9 +229,12 @@ impl Report<'_> {
     }
 
     fn json(&self, code: u8) -> serde_json::Value {
-        let differences: Option<Vec<_>> = self.compared.as_ref().ok().map(|comparison| {
-            let of = |difference: &Difference| json!({"path": difference.path, "kind": difference.kind, "rule": difference.rule.as_deref(), "said": said(difference)});
-            comparison.differences.iter().map(of).collect()
+        let differences: Option<Vec<_>> = self.compared.as_ref().ok().map(|differences| {
+            let of = |difference: &ShownDifference| {
+                let ShownDifference { path, kind, rule, .. } = difference;
+                json!({"path": path, "kind": kind, "rule": rule, "said": said(difference)})
+            };
+            differences.iter().map(of).collect()
         });
         json!({
             "id": self.finding.id,
@@ -245,20 +251,33 @@ impl Report<'_> {
     }
 }
 
-/// Without a value that could be a secret: what kind of thing it is.
-fn said(difference: &Difference) -> String {
-    let Difference { path, kind, legacy, candidate, rule } = difference;
-    let place = Path::parse(path);
-    let class = |value: &Option<String>| match (value, &place) {
-        (None, _) => "nothing",
-        (Some(_), Err(_)) => "something",
-        (Some(value), Ok(place)) => Class::at(place, value).name(),
+/// Without a value or a name that could be a secret, and the same each time.
+fn shown(redactor: &Redactor, difference: &Difference) -> ShownDifference {
+    let shown = match difference.path.as_str() {
+        "status" => redactor.difference(difference),
+        _ => redactor.outline(difference),
     };
-    let plain = |value: &Option<String>| value.clone().unwrap_or_default();
-    let (before, after) = match path.as_str() {
-        "status" | "decision" => (plain(legacy), plain(candidate)),
-        _ => (class(legacy).to_owned(), class(candidate).to_owned()),
+    ShownDifference { path: without_hashes(&shown.path), ..shown }
+}
+
+/// A name that is not shown has another hash in each process.
+fn without_hashes(path: &str) -> String {
+    let (mut text, mut rest) = (String::with_capacity(path.len()), path);
+    while let Some((before, StandIn { class, bytes, .. }, after)) = next(rest) {
+        text += &format!("{before}{OPEN}{class} {bytes}{CLOSE}");
+        rest = after;
+    }
+    text + rest
+}
+
+fn said(difference: &ShownDifference) -> String {
+    let ShownDifference { path, kind, legacy, candidate, classes, rule } = difference;
+    let side = |value: &Option<String>, class: Option<Class>| match (value, class) {
+        (Some(value), _) => value.clone(),
+        (None, Some(class)) => class.name().to_owned(),
+        (None, None) => "nothing".to_owned(),
     };
+    let (before, after) = (side(legacy, classes.0), side(candidate, classes.1));
     let rule = rule.as_deref().map(|rule| format!(", explained by {rule}")).unwrap_or_default();
     format!("{path} ({}): legacy {before}, the candidate {after}{rule}", word(*kind))
 }
