@@ -5,9 +5,12 @@ use crate::shadow::capture::CaptureLimits;
 use super::reader::Section;
 
 /// None where no folder is named: nothing is captured.
-pub fn read(root: &mut Section) -> Option<CaptureLimits> {
+pub fn read(root: &mut Section, is_mirrored: bool) -> Option<CaptureLimits> {
     let mut section = root.section("capture");
     let dir = section.text("dir");
+    if dir.is_some() && !is_mirrored {
+        section.wrong("dir", "would stay empty: nothing is mirrored", "mirror.enabled = true");
+    }
     let bytes_max = section.number("bytes_max", 64 << 20, 65_536..=1 << 40, "bytes");
     let files_max = section.number("files_max", 16, 1..=100_000, "files") as usize;
     let secrets = section.flag("secrets", false);

@@ -156,7 +156,7 @@ fn read(root: &mut Section) -> Option<Config> {
     let (store, keep_match_every) = read_record(root);
     let compared = read_compare(root);
     let (again, gate) = (evidence::read_noise(root), evidence::read_gate(root));
-    let capture = capture::read(root);
+    let capture = capture::read(root, mirror.is_some());
     Some(Config {
         listen: listen?,
         admin: admin?,

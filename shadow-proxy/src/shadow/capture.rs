@@ -130,18 +130,20 @@ impl Writer {
     fn run(mut self, waiting: &Receiver<Captured>) {
         let mut seeds_written = Instant::now();
         while let Ok(first) = waiting.recv() {
+            // Not kept before it is flushed.
+            let mut written = 0;
             for captured in std::iter::once(first).chain(waiting.try_iter().take(WAITING_MAX)) {
                 self.waiting_bytes.fetch_sub(captured.bytes, Ordering::Relaxed);
                 let line = self.line(captured);
-                match self.volumes.write(&line) {
-                    Ok(()) => drop(self.metrics.captured.inc()),
-                    Err(error) => {
-                        self.metrics.capture_lost.inc();
-                        self.say(&error);
-                    }
+                written += 1;
+                if let Err(error) = self.volumes.write(&line) {
+                    self.metrics.capture_lost.inc_by(std::mem::take(&mut written));
+                    self.say(&error);
                 }
             }
             let flushed = self.volumes.flush();
+            let count = if flushed.is_ok() { &self.metrics.captured } else { &self.metrics.capture_lost };
+            count.inc_by(written);
             self.checked(flushed);
             if seeds_written.elapsed() > SEEDS_AGE {
                 self.write_seeds();

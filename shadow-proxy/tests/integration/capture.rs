@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -104,15 +105,7 @@ async fn a_capture_keeps_to_its_size_and_counts_what_it_keeps() {
         wire.ask(format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: a={long}\r\n\r\n")).await;
     }
     proxy.settled().await;
-    let metrics = async |name: &str| {
-        let text = proxy.admin_get("/metrics").await.text();
-        let line = text.lines().find_map(|line| line.strip_prefix(&format!("shadow_proxy_{name}_total ")));
-        line.expect("the metric").parse::<u64>().expect("a number")
-    };
-    while metrics("captured").await + metrics("capture_lost").await < 40 {
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(metrics("capture_lost").await, 0);
+    assert_eq!(counted(&proxy, 40).await, (40, 0));
     let folder = ended(&mut proxy).await;
     let files = files(&folder);
     assert_eq!(files.len(), 3);
@@ -124,6 +117,52 @@ async fn a_capture_keeps_to_its_size_and_counts_what_it_keeps() {
     let legacy = proxy.legacy().url();
     let ended = replay(&folder, &["--legacy", &legacy], "").await;
     assert!(ended.stdout.starts_with("replayed ") && !ended.stdout.contains("damaged"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_full_disk_costs_what_is_captured_then_and_no_answer() {
+    let mut proxy = captured(World::new().confinable(), "capture.files_max = 3\n", "").await;
+    let ask = async |calls: usize| {
+        let mut wire = proxy.connect().await;
+        for _ in 0..calls {
+            assert_eq!(wire.ask(get("/")).await.status(), 200);
+        }
+        proxy.settled().await;
+    };
+    ask(20).await;
+    assert_eq!(counted(&proxy, 20).await, (20, 0));
+    proxy.file_bytes_max(Some(0));
+    ask(20).await;
+    assert_eq!(counted(&proxy, 40).await, (20, 20));
+    proxy.file_bytes_max(None);
+    // It tries again from time to time.
+    let begun = Instant::now();
+    while counted(&proxy, 0).await.0 == 20 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it captures again");
+        ask(1).await;
+    }
+    let kept = counted(&proxy, 0).await.0;
+    let folder = ended(&mut proxy).await;
+    assert!(proxy.process.said().contains("traffic is not captured"), "{}", proxy.process.said());
+    assert_eq!(files(&folder).len(), 2, "an empty file takes no place");
+    let replayed = replay(&folder, &["--legacy", "recorded", "--candidate-url", &proxy.legacy().url()], "").await;
+    assert!(replayed.stdout.starts_with(&format!("replayed {kept} calls")), "{kept}: {replayed:?}");
+}
+
+/// Exchanges that were captured and lost, as soon as there are so many.
+async fn counted(proxy: &Proxy, at_least: u64) -> (u64, u64) {
+    loop {
+        let text = proxy.admin_get("/metrics").await.text();
+        let metric = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(&format!("shadow_proxy_{name}_total ")));
+            line.expect("the metric").parse::<u64>().expect("a number")
+        };
+        let (captured, lost) = (metric("captured"), metric("capture_lost"));
+        if captured + lost >= at_least {
+            return (captured, lost);
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 /// A proxy that captures. `table` are keys of `capture`, `config` is the rest.

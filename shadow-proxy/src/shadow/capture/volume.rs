@@ -103,7 +103,17 @@ impl Volumes {
         self.number += 1;
         let ending = if self.passphrase.is_some() { ".jsonl.age" } else { ".jsonl" };
         let path = self.limits.dir.join(format!("{}-{:04}{ending}", self.name, self.number));
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let begun = self.begin(file);
+        if begun.is_err() {
+            // It would take the place of one that holds something.
+            fs::remove_file(path)?;
+        }
+        self.open = Some(begun?);
+        Ok(())
+    }
+
+    fn begin(&self, file: File) -> io::Result<Volume> {
         let out = match &self.passphrase {
             None => Out::Plain(BufWriter::new(file)),
             Some(passphrase) => Out::Sealed(Box::new(passphrase.seal(file)?)),
@@ -111,8 +121,7 @@ impl Volumes {
         let mut volume = Volume { out, bytes: 0 };
         volume.line(&self.header)?;
         volume.out.flush()?;
-        self.open = Some(volume);
-        Ok(())
+        Ok(volume)
     }
 
     /// Makes room for one more.
