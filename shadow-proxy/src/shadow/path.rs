@@ -135,7 +135,8 @@ pub(crate) fn push_elements(path: &mut String) {
 
 fn write_key(to: &mut impl Write, key: &str) -> fmt::Result {
     if !key.is_empty() && !key.contains(needs_quotes) {
-        write!(to, ".{key}")
+        to.write_char('.')?;
+        to.write_str(key)
     } else {
         write!(to, "[{}]", serde_json::Value::from(key))
     }
@@ -204,7 +205,7 @@ fn plain_key(name: &str) -> Result<Segment, String> {
 }
 
 fn needs_quotes(c: char) -> bool {
-    ".[]()*\"\\".contains(c) || c.is_whitespace() || c.is_control()
+    matches!(c, '.' | '[' | ']' | '(' | ')' | '*' | '"' | '\\') || c.is_whitespace() || c.is_control()
 }
 
 /// `"any.key"]…`, quoted as JSON.

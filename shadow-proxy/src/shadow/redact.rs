@@ -12,8 +12,9 @@ pub(crate) mod headers;
 mod stand_in;
 pub(crate) mod vocabulary;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
+use std::sync::{Arc, Mutex};
 
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,14 @@ pub(crate) struct Redactor {
     vocabulary: Vocabulary,
     /// Whole path segments that endpoint templates spell out.
     segments: HashSet<String>,
+    /// By the path as it was found: most differences are found again and again at the same few.
+    places: Mutex<HashMap<String, Arc<KnownPlace>>>,
+}
+
+struct KnownPlace {
+    /// None for a path of which nothing may be shown.
+    place: Option<Path>,
+    shown: String,
 }
 
 impl Redactor {
@@ -83,6 +92,7 @@ impl Redactor {
             stand_ins: StandIns::new(key),
             vocabulary: Vocabulary::new(extra_words.iter().map(String::as_str).chain(endpoints.words())),
             segments: endpoints.words().map(str::to_owned).collect(),
+            places: Mutex::default(),
         }
     }
 
@@ -106,37 +116,37 @@ impl Redactor {
 
     /// Stand-ins may be in the path too: of header names and JSON keys that are not on the list.
     pub(crate) fn difference(&self, difference: &Difference) -> ShownDifference {
-        let place = Path::parse(&difference.path);
-        let value = |value: &String| match &place {
-            Ok(place) => self.value_at(place, value),
-            Err(_) => self.stand_in(value),
+        let known = self.known(&difference.path);
+        let value = |value: &String| match &known.place {
+            Some(place) => self.value_at(place, value),
+            None => self.stand_in(value),
         };
         let (legacy, candidate) = (difference.legacy.as_ref().map(value), difference.candidate.as_ref().map(value));
-        ShownDifference { legacy, candidate, ..self.outline_at(place.as_ref().ok(), difference) }
+        ShownDifference { legacy, candidate, ..outline(&known, difference) }
     }
 
     /// Without the values, which cost the most and are kept of few exchanges; those of a decision are words.
     pub(crate) fn outline(&self, difference: &Difference) -> ShownDifference {
-        match Path::parse(&difference.path) {
-            Ok(Path { root: Root::Decision, .. }) => self.difference(difference),
-            place => self.outline_at(place.as_ref().ok(), difference),
+        let known = self.known(&difference.path);
+        match &known.place {
+            Some(Path { root: Root::Decision, .. }) => self.difference(difference),
+            _ => outline(&known, difference),
         }
     }
 
-    fn outline_at(&self, place: Option<&Path>, difference: &Difference) -> ShownDifference {
-        let Difference { path, kind, legacy, candidate, rule } = difference;
-        let class = |value: &str| match place {
-            Some(place) => Class::at(place, value),
-            None => Class::of(value.as_bytes()),
-        };
-        ShownDifference {
-            path: place.map_or_else(|| self.stand_in(path), |place| self.place(place)),
-            kind: *kind,
-            legacy: None,
-            candidate: None,
-            classes: (legacy.as_deref().map(class), candidate.as_deref().map(class)),
-            rule: rule.as_deref().map(str::to_owned),
+    fn known(&self, path: &str) -> Arc<KnownPlace> {
+        let mut places = self.places.lock().expect("nothing panics while it looks one up");
+        if let Some(known) = places.get(path) {
+            return known.clone();
         }
+        let place = Path::parse(path).ok();
+        let shown = place.as_ref().map_or_else(|| self.stand_in(path), |place| self.place(place));
+        let known = Arc::new(KnownPlace { place, shown });
+        if places.len() >= PLACES_MAX {
+            places.clear();
+        }
+        places.insert(path.to_owned(), known.clone());
+        known
     }
 
     fn place(&self, place: &Path) -> String {
@@ -208,6 +218,25 @@ impl Redactor {
         self.stand_ins.of(text.as_bytes())
     }
 }
+
+fn outline(known: &KnownPlace, difference: &Difference) -> ShownDifference {
+    let Difference { kind, legacy, candidate, rule, .. } = difference;
+    let class = |value: &str| match &known.place {
+        Some(place) => Class::at(place, value),
+        None => Class::of(value.as_bytes()),
+    };
+    ShownDifference {
+        path: known.shown.clone(),
+        kind: *kind,
+        legacy: None,
+        candidate: None,
+        classes: (legacy.as_deref().map(class), candidate.as_deref().map(class)),
+        rule: rule.as_deref().map(str::to_owned),
+    }
+}
+
+/// Names in paths may be anybody's, so that there is an end to those that are remembered.
+const PLACES_MAX: usize = 4_096;
 
 #[cfg(test)]
 mod tests;
