@@ -20,8 +20,9 @@ use crate::metrics::Metrics;
 use crate::shadow::capture::form::Keyed;
 use crate::shadow::class::Class;
 use crate::shadow::compare::NotComparable;
+use crate::shadow::endpoint::METHOD_OF_OTHERS;
 use crate::shadow::noise::Place;
-use crate::shadow::record::{Store, StoredFinding};
+use crate::shadow::record::{Sample, Store, StoredFinding};
 use crate::shadow::redact::{CLOSE, OPEN, Redactor, ShownCall, ShownDifference};
 use crate::shadow::rules::Day;
 use crate::side::candidate::{Instances, Moment};
@@ -42,9 +43,12 @@ pub fn replay(mut config: Config, options: &Options) -> anyhow::Result<Outcome> 
     let finding = Store::open(&options.data)?.finding(options.id)?;
     let finding =
         finding.with_context(|| format!("there is no finding {}; list them with `shadow-proxy diffs`", options.id))?;
+    let can_be_sent = |sample: &&Sample| sample.shown.call.method != METHOD_OF_OTHERS;
     let sample = finding
         .samples
-        .first()
+        .iter()
+        .find(can_be_sent)
+        .or(finding.samples.first())
         .context("the exchange of this finding is no longer kept; replay another one of its endpoint")?;
     let mut filling = Filling { secrets: &options.secrets, filled: 0, cut: false };
     let call = filling.call(&sample.shown.call)?;
@@ -103,7 +107,7 @@ impl Filling<'_> {
     fn call(&mut self, shown: &ShownCall) -> anyhow::Result<Call> {
         let ShownCall { method, path, headers, body } = shown;
         const NOT_SENDABLE: &str = "what is kept of the call cannot be sent; replay another finding";
-        ensure!(method != "OTHER", "the method of this call was not kept; replay another finding");
+        ensure!(method != METHOD_OF_OTHERS, "the method of this call was not kept; replay another finding");
         self.cut = body.contains(",…‹") || body.contains("…‹");
         let body = self.text(body);
         let mut filled = http::HeaderMap::new();

@@ -157,7 +157,10 @@ pub(crate) const UNNAMED: &str = "(unnamed)";
 
 pub(crate) const DEFAULT_TEMPLATES: [&str; 4] = ["/auth/validate", "/healthz", "/readyz", "/"];
 
-const METHODS: [&str; 10] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", "OTHER"];
+const METHODS: [&str; 10] =
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE", METHOD_OF_OTHERS];
+/// What stands for a method that could be anybody's word.
+pub(crate) const METHOD_OF_OTHERS: &str = "OTHER";
 
 /// Each is a series in the metrics, so a few hundred are already many.
 const TEMPLATES_MAX: usize = 256;

@@ -41,14 +41,29 @@ async fn no_secret_of_a_client_or_of_either_side_reaches_any_sink() {
     within("the capture to be written", captured).await;
     let replayed = tempfile::tempdir().expect("a folder");
     let (legacy, candidate) = (proxy.legacy().url(), proxy.candidate().url());
-    let sides = ["--legacy", &legacy, "--candidate-url", &candidate, "--data", replayed.path().to_str().expect("text")];
-    for arguments in [&[capture.to_str().expect("text")][..], &["--id", "1"]] {
+    let data = replayed.path().to_str().expect("text");
+    let replay = async |arguments: &[&str]| {
         let mut command = Command::new(BINARY);
-        command.arg("replay").args(arguments).args(sides);
+        command.arg("replay").args(arguments).args([
+            "--legacy",
+            &legacy,
+            "--candidate-url",
+            &candidate,
+            "--data",
+            data,
+        ]);
         let ended = finished(command).await;
         assert!(matches!(ended.code, Some(0..=2)), "{arguments:?} {ended:?}");
         canaries.assert_absent(&format!("replay {arguments:?}"), (ended.stdout + &ended.stderr).as_bytes());
         canaries.assert_absent_in(replayed.path());
+    };
+    replay(&[capture.to_str().expect("text")]).await;
+    let mut list = Command::new(BINARY);
+    list.args(["diffs", "list", "--json", "--data", data]);
+    let findings: serde_json::Value = serde_json::from_str(&finished(list).await.stdout).expect("JSON");
+    let sendable = |finding: &&serde_json::Value| !finding["endpoint"].as_str().expect("text").starts_with("OTHER");
+    for finding in findings.as_array().expect("a list").iter().filter(sendable).take(5) {
+        replay(&["--id", &finding["id"].to_string()]).await;
     }
     search(proxy, &canaries).await;
 }
