@@ -3,4 +3,12 @@
 pub mod evidence;
 pub mod gate;
 pub mod journal;
+#[allow(dead_code, reason = "until the controller is here")]
+pub mod observed;
+#[allow(dead_code, reason = "until the controller is here")]
+pub mod plan;
+#[allow(dead_code, reason = "until the controller is here")]
+pub mod state;
+#[allow(dead_code, reason = "until the controller is here")]
+pub mod step;
 pub mod weight;
