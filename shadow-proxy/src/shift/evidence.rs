@@ -79,7 +79,7 @@ fn boundary(mismatches: u64, pairs: u64, mut inside: f64, mut outside: f64, alph
 }
 
 /// The logarithm of a likelihood ratio: all rates, equally likely beforehand, against this one.
-fn ln_evidence_against(rate: f64, mismatches: u64, pairs: u64) -> f64 {
+pub(super) fn ln_evidence_against(rate: f64, mismatches: u64, pairs: u64) -> f64 {
     let (unequal, equal) = (mismatches as f64, (pairs - mismatches) as f64);
     let of_all = ln_beta(unequal + 1.0, equal + 1.0);
     // 0·ln 0 is 0 here: what did not happen says nothing.
@@ -106,6 +106,7 @@ pub fn clean_pairs_needed(mismatches: u64, pairs: u64, rate_max: f64, alpha: f64
 
 #[cfg(test)]
 mod tests {
+    use super::random::Random;
     use super::*;
 
     /// From the table of shared yardsticks: checked there against the `confseq` package.
@@ -173,17 +174,24 @@ mod tests {
         assert!(won <= RUNS / 20 && left <= RUNS / 20, "{won} and {left} of {RUNS}");
         assert!(won > RUNS / 200, "a bet that is hardly ever won asks for too much: {won} of {RUNS}");
     }
+}
 
-    /// SplitMix64: the same numbers in every run.
-    struct Random(u64);
+/// SplitMix64: the same numbers in every run (Steele, Lea, Flood, 2014).
+#[cfg(test)]
+pub(super) mod random {
+    pub struct Random(pub u64);
 
     impl Random {
-        fn unit(&mut self) -> f64 {
+        pub fn bits(&mut self) -> u64 {
             self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mut z = self.0;
             z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+            z ^ (z >> 31)
+        }
+
+        pub fn unit(&mut self) -> f64 {
+            (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
         }
     }
 }

@@ -6,6 +6,8 @@ pub mod journal;
 #[allow(dead_code, reason = "until the controller is here")]
 pub mod observed;
 #[allow(dead_code, reason = "until the controller is here")]
+pub mod paired;
+#[allow(dead_code, reason = "until the controller is here")]
 pub mod plan;
 #[allow(dead_code, reason = "until the controller is here")]
 pub mod state;

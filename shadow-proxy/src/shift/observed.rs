@@ -1,6 +1,6 @@
 //! What was seen since the weight came into force, as counters that add.
 
-use std::ops::AddAssign;
+use std::ops::{AddAssign, Sub};
 
 use serde::{Deserialize, Serialize};
 
@@ -58,5 +58,29 @@ impl AddAssign<&Observed> for Observed {
         self.unanswered += unanswered;
         self.ids_legacy += ids_legacy;
         self.ids_candidate += ids_candidate;
+    }
+}
+
+/// What came since an earlier reading of the same counters.
+impl Sub for &Observed {
+    type Output = Observed;
+
+    fn sub(self, earlier: &Observed) -> Observed {
+        let since = |of: fn(&Observed) -> u64| of(self).saturating_sub(of(earlier));
+        Observed {
+            pairs: since(|o| o.pairs),
+            breaches: since(|o| o.breaches),
+            lockouts: since(|o| o.lockouts),
+            candidate_bad: since(|o| o.candidate_bad),
+            legacy_bad: since(|o| o.legacy_bad),
+            timed: since(|o| o.timed),
+            slower: since(|o| o.slower),
+            served_legacy: since(|o| o.served_legacy),
+            served_candidate: since(|o| o.served_candidate),
+            rescued: since(|o| o.rescued),
+            unanswered: since(|o| o.unanswered),
+            ids_legacy: since(|o| o.ids_legacy),
+            ids_candidate: since(|o| o.ids_candidate),
+        }
     }
 }

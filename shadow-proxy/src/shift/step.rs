@@ -14,6 +14,10 @@ pub struct Input {
     pub now_ms: u64,
     /// Since the state's weight came into force; after a restart, since the restart.
     pub live: Observed,
+    /// Of these, the last ten minutes or so, from the beginning of a minute: what gets worse is not hidden by what was
+    /// good before. Empty where nobody counts it.
+    #[serde(default)]
+    pub recent: Observed,
     /// What the store has, of all times.
     pub evidence: gate::Evidence,
     /// The store could not be read.
