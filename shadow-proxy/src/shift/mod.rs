@@ -9,6 +9,7 @@ pub mod gate;
 #[allow(dead_code, reason = "until the controller is here")]
 mod guards;
 pub mod journal;
+pub mod lint;
 #[allow(dead_code, reason = "until the controller is here")]
 mod needs;
 #[allow(dead_code, reason = "until the controller is here")]
