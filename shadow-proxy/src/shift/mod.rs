@@ -23,3 +23,6 @@ pub mod state;
 #[allow(dead_code, reason = "until the controller is here")]
 pub mod step;
 pub mod weight;
+
+#[cfg(test)]
+mod simulation;
