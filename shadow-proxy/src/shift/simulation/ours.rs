@@ -95,14 +95,14 @@ impl Controller for Ours {
 
     fn tick(&mut self, now_s: u64, seen: &Seen, _: &mut World) {
         self.count(seen);
-        if now_s % 60 == 0 {
+        if now_s.is_multiple_of(60) {
             self.minutes.push_back(self.live.clone());
             if self.minutes.len() > 10 {
                 self.minutes.pop_front();
             }
         }
         // Somebody asks every ten minutes, until it is no longer refused.
-        let asks = self.state.phase == Phase::Shadow && now_s % 600 == 0;
+        let asks = self.state.phase == Phase::Shadow && now_s.is_multiple_of(600);
         let per_minute = self.requests.iter().sum::<u64>() as f64;
         self.evidence.counted_per_minute = per_minute / 5.0;
         let input = Input {

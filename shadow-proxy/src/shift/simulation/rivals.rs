@@ -51,7 +51,7 @@ impl Controller for Flagger {
     fn tick(&mut self, now_s: u64, seen: &Seen, world: &mut World) {
         const FAILED_MAX: u32 = 5;
         self.chart.add(seen);
-        if now_s % 60 != 0 {
+        if !now_s.is_multiple_of(60) {
             return;
         }
         let chart = std::mem::take(&mut self.chart);
@@ -89,14 +89,14 @@ impl Controller for Argo {
 
     fn tick(&mut self, now_s: u64, seen: &Seen, world: &mut World) {
         self.chart.add(seen);
-        if now_s % 600 == 0 {
+        if now_s.is_multiple_of(600) {
             self.weight_ppm = (self.weight_ppm + 200_000).min(1_000_000);
             if self.weight_ppm == 1_000_000 {
                 self.course = Course::CutOver;
                 return;
             }
         }
-        if now_s % 300 != 0 && self.errors == 0 || now_s == 0 {
+        if !now_s.is_multiple_of(300) && self.errors == 0 || now_s == 0 {
             return;
         }
         if self.chart.served == 0 {
@@ -139,7 +139,7 @@ impl Controller for Kayenta {
 
     fn tick(&mut self, now_s: u64, seen: &Seen, world: &mut World) {
         self.chart.add(seen);
-        if now_s % 60 != 0 || !std::mem::replace(&mut self.has_begun, true) {
+        if !now_s.is_multiple_of(60) || !std::mem::replace(&mut self.has_begun, true) {
             return;
         }
         let chart = std::mem::take(&mut self.chart);
@@ -151,7 +151,7 @@ impl Controller for Kayenta {
             self.times[0].push(world.mean(answers, chart.factor));
             self.times[1].push(world.mean(answers, 1.0));
         }
-        if now_s % HOUR_S != 0 {
+        if !now_s.is_multiple_of(HOUR_S) {
             return;
         }
         let scores = [std::mem::take(&mut self.errors), std::mem::take(&mut self.times)];
