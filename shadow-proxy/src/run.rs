@@ -26,9 +26,11 @@ use crate::serve::seat;
 use crate::shadow::acceptance::RulesInForce;
 use crate::shadow::judge::Judge;
 use crate::shadow::mirror::{self, Mirror};
-use crate::shadow::record::Recorder;
+use crate::shadow::record::{Recorder, Store};
 use crate::shadow::rules::{Day, accepted};
 use crate::shift::journal::Journal;
+use crate::shift::lint;
+use crate::show;
 use crate::show::admin::{self, Admin};
 use crate::side::candidate::{Embedded, Grants, Introspection, Outbound, Overlay};
 use crate::side::legacy::{Legacy, LegacyLimits};
@@ -141,6 +143,12 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
     candidate(config, grants, None).map(drop)
 }
 
+/// What is not wrong with the plan, and still not wise; by the present traffic where a store knows it.
+pub fn doubts(config: &Config) -> Vec<String> {
+    let traffic = Store::open(&config.data).ok().and_then(|store| show::gate::traffic(&store, now_ms()).ok());
+    lint::doubts(&config.shift.plan, traffic.as_ref())
+}
+
 /// `shadow-proxy serve`: the component alone.
 pub fn serve(config: &Config) -> anyhow::Result<()> {
     log_to_stderr("shadow_proxy=info,warn");
@@ -226,7 +234,7 @@ impl Fronts<'_> {
                     sides: self.sides.make(),
                     mirror: self.mirror.clone(),
                     weight: self.admin.journal.weight(),
-                    hash_key: hash_key(&self.config.hash_key),
+                    hash_key: hash_key(&self.config.shift.hash_key),
                     metrics: self.metrics.clone(),
                     budget: budget.clone(),
                     limits: self.config.front.clone(),

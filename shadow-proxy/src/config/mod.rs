@@ -4,6 +4,7 @@ mod auth;
 mod capture;
 mod evidence;
 mod reader;
+mod shift;
 mod stateful;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use crate::side::candidate::{Instances, Limits};
 use crate::side::legacy::LegacyLimits;
 
 use self::reader::Section;
+use self::shift::Shift;
 use self::stateful::Stateful;
 
 /// Everything `run` needs to know.
@@ -51,7 +53,7 @@ pub struct Config {
     pub buffered_bytes_max: usize,
     pub mirror: Option<MirrorLimits>,
     pub stateful: Stateful,
-    pub hash_key: String,
+    pub shift: Shift,
     pub store: StoreLimits,
     pub keep_match_every: u64,
     pub endpoints: Endpoints,
@@ -149,13 +151,10 @@ fn read(root: &mut Section) -> Option<Config> {
     let mirror = read_mirror(root, drain);
     let stateful = stateful::read(root, [legacy_limits.deadline, candidate_limits.deadline]);
 
-    let mut shift = root.section("shift");
-    let hash_key = shift.text("hash_key").unwrap_or_else(|| "shadow-proxy".to_owned());
-    shift.close(root);
-
     let (store, keep_match_every) = read_record(root);
     let compared = read_compare(root);
     let (again, gate) = (evidence::read_noise(root), evidence::read_gate(root));
+    let shift = shift::read(root, &gate);
     let capture = capture::read(root, mirror.is_some());
     Some(Config {
         listen: listen?,
@@ -176,7 +175,7 @@ fn read(root: &mut Section) -> Option<Config> {
         buffered_bytes_max,
         mirror,
         stateful,
-        hash_key,
+        shift,
         store,
         keep_match_every,
         endpoints: compared.endpoints?,
