@@ -1,16 +1,21 @@
 //! Who gets how much, and what has to be shown before it is more.
 
+pub mod weight;
+
 pub mod evidence;
 pub mod gate;
-pub mod journal;
-#[allow(dead_code, reason = "until the controller is here")]
 pub mod observed;
-#[allow(dead_code, reason = "until the controller is here")]
+#[allow(dead_code, reason = "until the tests are here")]
 pub mod paired;
-#[allow(dead_code, reason = "until the controller is here")]
 pub mod plan;
-#[allow(dead_code, reason = "until the controller is here")]
 pub mod state;
-#[allow(dead_code, reason = "until the controller is here")]
 pub mod step;
-pub mod weight;
+
+pub mod backtest;
+pub mod controller;
+pub mod decommission;
+pub mod history;
+pub mod hooks;
+pub mod journal;
+pub mod shared;
+pub mod watch;

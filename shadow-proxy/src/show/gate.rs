@@ -1,28 +1,71 @@
 //! What the store has for the gate, and the gate's judgement in words.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::shadow::record::Store;
+use crate::shift::decommission::{self, Decommission};
 use crate::shift::gate::{Evidence, Judgement, Policy, judge};
+use crate::shift::history;
+use crate::shift::observed::Observed;
+use crate::shift::plan::Plan;
+use crate::shift::state::State;
 
 /// Judges by what the store has at this moment.
 ///
 /// # Errors
 /// The store cannot be read.
 pub fn judgement(store: &Store, policy: &Policy, now_ms: u64) -> anyhow::Result<Judgement> {
+    Ok(judge(&evidence(store, now_ms)?, policy))
+}
+
+/// What the store has at this moment.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn evidence(store: &Store, now_ms: u64) -> anyhow::Result<Evidence> {
     let account: BTreeMap<String, u64> = store.account()?.into_iter().collect();
     let of = |name: &str| account.get(name).copied().unwrap_or(0);
     let decisions = store.flips()?;
     let not_wanted: u64 = NOT_WANTED.iter().map(|reason| of(&format!("skipped:{reason}"))).sum();
-    let evidence = Evidence {
+    Ok(Evidence {
         breaches: decisions.breaches,
         lockouts: decisions.lockouts,
         expected: of("received").saturating_sub(not_wanted),
         compared: of("compared"),
         endpoints: store.endpoints()?,
         counted_per_minute: per_minute(&store.minutes()?, now_ms / 60_000),
-    };
-    Ok(judge(&evidence, policy))
+    })
+}
+
+/// Judges whether legacy may go, by what the directory has at this moment.
+///
+/// # Errors
+/// Store or history cannot be read.
+pub fn decommission(
+    store: &Store,
+    data: &Path,
+    state: &State,
+    plan: &Plan,
+    now_ms: u64,
+) -> anyhow::Result<Decommission> {
+    let mut seen = Observed::default();
+    // A proxy that began a minute ago has no history yet.
+    if history::is_there(data) {
+        history::read(data, |minute| {
+            if minute.at_ms > state.since_ms {
+                seen += &minute.seen;
+            }
+        })?;
+    }
+    let policy = plan.steps.last().map_or_else(|| plan.gate.clone(), |step| plan.policy(step));
+    Ok(decommission::decommission(state, plan, seen, &judgement(store, &policy, now_ms)?, now_ms))
+}
+
+/// For people: the verdict and why.
+pub fn decommission_text(decommission: &Decommission) -> String {
+    let Decommission { verdict, reasons, .. } = decommission;
+    reasons.iter().fold(format!("{}\n", verdict.words()), |text, reason| text + &format!("  {reason}\n"))
 }
 
 /// The mean of the last minutes that are over; of the present one when it is the first.
