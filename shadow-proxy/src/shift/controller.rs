@@ -137,6 +137,8 @@ struct Running {
     present: Arc<ArcSwap<Present>>,
     /// What was seen when the present weight came into force.
     baseline: Observed,
+    /// What was seen at this weight before a restart.
+    carried: Observed,
     recent: Recent,
     evidence: Evidence,
     evidence_failed: bool,
@@ -157,9 +159,10 @@ struct LegacyState {
 impl Running {
     fn new(parts: Controller, state: State) -> Running {
         let decision = Decision { finding: Finding::Hold, reasons: Vec::new(), tests: Vec::new(), next: None };
-        let input = input(0, Observed::default(), Evidence::default());
+        let input = Input::nothing(0);
         Running {
             baseline: parts.watch.observed(),
+            carried: parts.history.since(&state),
             recent: Recent::default(),
             present: Arc::new(ArcSwap::from_pointee(Present { state: state.clone(), decision, input })),
             parts,
@@ -226,15 +229,19 @@ impl Running {
         let total = seen.served_legacy + seen.served_candidate + seen.rescued + seen.unanswered;
         let legs = self.look_at_legacy(is_moving);
         self.rate.add(Instant::now(), total, legs);
+        let mut live = since(seen, &self.baseline);
+        live += &self.carried;
         Input {
+            live,
             recent: since(seen, self.recent.begins(now_ms / MINUTE_MS, seen).unwrap_or(&self.baseline)),
+            evidence: self.evidence.clone(),
             evidence_failed: self.evidence_failed,
             legacy_up: self.legacy.is_up,
             legacy_load: self.rate.legacy_load(),
             requests_per_minute: self.rate.requests_per_minute(),
             braked: self.parts.watch.braked(),
             command,
-            ..input(now_ms, since(seen, &self.baseline), self.evidence.clone())
+            ..Input::nothing(now_ms)
         }
     }
 
@@ -290,6 +297,8 @@ impl Running {
         match self.parts.shared.compare_and_set(&entry) {
             Ok(Set::Done) => {
                 self.unwritten = None;
+                // So that what came before this state and what comes after it are lines of their own.
+                self.parts.history.end(now_ms, seen, input, &self.state);
                 self.put_in_force(next.clone(), seen);
                 self.journalled(&entry);
                 Answer::Done(Box::new(entry))
@@ -335,6 +344,7 @@ impl Running {
             let now = self.parts.watch.observed();
             let Observed { ids_legacy, ids_candidate, .. } = now;
             self.baseline = Observed { ids_legacy, ids_candidate, ..seen.clone() };
+            self.carried = Observed::default();
             self.recent = Recent::default();
         }
         self.state = next;
@@ -372,21 +382,6 @@ impl Running {
         let step = step.map_or(0, |step| step + 1);
         let is_braked = *brake || self.parts.weight.is_braked();
         metrics.shift.looked(decision.finding.words(), phase.name(), (*epoch, step), is_braked, tests);
-    }
-}
-
-fn input(now_ms: u64, live: Observed, evidence: Evidence) -> Input {
-    Input {
-        now_ms,
-        live,
-        recent: Observed::default(),
-        evidence,
-        evidence_failed: false,
-        legacy_up: true,
-        legacy_load: 1.0,
-        requests_per_minute: 0.0,
-        braked: None,
-        command: None,
     }
 }
 

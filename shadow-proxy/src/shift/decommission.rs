@@ -1,83 +1,75 @@
-//! May legacy be switched off? Pure: what was seen since the candidate answers everybody goes in, a verdict comes out.
+//! May legacy be switched off?
 
 use serde::{Deserialize, Serialize};
 
-use super::gate::{Judgement, Verdict};
-use super::observed::Observed;
-use super::plan::{DAY_MS, HOUR_MS, Plan};
+use super::evidence::lower_bound;
+use super::gate::{Evidence, Verdict, grouped, percent};
+use super::plan::{Plan, span};
 use super::state::{Phase, State};
+use super::step::{Decision, Input, Look, hold};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Decommission {
+pub struct Farewell {
     pub verdict: Verdict,
     /// The worst first; for `go`, what was shown.
     pub reasons: Vec<String>,
-    /// In reverse shadow.
-    pub days: f64,
-    pub seen: Observed,
 }
 
-/// `seen` is everything since the state's weight came into force, over all restarts.
-pub fn decommission(state: &State, plan: &Plan, seen: Observed, gate: &Judgement, now_ms: u64) -> Decommission {
-    let for_ms = now_ms.saturating_sub(state.since_ms);
-    let days = for_ms as f64 / DAY_MS as f64;
-    let against = objections(state, &seen, gate);
-    let missing = gaps(state, plan, &seen, for_ms);
-    let (verdict, reasons) = match (against.is_empty(), missing.is_empty()) {
-        (false, _) => (Verdict::NoGo, against),
-        (true, false) => (Verdict::NotEnough, missing),
-        (true, true) => {
-            let shown = format!(
-                "{days:.1} days in reverse shadow, {} requests, none of them answered by legacy, {} compared and no finding against it",
-                seen.served_candidate, seen.pairs
-            );
-            (Verdict::Go, vec![shown])
-        }
-    };
-    Decommission { verdict, reasons, days, seen }
-}
-
-fn objections(state: &State, seen: &Observed, gate: &Judgement) -> Vec<String> {
-    let mut against = Vec::new();
-    if state.brake || state.phase == Phase::RolledBack {
-        against.push("the candidate was taken back; find out why before anything else".to_owned());
-    }
-    if seen.breaches > 0 {
-        against.push(format!("{} breaches since the candidate answers everybody", seen.breaches));
-    }
-    let by_legacy = seen.served_legacy + seen.rescued;
-    if state.phase == Phase::ReverseShadow && by_legacy > 0 {
-        against.push(format!(
-            "{by_legacy} requests were answered by legacy since the candidate answers everybody ({} of them because it failed); `shadow-proxy status` says which kind",
-            seen.rescued
-        ));
-    }
-    if gate.verdict == Verdict::NoGo {
-        against.extend(gate.reasons.iter().cloned());
-    }
-    against
-}
-
-fn gaps(state: &State, plan: &Plan, seen: &Observed, for_ms: u64) -> Vec<String> {
+/// Go: nobody has needed legacy for as long as the plan asks, and it still agrees. No-go: something has to be mended
+/// first. Else time will tell.
+pub fn judge(state: &State, plan: &Plan, input: &Input) -> Farewell {
+    let mut against = objections(state, plan, &input.evidence);
     let mut missing = Vec::new();
     if state.phase != Phase::ReverseShadow {
-        missing.push(format!(
-            "the phase is {}; legacy may go only after reverse shadow, when the candidate has answered everybody",
-            state.phase.name()
-        ));
-        return missing;
+        missing.push("the candidate does not answer everybody yet".to_owned());
     }
-    if for_ms < plan.decommission_after_ms {
-        let hours = |ms: u64| ms.div_ceil(HOUR_MS);
-        missing.push(format!(
-            "in reverse shadow for {} hours, and {} are wanted; {} more",
-            for_ms / HOUR_MS,
-            hours(plan.decommission_after_ms),
-            hours(plan.decommission_after_ms - for_ms)
-        ));
+    let needed = input.live.served_legacy.saturating_add(input.live.rescued);
+    if state.phase == Phase::ReverseShadow && needed > 0 {
+        against.push(format!("legacy had to answer {} requests since the cutover", grouped(needed)));
     }
-    if seen.pairs == 0 {
-        missing.push("nothing was compared since the candidate answers everybody; is the mirror on?".to_owned());
+    if input.live.breaches > 0 {
+        against.insert(0, format!("{} breaches since the cutover", grouped(input.live.breaches)));
     }
-    missing
+    if input.evidence_failed {
+        missing.push("the store cannot be read, so nobody knows how often the answers differ".to_owned());
+    }
+    if input.live.pairs == 0 {
+        missing.push("nothing was compared since the cutover".to_owned());
+    }
+    let bake = plan.decommission_after_ms;
+    let left = bake.saturating_sub(input.now_ms.saturating_sub(state.since_ms));
+    if left > 0 && state.phase == Phase::ReverseShadow {
+        missing.push(format!("in reverse shadow for {} of {}", span(bake - left), span(bake)));
+    }
+    match (against.is_empty(), missing.is_empty()) {
+        (false, _) => Farewell { verdict: Verdict::NoGo, reasons: against },
+        (true, false) => Farewell { verdict: Verdict::NotEnough, reasons: missing },
+        (true, true) => {
+            let shown = format!(
+                "{} requests were compared since the cutover, and legacy had to answer none: it may be switched off",
+                grouped(input.live.pairs)
+            );
+            Farewell { verdict: Verdict::Go, reasons: vec![shown] }
+        }
+    }
+}
+
+fn objections(state: &State, plan: &Plan, evidence: &Evidence) -> Vec<String> {
+    let sum = |of: fn(&super::evidence::EndpointCount) -> u64| evidence.endpoints.iter().map(of).sum::<u64>();
+    let (budget, bound) = (
+        plan.budget(state.weight_ppm),
+        lower_bound(sum(|endpoint| endpoint.counted_mismatches), sum(|endpoint| endpoint.counted), plan.alpha()),
+    );
+    let differ = (bound > budget).then(|| {
+        format!(
+            "at least {} of the requests are answered differently, and {} is what may be",
+            percent(bound),
+            percent(budget)
+        )
+    });
+    differ.into_iter().collect()
+}
+
+pub(super) fn wait(look: &Look) -> Decision {
+    hold(judge(look.state, look.plan, look.input).reasons)
 }

@@ -212,17 +212,21 @@ fn gaps(judgement: &Judgement, policy: &Policy) -> Vec<String> {
     missing
 }
 
-pub(super) fn sentence(needs: &Needs) -> String {
-    let requests = format!("needs {} more clean requests", grouped(needs.clean_requests));
-    match needs.minutes {
-        None => format!("{requests}; none come at present"),
-        Some(minutes) if minutes < 1.0 => format!("{requests}, less than a minute at the present rate"),
-        Some(minutes) if minutes < 1.5 => format!("{requests}, about a minute at the present rate"),
-        Some(minutes) if minutes < 120.0 => format!("{requests}, about {minutes:.0} minutes at the present rate"),
+fn sentence(needs: &Needs) -> String {
+    format!("needs {} more clean requests{}", grouped(needs.clean_requests), wait(needs.minutes))
+}
+
+/// How long it takes until what is needed has come; none: nothing comes.
+pub(super) fn wait(minutes: Option<f64>) -> String {
+    match minutes {
+        None => "; none come at present".to_owned(),
+        Some(minutes) if minutes < 1.0 => ", less than a minute at the present rate".to_owned(),
+        Some(minutes) if minutes < 1.5 => ", about a minute at the present rate".to_owned(),
+        Some(minutes) if minutes < 120.0 => format!(", about {minutes:.0} minutes at the present rate"),
         Some(minutes) if minutes < 48.0 * 60.0 => {
-            format!("{requests}, about {:.0} hours at the present rate", minutes / 60.0)
+            format!(", about {:.0} hours at the present rate", minutes / 60.0)
         }
-        Some(minutes) => format!("{requests}, about {:.0} days at the present rate", minutes / 1_440.0),
+        Some(minutes) => format!(", about {:.0} days at the present rate", minutes / 1_440.0),
     }
 }
 

@@ -61,6 +61,11 @@ impl History {
         history
     }
 
+    /// What was seen since a state's weight came into force, before this process.
+    pub(super) fn since(&self, state: &State) -> Observed {
+        seen_since(&self.path, state).unwrap_or_default()
+    }
+
     /// Takes a look at counters; writes a line when a minute is over.
     pub(super) fn add(&mut self, now_ms: u64, seen: &Observed, input: &Input, state: &State) {
         let now = now_ms / MINUTE_MS;
@@ -73,7 +78,7 @@ impl History {
         }
     }
 
-    /// What came since the last line, though the minute is not over.
+    /// What came since the last line, though the minute is not over: the state changes, or the process ends.
     pub(super) fn end(&mut self, now_ms: u64, seen: &Observed, input: &Input, state: &State) {
         self.note(now_ms / MINUTE_MS, now_ms, seen, input, state);
     }
@@ -129,8 +134,25 @@ impl History {
     }
 }
 
-pub fn is_there(directory: &Path) -> bool {
-    directory.join(FILE).exists()
+/// What was seen since a state's weight came into force; nothing where there is no history yet.
+///
+/// # Errors
+/// It cannot be read.
+pub fn since_state(directory: &Path, state: &State) -> anyhow::Result<Observed> {
+    Ok(seen_since(&directory.join(FILE), state)?)
+}
+
+/// Less the ids: which ones were seen is forgotten in a restart, and they would count twice.
+fn seen_since(path: &Path, state: &State) -> std::io::Result<Observed> {
+    let mut seen = Observed::default();
+    if path.exists() {
+        read_file(path, |minute| {
+            if minute.at_ms > state.since_ms {
+                seen += &Observed { ids_legacy: 0, ids_candidate: 0, ..minute.seen };
+            }
+        })?;
+    }
+    Ok(seen)
 }
 
 /// Calls `each` with every minute of a history, the oldest first.

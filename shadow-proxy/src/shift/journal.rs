@@ -10,8 +10,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
-use super::gate::Evidence;
-use super::observed::Observed;
 use super::plan::Plan;
 use super::shared::{Set, Shared};
 use super::state::{Phase, State};
@@ -94,7 +92,7 @@ impl Journal {
             tests: Vec::new(),
             next: Some(state.clone()),
         };
-        let input = nothing(at_ms);
+        let input = Input::nothing(at_ms);
         let who = "shadow-proxy".to_owned();
         let plan = Plan::default();
         self.write(&Entry { v: VERSION, at_ms, epoch, before, state, who, why, decision, input, plan })
@@ -153,22 +151,6 @@ pub fn find(directory: &Path, epoch: Option<u64>) -> anyhow::Result<Option<Entry
         }
     });
     Ok(if epoch.is_none() { replayed.last } else { found })
-}
-
-/// Where nothing was looked at.
-fn nothing(now_ms: u64) -> Input {
-    Input {
-        now_ms,
-        live: Observed::default(),
-        recent: Observed::default(),
-        evidence: Evidence::default(),
-        evidence_failed: true,
-        legacy_up: false,
-        legacy_load: 0.0,
-        requests_per_minute: 0.0,
-        braked: None,
-        command: None,
-    }
 }
 
 struct Replayed {
@@ -291,7 +273,7 @@ mod tests {
             who: "operator".to_owned(),
             why: "a \"test\"\n,\"check\":\"".to_owned(),
             decision,
-            input: Input { requests_per_minute: 0.1 + 0.2, ..nothing(7) },
+            input: Input { requests_per_minute: 0.1 + 0.2, ..Input::nothing(7) },
             plan: Plan::default(),
         };
         assert_eq!(journal.compare_and_set(&entry).expect("it can be written"), Set::Done);

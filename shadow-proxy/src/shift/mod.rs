@@ -5,15 +5,18 @@ pub mod weight;
 pub mod evidence;
 pub mod gate;
 pub mod observed;
-#[allow(dead_code, reason = "until the tests are here")]
 pub mod paired;
 pub mod plan;
 pub mod state;
 pub mod step;
 
+mod command;
+pub mod decommission;
+mod guards;
+mod needs;
+
 pub mod backtest;
 pub mod controller;
-pub mod decommission;
 pub mod history;
 pub mod hooks;
 pub mod journal;

@@ -11,7 +11,7 @@ use super::evidence::ln_evidence_against;
 
 /// `2^(b+c) B(1+b, 1+c)`: every coin, equally likely beforehand, against the fair one.
 pub fn ln_coin(heads: u64, tails: u64) -> f64 {
-    (heads + tails) as f64 * LN_2 + ln_beta(1.0 + heads as f64, 1.0 + tails as f64)
+    (heads as f64 + tails as f64) * LN_2 + ln_beta(1.0 + heads as f64, 1.0 + tails as f64)
 }
 
 /// The evidence that what happened `more` times is the more likely of two; 0 (none) where it is not the more frequent.
@@ -29,7 +29,7 @@ pub fn ln_more(more: u64, less: u64) -> f64 {
 /// pairs for 0.2 % at 5 %), a low one gets through noise; the stake is spread over some of them.
 pub fn ln_within(margin: f64, candidate_bad: u64, legacy_bad: u64, pairs: u64) -> f64 {
     let (bad, good) = (candidate_bad as f64, legacy_bad as f64);
-    let same = pairs.saturating_sub(candidate_bad + legacy_bad) as f64;
+    let same = pairs.saturating_sub(candidate_bad.saturating_add(legacy_bad)) as f64;
     let stake = |&(part, lambda): &(f64, f64)| {
         part.ln()
             + bad * (lambda * (margin - 1.0)).ln_1p()
@@ -67,7 +67,7 @@ const PAIRS_MAX: u64 = 1 << 40;
 /// The evidence that other than `share` of the ids go to the candidate: a replica has another weight, or another key.
 pub fn ln_split(share: f64, candidate: u64, legacy: u64) -> f64 {
     // One id at the wrong side of 0 or 1 may be a request on its way while the weight changed.
-    ln_evidence_against(share.clamp(1e-6, 1.0 - 1e-6), candidate, candidate + legacy)
+    ln_evidence_against(share.clamp(1e-6, 1.0 - 1e-6), candidate, candidate.saturating_add(legacy))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::shadow::acceptance::{Acceptance, Accepted, NotAccepted, RulesInForce}
 use crate::shadow::record::{Samples, Standing, Store};
 use crate::shadow::rules::review::Reviewed;
 use crate::shift::controller::{Answer, Controls};
-use crate::shift::decommission::Decommission;
+use crate::shift::decommission::{self, Farewell};
 use crate::shift::evidence::EndpointCount;
 use crate::shift::gate;
 use crate::shift::journal;
@@ -84,7 +84,7 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/api/resume", post(|admin, body| order(admin, body, Verb::Resume)))
         .route("/api/approve", post(|admin, body| order(admin, body, Verb::Approve)))
         .route("/api/shift", get(present))
-        .route("/api/shift/decommission", get(decommission))
+        .route("/api/shift/decommission", get(may_go))
         .route("/api/shift/{epoch}", get(explained))
         .layer(middleware::from_fn_with_state(admin.clone(), guard));
     Router::new()
@@ -312,9 +312,9 @@ async fn explained(State(admin): State<Arc<Admin>>, Path(epoch): Path<String>) -
     Ok(Json(Explained::of(entry)))
 }
 
-async fn decommission(State(admin): State<Arc<Admin>>) -> Result<Json<Decommission>, Problem> {
-    let (state, plan, data) = (admin.shift.state(), admin.plan.clone(), admin.data.clone());
-    Ok(Json(read(admin, move |store, _| super::gate::decommission(store, &data, &state, &plan, now_ms())).await?))
+async fn may_go(State(admin): State<Arc<Admin>>) -> Json<Farewell> {
+    let present = admin.shift.present();
+    Json(decommission::judge(&present.state, &admin.plan, &present.input))
 }
 
 /// RFC 9457.

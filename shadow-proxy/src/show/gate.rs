@@ -1,15 +1,10 @@
 //! What the store has for the gate, and the gate's judgement in words.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use crate::shadow::record::Store;
-use crate::shift::decommission::{self, Decommission};
+use crate::shift::decommission::Farewell;
 use crate::shift::gate::{Evidence, Judgement, Policy, judge};
-use crate::shift::history;
-use crate::shift::observed::Observed;
-use crate::shift::plan::Plan;
-use crate::shift::state::State;
 
 /// Judges by what the store has at this moment.
 ///
@@ -38,33 +33,8 @@ pub fn evidence(store: &Store, now_ms: u64) -> anyhow::Result<Evidence> {
     })
 }
 
-/// Judges whether legacy may go, by what the directory has at this moment.
-///
-/// # Errors
-/// Store or history cannot be read.
-pub fn decommission(
-    store: &Store,
-    data: &Path,
-    state: &State,
-    plan: &Plan,
-    now_ms: u64,
-) -> anyhow::Result<Decommission> {
-    let mut seen = Observed::default();
-    // A proxy that began a minute ago has no history yet.
-    if history::is_there(data) {
-        history::read(data, |minute| {
-            if minute.at_ms > state.since_ms {
-                seen += &minute.seen;
-            }
-        })?;
-    }
-    let policy = plan.steps.last().map_or_else(|| plan.gate.clone(), |step| plan.policy(step));
-    Ok(decommission::decommission(state, plan, seen, &judgement(store, &policy, now_ms)?, now_ms))
-}
-
-/// For people: the verdict and why.
-pub fn decommission_text(decommission: &Decommission) -> String {
-    let Decommission { verdict, reasons, .. } = decommission;
+/// For people: whether legacy may go, and why.
+pub fn farewell_text(Farewell { verdict, reasons }: &Farewell) -> String {
     reasons.iter().fold(format!("{}\n", verdict.words()), |text, reason| text + &format!("  {reason}\n"))
 }
 
