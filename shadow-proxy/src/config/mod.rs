@@ -3,6 +3,7 @@
 mod auth;
 mod capture;
 mod evidence;
+mod hooks;
 mod reader;
 mod stateful;
 
@@ -160,6 +161,7 @@ fn read(root: &mut Section) -> Option<Config> {
 
     let mut shift = root.section("shift");
     let hash_key = shift.text("hash_key").unwrap_or_else(|| "shadow-proxy".to_owned());
+    let hooks = hooks::read(&mut shift);
     shift.close(root);
 
     let (store, keep_match_every) = read_record(root);
@@ -193,7 +195,7 @@ fn read(root: &mut Section) -> Option<Config> {
         words: compared.words,
         again,
         plan: Plan { gate: gate.clone(), ..Plan::default() },
-        hooks: Vec::new(),
+        hooks,
         gate,
         capture,
     })
