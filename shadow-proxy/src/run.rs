@@ -27,11 +27,13 @@ use crate::serve::seat;
 use crate::shadow::acceptance::RulesInForce;
 use crate::shadow::judge::Judge;
 use crate::shadow::mirror::{self, Mirror};
-use crate::shadow::record::Recorder;
+use crate::shadow::record::{Recorder, Store};
 use crate::shadow::rules::{Day, accepted};
 use crate::shift::journal::Journal;
+use crate::shift::lint;
 use crate::shift::watch::Watch;
 use crate::shift::weight::Weight;
+use crate::show;
 use crate::show::admin::{self, Admin};
 use crate::side::candidate::{Embedded, Grants, Introspection, Outbound, Overlay};
 use crate::side::legacy::{Legacy, LegacyLimits};
@@ -80,7 +82,7 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let admin_state = Arc::new(Admin {
         metrics: metrics.clone(),
         shift: controls.clone(),
-        plan: config.plan.clone(),
+        plan: config.shift.plan.clone(),
         weight: weight.clone(),
         data: config.data.clone(),
         recording: recorder.standing().clone(),
@@ -140,6 +142,12 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
     config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let grants = grants(config, &Arc::new(Metrics::default()))?;
     candidate(config, grants, None).map(drop)
+}
+
+/// What is not wrong with the plan, and still not wise; by the present traffic where a store knows it.
+pub fn doubts(config: &Config) -> Vec<String> {
+    let traffic = Store::open(&config.data).ok().and_then(|store| show::gate::traffic(&store, now_ms()).ok());
+    lint::doubts(&config.shift.plan, traffic.as_ref())
 }
 
 /// `shadow-proxy serve`: the component alone.
@@ -229,7 +237,7 @@ impl Fronts<'_> {
                     mirror: self.mirror.clone(),
                     weight: self.weight.clone(),
                     watch: self.watch.clone(),
-                    hash_key: hash_key(&self.config.hash_key),
+                    hash_key: hash_key(&self.config.shift.hash_key),
                     metrics: self.metrics.clone(),
                     budget: budget.clone(),
                     limits: self.config.front.clone(),

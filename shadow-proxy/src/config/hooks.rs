@@ -19,26 +19,30 @@ pub fn read(shift: &mut Section) -> Vec<Hook> {
     hooks
 }
 
-fn read_hook(section: &mut Section) -> Option<Hook> {
-    let on = section.list("on", "[\"advance\", \"roll-back\"]", finding);
-    let has_command = section.has("command");
-    let command = section.texts("command");
-    let url = section.optional("url", "\"http://127.0.0.1:9000/decisions\"", url);
-    let timeout = section.parsed("timeout", "10s", "\"10s\"", timeout);
+fn read_hook(hook: &mut Section) -> Option<Hook> {
+    let on = hook.list("on", "[\"advance\", \"roll-back\"]", finding);
+    let has_command = hook.has("command");
+    let command = hook.texts("command");
+    let url = hook.optional("url", "\"http://127.0.0.1:9000/decisions\"", url);
+    let timeout = hook.parsed("timeout", "10s", "\"10s\"", timeout);
     let told = match (has_command, command, url) {
         (true, _, Some(_)) => {
-            section.wrong("url", "stands beside command; a hook is one or the other", "command = [\"/path\"], without url");
+            hook.wrong(
+                "url",
+                "stands beside command; a hook is one or the other",
+                "command = [\"/path\"], without url",
+            );
             None
         }
         (true, Some(words), None) if words.first().is_some_and(|word| !word.is_empty()) => Some(Told::Command(words)),
         (true, Some(_), None) => {
-            section.wrong("command", "is empty", "command = [\"/usr/local/bin/tell\", \"auth\"]");
+            hook.wrong("command", "is empty", "command = [\"/usr/local/bin/tell\", \"auth\"]");
             None
         }
         (true, None, None) => None,
         (false, _, Some(url)) => Some(Told::Url(url)),
         (false, _, None) => {
-            section.wrong("command", "is missing, and url too", "command = [\"/usr/local/bin/tell\", \"auth\"]");
+            hook.wrong("command", "is missing, and url too", "command = [\"/usr/local/bin/tell\", \"auth\"]");
             None
         }
     };
