@@ -350,6 +350,11 @@ impl Running {
             self.carried = Observed::default();
             self.recent = Recent::default();
         }
+        if next.phase == Phase::ReverseShadow && self.state.phase == Phase::Complete {
+            // What legacy answered in between had been sent to it before.
+            let Observed { served_legacy, rescued, .. } = self.parts.watch.observed();
+            self.baseline = Observed { served_legacy, rescued, ..self.baseline.clone() };
+        }
         self.state = next;
     }
 

@@ -45,7 +45,8 @@ async fn ask_as(proxy: &Proxy, clients: std::ops::Range<usize>) -> Vec<u16> {
     let mut wire = proxy.connect().await;
     let mut statuses = Vec::new();
     for client in clients {
-        let request = format!("GET /auth/validate?n={client} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {client}\r\n\r\n");
+        let request =
+            format!("GET /auth/validate?n={client} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {client}\r\n\r\n");
         statuses.push(wire.ask(request).await.status());
     }
     statuses
