@@ -3,6 +3,8 @@
 mod auth;
 mod capture;
 mod evidence;
+mod hooks;
+mod part;
 mod reader;
 mod shift;
 mod stateful;
@@ -15,7 +17,7 @@ use std::time::Duration;
 
 use http::Uri;
 
-use crate::keys::{Files, Introspection, Sources};
+use crate::keys::{Introspection, Sources};
 use crate::serve::answer::FrontLimits;
 use crate::shadow::again::AgainPolicy;
 use crate::shadow::capture::CaptureLimits;
@@ -28,6 +30,7 @@ use crate::shift::gate;
 use crate::side::candidate::{Instances, Limits};
 use crate::side::legacy::LegacyLimits;
 
+pub use self::part::{parse_gate, parse_key_files, parse_plan};
 use self::reader::Section;
 use self::shift::Shift;
 use self::stateful::Stateful;
@@ -97,29 +100,6 @@ pub fn parse(toml: &str, flags: &Overrides) -> Result<Config, Vec<String>> {
 /// The same for the component alone: whatever the file says about a legacy service does not matter.
 pub fn parse_alone(toml: &str) -> Result<Config, Vec<String>> {
     parse(toml, &Overrides::from([("legacy.url", NO_LEGACY.into())]))
-}
-
-/// Only what the gate goes by; whatever else the file says does not matter.
-pub fn parse_gate(toml: &str) -> Result<gate::Policy, Vec<String>> {
-    let mut table: toml::Table = toml::from_str(toml).map_err(|error| vec![not_toml(&error)])?;
-    let gate = table.remove("gate").into_iter().map(|gate| ("gate".to_owned(), gate));
-    let mut root = Section::root(gate.collect());
-    let policy = evidence::read_gate(&mut root);
-    root.finish().map(|()| policy)
-}
-
-/// Only which files the commands about keys work on; they need not be there yet.
-pub fn parse_key_files(toml: &str) -> Result<Files, Vec<String>> {
-    let mut table: toml::Table = toml::from_str(toml).map_err(|error| vec![not_toml(&error)])?;
-    let auth = table.remove("auth").into_iter().map(|auth| ("auth".to_owned(), auth));
-    let mut root = Section::root(auth.collect());
-    let mut section = root.section("auth");
-    let [keys, peppers] = [("keys", "keys.db.json"), ("peppers", "peppers.json")]
-        .map(|(key, example)| section.required(key, &format!("\"{example}\""), |text| Ok(PathBuf::from(text))));
-    match (keys, peppers) {
-        (Some(keys), Some(peppers)) => Ok(Files { keys, peppers }),
-        _ => Err(section.errors()),
-    }
 }
 
 fn read(root: &mut Section) -> Option<Config> {

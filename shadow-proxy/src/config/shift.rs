@@ -4,14 +4,17 @@ use toml::Value;
 
 use crate::shadow::rules::Day;
 use crate::shift::gate;
+use crate::shift::hooks::Hook;
 use crate::shift::plan::{DAY_MS, Freeze, HOUR_MS, MINUTE_MS, Plan, Step, Window};
 use crate::shift::weight::ALL_PPM;
 
+use super::hooks;
 use super::reader::Section;
 
 pub struct Shift {
     pub hash_key: String,
     pub plan: Plan,
+    pub hooks: Vec<Hook>,
 }
 
 /// Steps of a plan; more are no longer looked at one by one.
@@ -34,8 +37,9 @@ pub fn read(root: &mut Section, gate: &gate::Policy) -> Shift {
         gate: gate.clone(),
         steps,
     };
+    let hooks = hooks::read(&mut section);
     section.close(root);
-    Shift { hash_key, plan }
+    Shift { hash_key, plan, hooks }
 }
 
 /// Weights alone, or tables that say more; none: the plan that is built in.

@@ -21,6 +21,19 @@ pub enum Phase {
     ReverseShadow,
 }
 
+impl Phase {
+    pub fn name(self) -> &'static str {
+        match self {
+            Phase::Shadow => "shadow",
+            Phase::Ramp => "ramp",
+            Phase::Held => "held",
+            Phase::RolledBack => "rolled-back",
+            Phase::Complete => "complete",
+            Phase::ReverseShadow => "reverse-shadow",
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// One more with every change that is journalled.

@@ -36,6 +36,24 @@ pub struct Input {
     pub command: Option<Command>,
 }
 
+impl Input {
+    /// Nothing was seen, and nothing is wrong.
+    pub fn nothing(now_ms: u64) -> Input {
+        Input {
+            now_ms,
+            live: Observed::default(),
+            recent: Observed::default(),
+            evidence: gate::Evidence::default(),
+            evidence_failed: false,
+            legacy_up: true,
+            legacy_load: 1.0,
+            requests_per_minute: 0.0,
+            braked: None,
+            command: None,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Brake {

@@ -26,6 +26,7 @@ mod queue;
 mod replay;
 mod request;
 mod rules;
+mod shift;
 mod shutdown;
 mod stateful;
 mod store;
