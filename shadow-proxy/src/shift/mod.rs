@@ -3,4 +3,5 @@
 pub mod evidence;
 pub mod gate;
 pub mod journal;
+pub mod split;
 pub mod weight;
