@@ -1,5 +1,6 @@
 //! The composition root: makes everything, joins it up, and takes it down in order.
 
+mod choosing;
 mod judging;
 mod machine;
 mod origin;
@@ -22,6 +23,7 @@ use crate::serve::accept;
 use crate::serve::alone::Alone;
 use crate::serve::answer::{Front, FrontLimits};
 use crate::serve::budget::Budget;
+use crate::serve::route::Choice;
 use crate::serve::seat;
 use crate::shadow::acceptance::RulesInForce;
 use crate::shadow::judge::Judge;
@@ -29,6 +31,7 @@ use crate::shadow::mirror::{self, Mirror};
 use crate::shadow::record::Recorder;
 use crate::shadow::rules::{Day, accepted};
 use crate::shift::journal::Journal;
+use crate::shift::split::Split;
 use crate::show::admin::{self, Admin};
 use crate::side::candidate::{Embedded, Grants, Introspection, Outbound, Overlay};
 use crate::side::legacy::{Legacy, LegacyLimits};
@@ -68,6 +71,7 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let origin = origin(&config, &grants)?;
     let candidate = candidate(&config, grants, Some(&config.data.join("compiled")))?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
+    let (choice, split) = (Arc::new(choosing::choice(&config.choice, &metrics)?), Arc::new(Split::new()));
     let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), &origin, metrics.clone())?;
     let listener = bind(config.listen)?;
     let admin_listener = bind(config.admin)?;
@@ -90,7 +94,8 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let (judge, capturer) = judging::live(&config, admin_state.rules.comparer(), recorder.clone(), &metrics)?;
     let (mirror, shadow) = start_mirror(&config, judge, &sides, fronts_ended)?;
     let (stop, stopped) = watch::channel(false);
-    let fronts = Fronts { config: &config, mirror, metrics: &metrics, admin: &admin_state, sides: &sides };
+    let fronts =
+        Fronts { config: &config, mirror, metrics: &metrics, admin: &admin_state, sides: &sides, choice, split };
     let workers = fronts.start(&listener, &stopped)?;
     drop((listener, fronts));
 
@@ -137,7 +142,9 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
     log_to_stderr("warn");
     accepted::join(config.comparer.rules.clone(), &config.data, Day::of_ms(now_ms()))?;
     config.admin_token_file.as_deref().map(token_digest).transpose()?;
-    let grants = grants(config, &Arc::new(Metrics::default()))?;
+    let metrics = Arc::new(Metrics::default());
+    choosing::choice(&config.choice, &metrics)?;
+    let grants = grants(config, &metrics)?;
     candidate(config, grants, None).map(drop)
 }
 
@@ -212,6 +219,8 @@ struct Fronts<'a> {
     metrics: &'a Arc<Metrics>,
     admin: &'a Arc<Admin>,
     sides: &'a SidesMaker<'a>,
+    choice: Arc<Choice>,
+    split: Arc<Split>,
 }
 
 impl Fronts<'_> {
@@ -226,7 +235,8 @@ impl Fronts<'_> {
                     sides: self.sides.make(),
                     mirror: self.mirror.clone(),
                     weight: self.admin.journal.weight(),
-                    hash_key: hash_key(&self.config.hash_key),
+                    choice: self.choice.clone(),
+                    split: self.split.clone(),
                     metrics: self.metrics.clone(),
                     budget: budget.clone(),
                     limits: self.config.front.clone(),
@@ -372,11 +382,4 @@ fn token_digest(file: &Path) -> anyhow::Result<[u8; 32]> {
         file.display()
     );
     Ok(admin::digest(&token))
-}
-
-/// 128 bits of the configured text: the same on every replica and after every restart.
-fn hash_key(text: &str) -> [u8; 16] {
-    use sha2::Digest as _;
-    let digest = sha2::Sha256::digest(text);
-    std::array::from_fn(|index| digest[index])
 }

@@ -2,6 +2,7 @@
 
 mod auth;
 mod capture;
+mod choice;
 mod evidence;
 mod reader;
 mod stateful;
@@ -27,6 +28,7 @@ use crate::shift::gate;
 use crate::side::candidate::{Instances, Limits};
 use crate::side::legacy::LegacyLimits;
 
+pub use self::choice::ChoiceConfig;
 use self::reader::Section;
 use self::stateful::Stateful;
 
@@ -51,7 +53,7 @@ pub struct Config {
     pub buffered_bytes_max: usize,
     pub mirror: Option<MirrorLimits>,
     pub stateful: Stateful,
-    pub hash_key: String,
+    pub choice: ChoiceConfig,
     pub store: StoreLimits,
     pub keep_match_every: u64,
     pub endpoints: Endpoints,
@@ -150,7 +152,7 @@ fn read(root: &mut Section) -> Option<Config> {
     let stateful = stateful::read(root, [legacy_limits.deadline, candidate_limits.deadline]);
 
     let mut shift = root.section("shift");
-    let hash_key = shift.text("hash_key").unwrap_or_else(|| "shadow-proxy".to_owned());
+    let choice = choice::read(&mut shift);
     shift.close(root);
 
     let (store, keep_match_every) = read_record(root);
@@ -176,7 +178,7 @@ fn read(root: &mut Section) -> Option<Config> {
         buffered_bytes_max,
         mirror,
         stateful,
-        hash_key,
+        choice,
         store,
         keep_match_every,
         endpoints: compared.endpoints?,

@@ -28,5 +28,6 @@ mod request;
 mod rules;
 mod shutdown;
 mod stateful;
+mod sticky;
 mod store;
 mod weight;
