@@ -111,7 +111,8 @@ impl Front {
         Chosen { side, id }: Chosen,
     ) -> Response<ClientBody> {
         if let Some(id) = id.filter(|id| id.is_drawn()) {
-            self.split.count(id.number(), side);
+            // Counted by whoever watches, once somebody does.
+            let _ = self.split.is_first(id.number());
         }
         match side {
             Side::Legacy => self.answer_by_legacy(entry, share, call, framing, id, None).await,

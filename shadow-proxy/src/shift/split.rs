@@ -1,58 +1,45 @@
-//! Split check: how many clients each side got since the weight came into force. Their shares are the weight's, or some
-//! replica goes by another.
+//! Split check: which requests are the first of a client since the weight came into force. Counted by the side that was
+//! chosen, their shares are the weight's, or some replica goes by another.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::exchange::Side;
-
-/// A client is counted with its first request, as long as there is room to know it again.
+/// Knows clients again as long as there is room for it.
+#[derive(Debug)]
 pub struct Split {
-    /// A bit for each id that was seen. Of two ids that share a bit the second is not counted, whatever its side.
+    /// A bit for each id that was seen. Of two ids that share a bit the second is none, whatever its side.
     seen: Box<[AtomicU64]>,
-    counted: [AtomicU64; 2],
-}
-
-/// Clients by the side that served their first request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counted {
-    pub legacy: u64,
-    pub candidate: u64,
-    /// No more are counted: what there is says enough, and a fuller map would count ever fewer.
-    pub is_full: bool,
+    ids: AtomicU64,
 }
 
 impl Split {
     pub fn new() -> Split {
-        Split { seen: (0..WORDS).map(|_| AtomicU64::new(0)).collect(), counted: Default::default() }
+        Split { seen: (0..WORDS).map(|_| AtomicU64::new(0)).collect(), ids: AtomicU64::new(0) }
     }
 
+    /// Whether this is to be counted: the first time that the id is seen. Of a half full map nothing is first any more:
+    /// what was counted says enough, and a fuller map would know ever fewer.
+    ///
     /// `id` is a hash; of it only bits are used that the side was not chosen by.
-    pub fn count(&self, id: u64, side: Side) {
+    pub fn is_first(&self, id: u64) -> bool {
         let word = &self.seen[(id as usize / 64) % WORDS];
         let bit = 1 << (id % 64);
         // Most requests are not a client's first, and then nothing is written that other threads read.
-        if word.load(Ordering::Relaxed) & bit != 0 || self.counted().is_full {
-            return;
+        if word.load(Ordering::Relaxed) & bit != 0 || self.ids.load(Ordering::Relaxed) >= IDS_MAX {
+            return false;
         }
-        if word.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
-            self.counted[side as usize].fetch_add(1, Ordering::Relaxed);
+        let is_first = word.fetch_or(bit, Ordering::Relaxed) & bit == 0;
+        if is_first {
+            self.ids.fetch_add(1, Ordering::Relaxed);
         }
+        is_first
     }
 
-    pub fn counted(&self) -> Counted {
-        let [legacy, candidate] = [0, 1].map(|side: usize| self.counted[side].load(Ordering::Relaxed));
-        Counted { legacy, candidate, is_full: legacy + candidate >= IDS_MAX }
-    }
-
-    /// With every weight that comes into force. A request that was given its side just before may still be counted.
-    #[cfg_attr(not(test), expect(dead_code, reason = "called by what sets weights, once that has epochs"))]
+    /// With every weight that comes into force. A request that was given its side just before may still be the first.
     pub fn clear(&self) {
         for word in &self.seen {
             word.store(0, Ordering::Relaxed);
         }
-        for count in &self.counted {
-            count.store(0, Ordering::Relaxed);
-        }
+        self.ids.store(0, Ordering::Relaxed);
     }
 }
 
@@ -79,47 +66,43 @@ mod tests {
         mixed ^ (mixed >> 31)
     }
 
+    fn first(split: &Split, ids: std::ops::Range<u64>) -> u64 {
+        ids.filter(|&number| split.is_first(id(number))).count() as u64
+    }
+
     #[test]
-    fn a_client_is_counted_once_until_the_weight_changes() {
+    fn a_client_is_first_once_until_the_weight_changes() {
         let split = Split::new();
-        for round in 0..3 {
-            for number in 0..100 {
-                // A second replica with another weight: the first side counts.
-                split.count(id(number), if number < 25 && round == 0 { Side::Candidate } else { Side::Legacy });
-            }
-        }
-        assert_eq!(split.counted(), Counted { legacy: 75, candidate: 25, is_full: false });
+        assert_eq!([(); 3].map(|()| first(&split, 0..100)), [100, 0, 0]);
+        assert_eq!(first(&split, 50..150), 50);
         split.clear();
-        assert_eq!(split.counted(), Counted::default());
-        split.count(id(0), Side::Legacy);
-        assert_eq!(split.counted(), Counted { legacy: 1, candidate: 0, is_full: false });
+        assert_eq!([(); 2].map(|()| first(&split, 0..100)), [100, 0]);
     }
 
     #[test]
     fn the_shares_are_kept_as_it_fills_and_counting_ends_at_half() {
         let split = Split::new();
-        for number in 0..2_000_000 {
-            // The upper bits, as the choice goes by them.
-            split.count(id(number), if id(number) >> 32 < (1 << 32) / 20 { Side::Candidate } else { Side::Legacy });
+        let (mut counted, mut candidate) = (0_u64, 0_u64);
+        for number in (0..2_000_000).filter(|&number| split.is_first(id(number))) {
+            counted += 1;
+            // The upper bits, as the choice goes by them: 5 %.
+            candidate += u64::from(id(number) >> 32 < (1 << 32) / 20);
         }
-        let counted = split.counted();
-        assert!(counted.is_full);
-        let all = counted.legacy + counted.candidate;
-        assert_eq!(all, IDS_MAX);
-        let expected = all as f64 * 0.05;
+        assert_eq!(counted, IDS_MAX);
+        let expected = counted as f64 * 0.05;
         let three_sigma = 3.0 * (expected * 0.95).sqrt();
-        assert!((counted.candidate as f64 - expected).abs() <= three_sigma, "{counted:?}");
+        assert!((candidate as f64 - expected).abs() <= three_sigma, "{candidate} of {expected}");
+        split.clear();
+        assert_eq!(first(&split, 0..10), 10);
     }
 
     #[test]
     fn threads_count_a_client_once_between_them() {
         let split = Split::new();
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                scope.spawn(|| (0..10_000).for_each(|number| split.count(id(number), Side::Legacy)));
-            }
+        let counted: u64 = std::thread::scope(|scope| {
+            let threads = [(); 4].map(|()| scope.spawn(|| first(&split, 0..10_000)));
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
         });
-        let counted = split.counted().legacy;
         // Few share a bit with another.
         assert!((9_900..=10_000).contains(&counted), "{counted}");
     }
