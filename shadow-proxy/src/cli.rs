@@ -3,6 +3,7 @@
 mod diffs;
 mod keys;
 mod replay;
+mod shift;
 
 use std::io::{ErrorKind, Write as _};
 use std::net::SocketAddr;
@@ -53,34 +54,33 @@ enum Verb {
         /// Whose table [gate] says how much is enough, with --data; a running proxy goes by its own
         #[arg(long, value_name = "FILE", requires = "data")]
         config: Option<PathBuf>,
-        /// Why, as `GET /api/gate` has it
+        /// Say whether legacy may be switched off, instead
+        #[arg(long)]
+        decommission: bool,
+        /// Why, as `GET /api/gate` or `GET /api/shift/decommission` has it
         #[arg(long)]
         json: bool,
     },
     /// Set the candidate's share of the traffic, in parts per million (10000 is 1 %)
     Weight {
-        #[command(flatten)]
-        port: Port,
         #[arg(value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
         ppm: u32,
-        /// Who changes it, for the journal
-        #[arg(long)]
-        who: String,
-        /// Why, for the journal
-        #[arg(long)]
-        why: String,
-    },
-    /// Give all traffic back to legacy
-    Rollback {
         #[command(flatten)]
-        port: Port,
-        /// Who does it, for the journal
-        #[arg(long)]
-        who: String,
-        /// Why, for the journal
-        #[arg(long)]
-        why: String,
+        order: shift::Order,
     },
+    /// Begin the plan, or take its next step now, if the evidence allows it
+    Advance(shift::Order),
+    /// Stay at the present weight until somebody says more; what takes it back still does
+    Hold(shift::Order),
+    /// Go on with the plan from the present weight; releases the brake
+    Resume(shift::Order),
+    /// Let the next step be taken, where the plan asks a person
+    Approve(shift::Order),
+    /// Give all traffic back to legacy
+    Rollback(shift::Order),
+    /// Why the weight changed, and when it would have by another plan
+    #[command(subcommand)]
+    Shift(shift::Verb),
     /// Send recorded calls to both sides again, and judge them like live traffic
     Replay(replay::Replay),
     /// Where the two sides differ, worst first; and what is to be done with it
@@ -186,9 +186,17 @@ pub fn main() -> ExitCode {
         Verb::Keys(verb) => return keys::main(verb),
         Verb::Replay(flags) => return replay::main(flags),
         Verb::Status { port, json } => operator::status(&port.into(), json),
-        Verb::Gate { port, data, config, json } => return gate(&port.into(), data.as_deref(), config.as_deref(), json),
-        Verb::Weight { port, ppm, who, why } => operator::weight(&port.into(), ppm, &who, &why),
-        Verb::Rollback { port, who, why } => operator::rollback(&port.into(), &who, &why),
+        Verb::Gate { port, data, config, decommission, json } => {
+            let (port, data, config) = (port.into(), data.as_deref(), config.as_deref());
+            return if decommission { may_go(&port, data, config, json) } else { gate(&port, data, config, json) };
+        }
+        Verb::Weight { ppm, order } => shift::weight(ppm, order),
+        Verb::Advance(order) => shift::order("advance", order),
+        Verb::Hold(order) => shift::order("hold", order),
+        Verb::Resume(order) => shift::order("resume", order),
+        Verb::Approve(order) => shift::order("approve", order),
+        Verb::Rollback(order) => shift::order("rollback", order),
+        Verb::Shift(verb) => return shift::main(verb),
         Verb::Diffs(diffs) => diffs::main(diffs),
     };
     finished(said.and_then(print))
@@ -244,14 +252,25 @@ fn serve(flags: Serve) -> ExitCode {
 }
 
 fn gate(port: &AdminPort, data: Option<&Path>, config: Option<&Path>, json: bool) -> ExitCode {
-    let policy = match toml(config).and_then(|toml| config::parse_gate(&toml)) {
-        Ok(policy) => policy,
+    let policy = toml(config).and_then(|toml| config::parse_gate(&toml));
+    judged(policy, |policy| operator::gate(port, data, &policy, json))
+}
+
+/// Whether legacy may.
+fn may_go(port: &AdminPort, data: Option<&Path>, config: Option<&Path>, json: bool) -> ExitCode {
+    let plan = toml(config).and_then(|toml| config::parse_plan(&toml));
+    judged(plan, |plan| operator::decommission(port, data, &plan, json))
+}
+
+fn judged<T>(by: Result<T, Vec<String>>, judge: impl FnOnce(T) -> anyhow::Result<(String, u8)>) -> ExitCode {
+    let by = match by {
+        Ok(by) => by,
         Err(errors) => {
             wrong(&errors);
             return ExitCode::from(USAGE);
         }
     };
-    let judged = operator::gate(port, data, &policy, json).and_then(|(text, code)| print(text).map(|()| code));
+    let judged = judge(by).and_then(|(text, code)| print(text).map(|()| code));
     judged.map_or_else(
         |error| {
             eprintln!("error: {error:#}");

@@ -3,6 +3,9 @@
 //! At rest `received = mirrored + skipped + dropped` and `mirrored = compared + not_comparable`; before that `serving`
 //! requests are missing from the first sum, and those being compared from the second.
 
+mod shift;
+mod stateful;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64};
@@ -19,6 +22,9 @@ use prometheus_client::registry::Registry;
 use serde::Serialize;
 
 use crate::exchange::{Cell, Decision, Side, Verdict};
+
+use self::shift::Shift;
+use self::stateful::Stateful;
 
 /// Why a request is not mirrored, although there was room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,44 +131,8 @@ pub struct Metrics {
     pub introspections_failed: Count,
     pub outbound_refused: Count,
     pub stateful: Stateful,
+    pub shift: Shift,
     latency: [Latency; 2],
-}
-
-/// Of traffic that changes something.
-pub struct Stateful {
-    pub overlay_writes_refused: Count,
-    pub session_values: Level,
-    pub session_values_mapped: Count,
-    pub session_values_evicted: Count,
-    pub session_calls_waited: Count,
-}
-
-impl Stateful {
-    fn new(r: &mut Registry) -> Stateful {
-        Stateful {
-            overlay_writes_refused: new(
-                r,
-                "overlay_writes_refused",
-                "Writes of a component to a bucket of keys for which its overlay has no room",
-            ),
-            session_values: new(r, "session_values", "Tokens, cookies and the like held to be mapped"),
-            session_values_mapped: new(
-                r,
-                "session_values_mapped",
-                "Values in mirrored calls replaced by those that the other side issued",
-            ),
-            session_values_evicted: new(
-                r,
-                "session_values_evicted",
-                "Values that had to make room for others before their time was over",
-            ),
-            session_calls_waited: new(
-                r,
-                "session_calls_waited",
-                "Mirrored calls that waited for the other side to issue what they carry",
-            ),
-        }
-    }
 }
 
 /// An hour: longer than any deadline.
@@ -239,6 +209,7 @@ impl Default for Metrics {
             introspections_failed: new(&mut r, "introspections_failed", "Of these, those without a 200 in time"),
             outbound_refused: new(&mut r, "outbound_refused", "Requests of a component to an address not configured"),
             stateful: Stateful::new(&mut r),
+            shift: Shift::new(&mut r),
             latency,
             registry: r,
         }
@@ -248,6 +219,15 @@ impl Default for Metrics {
 impl Metrics {
     pub fn served(&self, side: Side) {
         self.served[side as usize].inc();
+    }
+
+    pub fn served_by(&self, side: Side) -> u64 {
+        self.served[side as usize].get()
+    }
+
+    /// Compared exchanges in which both sides decided so.
+    pub fn decided(&self, cell: Cell) -> u64 {
+        self.decisions[cell as usize].get()
     }
 
     pub fn skipped(&self, skip: Skip) {

@@ -2,14 +2,16 @@
 
 pub mod diffs;
 mod gate;
+pub mod shift;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use serde_json::{Value, json};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-pub use self::gate::gate;
+pub use self::gate::{decommission, gate};
 
 pub struct AdminPort {
     pub address: String,
@@ -25,6 +27,7 @@ pub fn status(port: &AdminPort, as_json: bool) -> anyhow::Result<String> {
     let weight_ppm = status["weight_ppm"].as_u64().unwrap_or(0);
     let mut text =
         format!("phase     {}, weight {weight_ppm} ppm ({} %)\n", word(&status["phase"]), weight_ppm as f64 / 10_000.0);
+    text += &shift_lines(&status["shift"]);
     for (part, names) in STATUS_PARTS {
         let counts = counts(&status[part], names);
         text += &format!("{part:<9} {}\n", if counts.is_empty() { "none so far" } else { &counts });
@@ -45,6 +48,20 @@ pub fn status(port: &AdminPort, as_json: bool) -> anyhow::Result<String> {
         text += &format!("{side:<9} p50 {p50} µs, p95 {p95} µs, p99 {p99} µs, p99.9 {p999} µs\n");
     }
     Ok(text)
+}
+
+/// The step and since when, the brake, and what the last look found.
+fn shift_lines(shift: &Value) -> String {
+    let since = shift["since_ms"].as_u64().filter(|since| *since > 0);
+    let step = shift["step"].as_u64().map(|step| format!("step {step} of the plan, "));
+    let since =
+        since.map_or_else(|| "since the start".to_owned(), |ms| format!("since {}", crate::show::shift::at(ms)));
+    let mut text = format!("shift     {}{since}, decision {}\n", step.unwrap_or_default(), shift["epoch"]);
+    if shift["brake"] == true {
+        text += "          THE BRAKE IS ON: the candidate was found failing; `advance` or `resume` releases it\n";
+    }
+    let reason = shift["reasons"][0].as_str().unwrap_or("nothing to say");
+    text + &format!("          {}: {reason}\n", word(&shift["finding"]))
 }
 
 /// What `status` shows, in the order of a request; the second name is for people.
@@ -78,30 +95,6 @@ const STATUS_PARTS: [(&str, &[(&str, &str)]); 3] = [
     ),
 ];
 
-pub fn weight(port: &AdminPort, ppm: u32, who: &str, why: &str) -> anyhow::Result<String> {
-    change(port, "/api/weight", &json!({"ppm": ppm, "who": who, "why": why}))
-}
-
-pub fn rollback(port: &AdminPort, who: &str, why: &str) -> anyhow::Result<String> {
-    change(port, "/api/rollback", &json!({"who": who, "why": why}))
-}
-
-/// Says what the evidence was, too: whoever raises a weight over lockouts should at least have seen them.
-fn change(port: &AdminPort, path: &str, command: &Value) -> anyhow::Result<String> {
-    let change = port.ask(reqwest::Method::POST, path, Some(command))?;
-    let status = port.ask(reqwest::Method::GET, "/api/status", None)?;
-    let (requests, decisions) = (&status["requests"], &status["decisions"]);
-    Ok(format!(
-        "weight {} ppm, was {} ppm; journalled\nso far {} compared, {} breaches, {} lockouts, {} mismatches\n",
-        change["to_ppm"],
-        change["from_ppm"],
-        requests["compared"],
-        decisions["deny_allow"],
-        decisions["allow_deny"],
-        status["verdicts"]["mismatch"],
-    ))
-}
-
 impl AdminPort {
     fn ask(&self, method: reqwest::Method, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let token = self.token_file.as_ref().map(|file| {
@@ -128,6 +121,11 @@ impl AdminPort {
             bail!("{}", answer["detail"].as_str().map_or_else(|| self.is_no_proxy(), str::to_owned));
         }
         Ok(answer)
+    }
+
+    fn read<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let answer = self.ask(reqwest::Method::GET, path, None)?;
+        serde_json::from_value(answer).with_context(|| self.is_no_proxy())
     }
 
     fn is_no_proxy(&self) -> String {

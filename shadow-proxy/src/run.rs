@@ -4,6 +4,7 @@ mod choosing;
 mod judging;
 mod machine;
 mod origin;
+mod shifting;
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -31,7 +32,8 @@ use crate::shadow::mirror::{self, Mirror};
 use crate::shadow::record::Recorder;
 use crate::shadow::rules::{Day, accepted};
 use crate::shift::journal::Journal;
-use crate::shift::split::Split;
+use crate::shift::watch::Watch;
+use crate::shift::weight::Weight;
 use crate::show::admin::{self, Admin};
 use crate::side::candidate::{Embedded, Grants, Introspection, Outbound, Overlay};
 use crate::side::legacy::{Legacy, LegacyLimits};
@@ -42,6 +44,7 @@ pub use self::judging::judge;
 use self::machine::{Signals, bind, cache_home, connection_limits, thread, unusable};
 pub use self::machine::{log_to_stderr, open_data};
 pub use self::origin::origin;
+use self::shifting::Shifting;
 
 /// Knows the keys for development, which are public.
 static BUILT_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/auth-component.wasm"));
@@ -62,7 +65,7 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let written = config.comparer.clone();
     config.comparer.rules = accepted::join(config.comparer.rules, &config.data, Day::of_ms(now_ms()))?;
     let metrics = Arc::new(Metrics::default());
-    let journal = journal(&config.data, &metrics)?;
+    let journal = Journal::open(&config.data, now_ms()).with_context(|| unusable(&config.data))?;
     warn_of_development_keys(&config);
     let mut grants = grants(&config, &metrics)?;
     // What the candidate writes while it is tried is for this run alone; after that, in `serve`, nobody would keep it.
@@ -71,14 +74,17 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let origin = origin(&config, &grants)?;
     let candidate = candidate(&config, grants, Some(&config.data.join("compiled")))?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
-    let (choice, split) = (Arc::new(choosing::choice(&config.choice, &metrics)?), Arc::new(Split::new()));
+    let choice = Arc::new(choosing::choice(&config.choice, &metrics)?);
     let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), &origin, metrics.clone())?;
+    let Shifting { weight, watch, controls, controller } = shifting::start(&config, journal, &metrics)?;
     let listener = bind(config.listen)?;
     let admin_listener = bind(config.admin)?;
     let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
     let admin_state = Arc::new(Admin {
         metrics: metrics.clone(),
-        journal,
+        shift: controls.clone(),
+        plan: config.plan.clone(),
+        weight: weight.clone(),
         data: config.data.clone(),
         recording: recorder.standing().clone(),
         rules: RulesInForce::new(config.data.clone(), written, config.comparer.clone(), recorder.clone()),
@@ -91,11 +97,11 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
 
     let sides = SidesMaker { config: &config, candidate };
     let (fronts_running, fronts_ended) = oneshot::channel::<()>();
-    let (judge, capturer) = judging::live(&config, admin_state.rules.comparer(), recorder.clone(), &metrics)?;
+    let (judge, capturer) =
+        judging::live(&config, admin_state.rules.comparer(), recorder.clone(), &metrics, watch.clone())?;
     let (mirror, shadow) = start_mirror(&config, judge, &sides, fronts_ended)?;
     let (stop, stopped) = watch::channel(false);
-    let fronts =
-        Fronts { config: &config, mirror, metrics: &metrics, admin: &admin_state, sides: &sides, choice, split };
+    let fronts = Fronts { config: &config, mirror, metrics: &metrics, weight, watch, sides: &sides, choice };
     let workers = fronts.start(&listener, &stopped)?;
     drop((listener, fronts));
 
@@ -120,21 +126,14 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
                 let _ = thread.join();
             }
             recorder.end();
-            let _ = writer.join();
+            controls.end();
+            for thread in [writer, controller] {
+                let _ = thread.join();
+            }
         })
         .await?;
         anyhow::Ok(())
     })
-}
-
-fn journal(data: &Path, metrics: &Metrics) -> anyhow::Result<Journal> {
-    let journal = Journal::open(data, now_ms()).with_context(|| unusable(data))?;
-    let weight_ppm = journal.weight().ppm();
-    metrics.weight_ppm.set(i64::from(weight_ppm));
-    if weight_ppm > 0 {
-        tracing::info!(weight_ppm, "the weight that the journal has is in force");
-    }
-    Ok(journal)
 }
 
 /// `shadow-proxy check`: what only shows when it is loaded, still without a socket.
@@ -217,10 +216,10 @@ struct Fronts<'a> {
     config: &'a Config,
     mirror: Mirror,
     metrics: &'a Arc<Metrics>,
-    admin: &'a Arc<Admin>,
+    weight: Arc<Weight>,
+    watch: Arc<Watch>,
     sides: &'a SidesMaker<'a>,
     choice: Arc<Choice>,
-    split: Arc<Split>,
 }
 
 impl Fronts<'_> {
@@ -234,9 +233,9 @@ impl Fronts<'_> {
                 let front = Arc::new(Front {
                     sides: self.sides.make(),
                     mirror: self.mirror.clone(),
-                    weight: self.admin.journal.weight(),
+                    weight: self.weight.clone(),
+                    watch: self.watch.clone(),
                     choice: self.choice.clone(),
-                    split: self.split.clone(),
                     metrics: self.metrics.clone(),
                     budget: budget.clone(),
                     limits: self.config.front.clone(),

@@ -25,10 +25,10 @@ const HOMES: [(&str, &[&str]); 8] = [
     ("auth_component", &["keys/", "config/auth.rs", "shadow/capture/credential.rs", "shadow/compare/signature.rs"]),
     ("wasmtime*", &["side/candidate/", "side/candidate.rs"]),
     ("hyper_util::client", &["side/legacy.rs"]),
-    ("reqwest", &["side/remote.rs", "side/candidate/outbound.rs", "operator.rs", "operator/"]),
+    ("reqwest", &["side/remote.rs", "side/candidate/outbound.rs", "shift/hooks.rs", "operator.rs", "operator/"]),
     ("axum", &["serve/accept.rs", "show/admin.rs"]),
     ("rusqlite", &["shadow/record.rs", "shadow/record/"]),
-    ("prometheus_client", &["metrics.rs"]),
+    ("prometheus_client", &["metrics.rs", "metrics/"]),
     ("maud", &["show/page.rs"]),
 ];
 

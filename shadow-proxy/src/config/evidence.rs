@@ -33,6 +33,7 @@ pub fn read_gate(root: &mut Section) -> gate::Policy {
             0..=1_000_000,
             "requests",
         ),
+        alpha: defaults.alpha,
     };
     section.close(root);
     policy

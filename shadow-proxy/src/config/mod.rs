@@ -25,6 +25,8 @@ use crate::shadow::mirror::MirrorLimits;
 use crate::shadow::record::StoreLimits;
 use crate::shadow::rules::{RawRule, Rules};
 use crate::shift::gate;
+use crate::shift::hooks::Hook;
+use crate::shift::plan::Plan;
 use crate::side::candidate::{Instances, Limits};
 use crate::side::legacy::LegacyLimits;
 
@@ -61,6 +63,8 @@ pub struct Config {
     pub words: Vec<String>,
     pub again: AgainPolicy,
     pub gate: gate::Policy,
+    pub plan: Plan,
+    pub hooks: Vec<Hook>,
     pub capture: Option<CaptureLimits>,
 }
 
@@ -106,6 +110,11 @@ pub fn parse_gate(toml: &str) -> Result<gate::Policy, Vec<String>> {
     let mut root = Section::root(gate.collect());
     let policy = evidence::read_gate(&mut root);
     root.finish().map(|()| policy)
+}
+
+/// Only the plan of a shift, with what the gate goes by.
+pub fn parse_plan(toml: &str) -> Result<Plan, Vec<String>> {
+    Ok(Plan { gate: parse_gate(toml)?, ..Plan::default() })
 }
 
 /// Only which files the commands about keys work on; they need not be there yet.
@@ -185,6 +194,8 @@ fn read(root: &mut Section) -> Option<Config> {
         comparer: compared.comparer,
         words: compared.words,
         again,
+        plan: Plan { gate: gate.clone(), ..Plan::default() },
+        hooks: Vec::new(),
         gate,
         capture,
     })

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use reqwest::Method;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::clock::now_ms;
@@ -167,13 +166,6 @@ impl Source {
             Source::Running(port) => port.read("/api/endpoints"),
             Source::Directory(data) => Store::open(data)?.endpoints(),
         }
-    }
-}
-
-impl AdminPort {
-    fn read<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        let answer = self.ask(Method::GET, path, None)?;
-        serde_json::from_value(answer).with_context(|| self.is_no_proxy())
     }
 }
 

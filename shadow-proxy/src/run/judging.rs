@@ -19,6 +19,7 @@ use crate::shadow::record::Recorder;
 use crate::shadow::redact::Redactor;
 use crate::shadow::session::Sessions;
 use crate::shadow::shape::Shapes;
+use crate::shift::watch::Watch;
 
 use super::origin::aa_pairs;
 
@@ -40,6 +41,7 @@ pub fn judge(
         recorder,
         capture: None,
         metrics: metrics.clone(),
+        watch: None,
         keep_match_every: config.keep_match_every,
         besides: AtomicU64::new(0),
     })
@@ -51,9 +53,10 @@ pub fn live(
     comparer: Arc<ArcSwap<Comparer>>,
     recorder: Recorder,
     metrics: &Arc<Metrics>,
+    watch: Arc<Watch>,
 ) -> anyhow::Result<(Judge, Option<JoinHandle<()>>)> {
     let (capture, thread) = start_capture(config, metrics)?.unzip();
-    Ok((Judge { capture, ..judge(config, comparer, recorder, metrics)? }, thread))
+    Ok((Judge { capture, watch: Some(watch), ..judge(config, comparer, recorder, metrics)? }, thread))
 }
 
 /// None where nothing is to be captured.

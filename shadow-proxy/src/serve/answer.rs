@@ -15,7 +15,7 @@ use crate::exchange::{Answer, Call, Failure, Leg, Side};
 use crate::metrics::{Metrics, Skip};
 use crate::shadow::mirror::{Job, Mirror};
 use crate::shadow::route_class::RouteClass;
-use crate::shift::split::Split;
+use crate::shift::watch::Watch;
 use crate::shift::weight::Weight;
 use crate::side::Sides;
 use crate::side::headers::{end_to_end, transfer_encoding};
@@ -32,8 +32,8 @@ pub struct Front {
     pub sides: Sides,
     pub mirror: Mirror,
     pub weight: Arc<Weight>,
+    pub watch: Arc<Watch>,
     pub choice: Arc<Choice>,
-    pub split: Arc<Split>,
     pub metrics: Arc<Metrics>,
     pub budget: Budget,
     pub limits: FrontLimits,
@@ -81,12 +81,16 @@ impl Front {
                 call.body = head;
                 match self.sides.legacy.send_streaming(&call, framing, rest).await {
                     Ok(response) => {
+                        self.watch.legacy_called(Ok(()));
                         self.metrics.served(Side::Legacy);
                         let (mut parts, body) = response.into_parts();
                         parts.headers = end_to_end(parts.headers);
                         Response::from_parts(parts, ClientBody::Passed(body))
                     }
-                    Err(failure) => self.unanswered(failure),
+                    Err(failure) => {
+                        self.watch.legacy_called(Err(failure));
+                        self.unanswered(failure)
+                    }
                 }
             }
             Received::TooSlow => {
@@ -111,13 +115,13 @@ impl Front {
         Chosen { side, id }: Chosen,
     ) -> Response<ClientBody> {
         if let Some(id) = id.filter(|id| id.is_drawn()) {
-            // Counted by whoever watches, once somebody does.
-            let _ = self.split.is_first(id.number());
+            self.watch.chosen(id.number(), side);
         }
         match side {
             Side::Legacy => self.answer_by_legacy(entry, share, call, framing, id, None).await,
             Side::Candidate => {
                 let leg = self.sides.call(Side::Candidate, &call).await;
+                self.watch.candidate_called(&leg);
                 match &leg.outcome {
                     Ok(answer) => {
                         let response = answered(answer);
@@ -154,6 +158,7 @@ impl Front {
         let start = Instant::now();
         match self.sides.legacy.send(&call, framing).await {
             Ok(response) => {
+                self.watch.legacy_called(Ok(()));
                 self.metrics.served(Side::Legacy);
                 let (mut parts, body) = response.into_parts();
                 parts.headers = end_to_end(parts.headers);
@@ -170,6 +175,7 @@ impl Front {
                 Response::from_parts(parts, ClientBody::copied(body, self.limits.body_bytes_max, unfinished))
             }
             Err(failure) => {
+                self.watch.legacy_called(Err(failure));
                 entry.skip(Skip::ServedFailed);
                 self.unanswered(failure)
             }

@@ -46,11 +46,13 @@ fn choice() {
 }
 
 type Kind = (&'static str, fn(usize) -> Call);
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 11] = [
     ("opaque token", |n| call(&[("authorization", &format!("Bearer {}", opaque(n)))], "")),
     ("API key", |n| call(&[("authorization", &format!("Bearer ak_{n:016}_{}_abc123", "A".repeat(43)))], "")),
-    ("signed token, 300 bytes of claims", |n| call(&[("authorization", &format!("Bearer {}", jwt(n, 300)))], "")),
-    ("signed token, 1,000 bytes of claims", |n| call(&[("authorization", &format!("Bearer {}", jwt(n, 1_000)))], "")),
+    ("signed token, 300 bytes of claims", |n| call(&[("authorization", &jwt(n, 300, Subject::First))], "")),
+    ("signed token, 300 bytes, the subject last", |n| call(&[("authorization", &jwt(n, 300, Subject::Last))], "")),
+    ("signed token, 1,000 bytes of claims", |n| call(&[("authorization", &jwt(n, 1_000, Subject::First))], "")),
+    ("signed token, 1,000 bytes, the subject last", |n| call(&[("authorization", &jwt(n, 1_000, Subject::Last))], "")),
     ("cookies, four of them", |n| {
         call(&[("cookie", &format!("theme=dark; _ga=GA1.2.{n}.1700000000; lang=en; sid={}", opaque(n)))], "")
     }),
@@ -96,14 +98,24 @@ fn opaque(n: usize) -> String {
     format!("opaque-token-of-client-{n:020}")
 }
 
-fn jwt(n: usize, bytes: usize) -> String {
+#[derive(Clone, Copy)]
+enum Subject {
+    First,
+    Last,
+}
+
+fn jwt(n: usize, bytes: usize, subject: Subject) -> String {
+    let padding = "s".repeat(bytes.saturating_sub(150));
+    let (first, last) = match subject {
+        Subject::First => (format!(r#""sub":"user_{n}","#), String::new()),
+        Subject::Last => (String::new(), format!(r#","sub":"user_{n}""#)),
+    };
     let claims = format!(
-        r#"{{"iss":"https://issuer.example","aud":["api"],"iat":1700000000,"exp":1700003600,"jti":"{n:032}","scope":"{}","sub":"user_{n}"}}"#,
-        "s".repeat(bytes.saturating_sub(150))
+        r#"{{"iss":"https://issuer.example",{first}"aud":["api"],"iat":1700000000,"exp":1700003600,"jti":"{n:032}","scope":"{padding}"{last}}}"#
     );
     let [header, claims] = [r#"{"alg":"ES256","typ":"JWT","kid":"key_1"}"#, &claims]
         .map(|part| Base64UrlUnpadded::encode_string(part.as_bytes()));
-    format!("{header}.{claims}.{}", "s".repeat(86))
+    format!("Bearer {header}.{claims}.{}", "s".repeat(86))
 }
 
 fn usual() -> Vec<(&'static str, &'static str)> {

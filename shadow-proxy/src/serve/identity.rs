@@ -1,15 +1,12 @@
 //! What stays the same of a client while its credential changes: the id by which it is given a side. Pure.
 
-use std::borrow::Cow;
-use std::fmt;
+mod claims;
+
 use std::hash::Hasher as _;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use base64ct::{Base64UrlUnpadded, Encoding as _};
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName};
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use siphasher::sip::SipHasher24;
 
 use crate::exchange::Side;
@@ -165,88 +162,9 @@ fn jwt(token: &[u8], id: &mut Hashed) -> bool {
     else {
         return false;
     };
-    if header.is_empty() || signature.is_empty() || payload.len() > PAYLOAD_BYTES_MAX {
-        return false;
-    }
-    let mut buffer = [0; PAYLOAD_BYTES_MAX];
-    let Ok(payload) = Base64UrlUnpadded::decode(payload, &mut buffer[..payload.len()]) else { return false };
-    let Ok(Claims { iss, sub, sid, client_id }) = serde_json::from_slice(payload) else { return false };
-    let issuer = iss.0.as_deref().unwrap_or_default();
-    let names = [("sub", sub), ("sid", sid), ("client_id", client_id)];
-    names.into_iter().any(|(name, Claim(value))| match value.filter(|value| !value.is_empty()) {
-        Some(value) => id.parts(TOKEN, &[issuer.as_bytes(), name.as_bytes(), value.as_bytes()]),
-        None => false,
-    })
-}
-
-#[derive(Deserialize)]
-struct Claims<'a> {
-    #[serde(borrow, default)]
-    iss: Claim<'a>,
-    #[serde(borrow, default)]
-    sub: Claim<'a>,
-    #[serde(borrow, default)]
-    sid: Claim<'a>,
-    #[serde(borrow, default)]
-    client_id: Claim<'a>,
-}
-
-/// A text, or a number as some write it; none where it is anything else.
-#[derive(Default)]
-pub struct Claim<'a>(pub Option<Cow<'a, str>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Claim<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Claim<'a>, D::Error> {
-        deserializer.deserialize_any(ClaimVisitor).map(Claim)
-    }
-}
-
-struct ClaimVisitor;
-
-impl<'de> Visitor<'de> for ClaimVisitor {
-    type Value = Option<Cow<'de, str>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("anything")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(number.to_string())))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(number.to_string())))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
-        while elements.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(None)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(None)
-    }
+    !header.is_empty()
+        && !signature.is_empty()
+        && claims::read(payload, |issuer, name, subject| id.parts(TOKEN, &[issuer, name.as_bytes(), subject]))
 }
 
 /// IPv4 is the same however it came. Of IPv6 the network (RFC 6177 §2): hosts change the rest by themselves (RFC 8981).
@@ -288,9 +206,6 @@ const HEADER: u8 = 6;
 const ADDRESS: u8 = 7;
 
 pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-
-/// A longer one is taken as a whole, like a token that is not signed.
-const PAYLOAD_BYTES_MAX: usize = 4_096;
 
 impl FromStr for IdKind {
     type Err = String;

@@ -212,6 +212,7 @@ fn recorded(exchanges: &[Exchange]) -> f64 {
         recorder,
         capture: None,
         metrics: metrics.clone(),
+        watch: None,
         keep_match_every: 1_000,
         besides: AtomicU64::new(0),
     };

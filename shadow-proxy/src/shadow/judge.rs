@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use crate::clock::now_ms;
-use crate::exchange::{Answer, Call, Decision, Difference, Exchange, Leg, Side};
+use crate::exchange::{Answer, Call, Cell, Decision, Difference, Exchange, Leg, Side};
 use crate::metrics::Metrics;
+use crate::shift::watch::Watch;
 
 use super::again::{Again, Ask};
 use super::capture::Capture;
@@ -32,6 +33,8 @@ pub struct Judge {
     pub recorder: Recorder,
     pub capture: Option<Capture>,
     pub metrics: Arc<Metrics>,
+    /// Of live traffic.
+    pub watch: Option<Arc<Watch>>,
     /// Besides the samples of findings, one exchange in so many is kept whole; 0 keeps none.
     pub keep_match_every: u64,
     pub besides: AtomicU64,
@@ -69,6 +72,9 @@ impl Judge {
     pub fn judge(&self, exchange: &Exchange) {
         let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
         self.learn(&exchange.call, legacy);
+        if let Some(watch) = &self.watch {
+            watch.exchange(exchange);
+        }
         let endpoint = &*self.endpoint(&exchange.call);
         let today = Day::of_ms(now_ms());
         let comparer = self.comparer.load();
@@ -80,6 +86,9 @@ impl Judge {
             }
         };
         comparison.explain(ISSUED, |legacy, candidate| self.sessions.is_pair(legacy, candidate));
+        if let Some(watch) = &self.watch {
+            watch.decided(Cell::of(comparison.legacy, comparison.candidate));
+        }
         self.metrics.latency(Side::Legacy, legacy.latency);
         self.metrics.latency(Side::Candidate, candidate.latency);
         self.captured(exchange, comparison.legacy, comparison.verdict.name());

@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{EndpointCount, Rate, clean_pairs_needed};
+use super::evidence::{ALPHA, EndpointCount, Rate, clean_pairs_needed};
 
 /// What has to be shown before traffic may move.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
     /// Rate of mismatches that must be excluded, over all pairs that count.
     pub mismatch_ppm_max: u32,
@@ -15,6 +15,8 @@ pub struct Policy {
     pub coverage_percent_min: u8,
     /// Pairs that count, of each endpoint with a thousandth of the traffic or more.
     pub endpoint_pairs_min: u64,
+    /// The chance of being wrong: 1 less the confidence.
+    pub alpha: f64,
 }
 
 impl Default for Policy {
@@ -24,12 +26,13 @@ impl Default for Policy {
             endpoint_mismatch_ppm_max: 10_000,
             coverage_percent_min: 90,
             endpoint_pairs_min: 20,
+            alpha: ALPHA,
         }
     }
 }
 
 /// All that the gate looks at.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     pub breaches: u64,
     pub lockouts: u64,
@@ -109,7 +112,10 @@ pub fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
     let endpoints: Vec<EndpointRate> = evidence
         .endpoints
         .iter()
-        .map(|count| EndpointRate { rate: Rate::of(count.counted_mismatches, count.counted), count: count.clone() })
+        .map(|count| EndpointRate {
+            rate: Rate::of(count.counted_mismatches, count.counted, policy.alpha),
+            count: count.clone(),
+        })
         .collect();
     let mut judgement = Judgement {
         verdict: Verdict::Go,
@@ -122,16 +128,16 @@ pub fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
         mismatches,
         counted,
         counted_mismatches,
-        rate: Rate::of(counted_mismatches, counted),
+        rate: Rate::of(counted_mismatches, counted, policy.alpha),
         rate_max,
         endpoints,
     };
     let against = objections(&judgement, policy);
     let missing = gaps(&judgement, policy);
-    let clean_requests = clean_pairs_needed(counted_mismatches, counted, rate_max);
+    let clean_requests = clean_pairs_needed(counted_mismatches, counted, rate_max, policy.alpha);
     (judgement.verdict, judgement.reasons) = match (against.is_empty(), missing.is_empty() && clean_requests == 0) {
         (false, _) => (Verdict::NoGo, against),
-        (true, true) => (Verdict::Go, vec![shown(&judgement)]),
+        (true, true) => (Verdict::Go, vec![shown(&judgement, policy)]),
         (true, false) => {
             let needs = (clean_requests > 0).then(|| Needs {
                 clean_requests,
@@ -207,25 +213,30 @@ fn gaps(judgement: &Judgement, policy: &Policy) -> Vec<String> {
 }
 
 fn sentence(needs: &Needs) -> String {
-    let requests = format!("needs {} more clean requests", grouped(needs.clean_requests));
-    match needs.minutes {
-        None => format!("{requests}; none come at present"),
-        Some(minutes) if minutes < 1.0 => format!("{requests}, less than a minute at the present rate"),
-        Some(minutes) if minutes < 1.5 => format!("{requests}, about a minute at the present rate"),
-        Some(minutes) if minutes < 120.0 => format!("{requests}, about {minutes:.0} minutes at the present rate"),
+    format!("needs {} more clean requests{}", grouped(needs.clean_requests), wait(needs.minutes))
+}
+
+/// How long it takes until what is needed has come; none: nothing comes.
+pub(super) fn wait(minutes: Option<f64>) -> String {
+    match minutes {
+        None => "; none come at present".to_owned(),
+        Some(minutes) if minutes < 1.0 => ", less than a minute at the present rate".to_owned(),
+        Some(minutes) if minutes < 1.5 => ", about a minute at the present rate".to_owned(),
+        Some(minutes) if minutes < 120.0 => format!(", about {minutes:.0} minutes at the present rate"),
         Some(minutes) if minutes < 48.0 * 60.0 => {
-            format!("{requests}, about {:.0} hours at the present rate", minutes / 60.0)
+            format!(", about {:.0} hours at the present rate", minutes / 60.0)
         }
-        Some(minutes) => format!("{requests}, about {:.0} days at the present rate", minutes / 1_440.0),
+        Some(minutes) => format!(", about {:.0} days at the present rate", minutes / 1_440.0),
     }
 }
 
-fn shown(judgement: &Judgement) -> String {
+fn shown(judgement: &Judgement, policy: &Policy) -> String {
     format!(
-        "{} different requests, {} answered differently: at most {} are, with 95 % confidence, and {} is what may be",
+        "{} different requests, {} answered differently: at most {} are, with {} confidence, and {} is what may be",
         grouped(judgement.counted),
         grouped(judgement.counted_mismatches),
         percent(judgement.rate.upper_bound.min(judgement.rate_max)),
+        percent(1.0 - policy.alpha),
         percent(judgement.rate_max)
     )
 }
@@ -235,7 +246,7 @@ fn ppm(ppm: u32) -> f64 {
 }
 
 /// With as many digits as tell something.
-fn percent(share: f64) -> String {
+pub(super) fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let digits =
         if percent >= 10.0 || percent == 0.0 { 0 } else { (1.0 - percent.log10().floor()).clamp(1.0, 6.0) as usize };
@@ -245,7 +256,7 @@ fn percent(share: f64) -> String {
 }
 
 /// `1240` is `1,240`.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

@@ -1,152 +1,350 @@
-//! Every change of the weight, written down before it is in force; a restart resumes from the last line.
+//! Every change of the state, written down before it is in force; a restart resumes from the last line.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
 
-use super::weight::{ALL_PPM, Weight};
+use super::plan::Plan;
+use super::shared::{Set, Shared};
+use super::state::{Phase, State};
+use super::step::{Decision, Finding, Input};
+use super::weight::ALL_PPM;
 
-/// One change, as it stands in `journal.jsonl`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Change {
+/// One change, as it stands in `journal.jsonl`: all that led to it, so that it can be judged again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Of the line's form.
+    pub v: u8,
     /// Milliseconds since the Unix epoch.
     pub at_ms: u64,
-    pub from_ppm: u32,
-    pub to_ppm: u32,
+    /// Of the state after it, by which it is called.
+    pub epoch: u64,
+    pub before: State,
+    pub state: State,
     pub who: String,
     pub why: String,
+    pub decision: Decision,
+    pub input: Input,
+    pub plan: Plan,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Line {
-    #[serde(flatten)]
-    change: Change,
-    /// Over the change, so that a line cut short or altered by hand is seen.
-    check: String,
-}
+pub const VERSION: u8 = 2;
+const FILE: &str = "journal.jsonl";
+const REJECTED: &str = "journal.rejected";
 
 pub struct Journal {
-    file: Mutex<File>,
-    weight: Arc<Weight>,
+    file: File,
+    last: Option<Entry>,
+    state: watch::Sender<State>,
 }
 
 impl Journal {
-    /// Opens the journal of a data directory and puts its last weight in force. Without one the weight is 0.
+    /// Opens the journal of a data directory at its last state; without one the shift begins.
     ///
-    /// What is not good is set aside in `journal.rejected`. A last line cut short was never in force, so the weight
-    /// is the one before it; a whole line that was altered might have been a rollback, so the weight is 0.
+    /// What is not good is set aside in `journal.rejected`. A last line cut short was never in force, so the state is the
+    /// one before it; a whole line that was altered might have been a rollback, so the weight is 0.
     pub fn open(directory: &Path, at_ms: u64) -> anyhow::Result<Journal> {
-        let path = directory.join("journal.jsonl");
+        let path = directory.join(FILE);
         let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path)?;
+        File::open(directory)?.sync_all()?;
         let mut text = Vec::new();
         file.read_to_end(&mut text)?;
-        let (last, good) = replay(&text);
+        let Replayed { last, good, damage } = replay(&text, |_| ());
         let rejected = &text[good..];
         if !rejected.is_empty() {
-            std::fs::write(directory.join("journal.rejected"), rejected)?;
+            set_aside(directory, rejected)?;
             file.set_len(good as u64)?;
             file.sync_all()?;
         }
-        let weight = Arc::new(Weight::default());
-        weight.set(last.map_or(0, |change| change.to_ppm));
-        let journal = Journal { file: Mutex::new(file), weight };
-        if rejected.contains(&b'\n') {
-            tracing::warn!(
-                "a line of {} is damaged; it and what follows were moved to journal.rejected and the weight is 0",
+        let state = last.as_ref().map_or_else(State::start, |entry| entry.state.clone());
+        let mut journal = Journal { file, last, state: watch::Sender::new(state) };
+        match damage {
+            None => {}
+            Some(Damage::Cut) => tracing::warn!(
+                epoch = journal.get().epoch,
+                "the last line of {} was cut short, so it was never in force; it was moved to {REJECTED}, and the state is the one before",
                 path.display()
-            );
-            journal.change(0, "shadow-proxy".to_owned(), "the journal was damaged".to_owned(), at_ms)?;
+            ),
+            Some(Damage::Line(what)) => journal.fall_back(&path, what, rejected, at_ms)?,
         }
         Ok(journal)
     }
 
-    pub fn weight(&self) -> Arc<Weight> {
-        self.weight.clone()
+    /// Nobody knows what the line said.
+    fn fall_back(&mut self, path: &Path, what: &str, rejected: &[u8], at_ms: u64) -> anyhow::Result<()> {
+        tracing::warn!(
+            "a line of {} {what}; it and what follows were moved to {REJECTED} and the weight is 0; look at what the file says, then go on with `shadow-proxy advance`",
+            path.display()
+        );
+        let before = self.get();
+        let epoch = 1 + before.epoch.max(last_epoch(rejected));
+        let state = State { epoch, phase: Phase::RolledBack, since_ms: at_ms, ..State::start() };
+        let why = format!("a line of the journal {what}");
+        let decision = Decision {
+            finding: Finding::RollBack,
+            reasons: vec![why.clone()],
+            tests: Vec::new(),
+            next: Some(state.clone()),
+        };
+        let input = Input::nothing(at_ms);
+        let who = "shadow-proxy".to_owned();
+        let plan = Plan::default();
+        self.write(&Entry { v: VERSION, at_ms, epoch, before, state, who, why, decision, input, plan })
     }
 
-    /// Writes the change down, waits until the disk has it, then puts it in force.
-    ///
-    /// # Errors
-    /// It could not be written; the weight stays what it was.
-    pub fn change(&self, to_ppm: u32, who: String, why: String, at_ms: u64) -> anyhow::Result<Change> {
-        let mut file = self.file.lock().expect("nothing panics while it holds the journal");
-        let change = Change { at_ms, from_ppm: self.weight.ppm(), to_ppm, who, why };
-        let mut line = serde_json::to_vec(&Line { check: check(&change), change: change.clone() })?;
-        line.push(b'\n');
-        let before = file.metadata()?.len();
-        if let Err(error) = file.write_all(&line).and_then(|()| file.sync_data()) {
+    pub fn last(&self) -> Option<&Entry> {
+        self.last.as_ref()
+    }
+
+    /// Writes a line and waits until the disk has it.
+    fn write(&mut self, entry: &Entry) -> anyhow::Result<()> {
+        let line = line(entry)?;
+        let before = self.file.metadata()?.len();
+        if let Err(error) = self.file.write_all(&line).and_then(|()| self.file.sync_data()) {
             // Half a line would hide the ones after it.
-            file.set_len(before)?;
+            self.file.set_len(before)?;
             return Err(error)
-                .context("the journal cannot be written, so the weight stays; free space in the data directory");
+                .context("the journal cannot be written, so nothing changes; free space in the data directory");
         }
-        self.weight.set(to_ppm);
-        Ok(change)
+        self.last = Some(entry.clone());
+        self.state.send_replace(entry.state.clone());
+        Ok(())
     }
 }
 
-/// The last good change, and how many bytes of the text are good.
-fn replay(text: &[u8]) -> (Option<Change>, usize) {
-    let mut last = None;
-    let mut good = 0;
+impl Shared for Journal {
+    fn get(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    fn compare_and_set(&mut self, entry: &Entry) -> anyhow::Result<Set> {
+        let state = self.get();
+        if state != entry.before {
+            return Ok(Set::Overtaken(state));
+        }
+        self.write(entry).map(|()| Set::Done)
+    }
+
+    fn watch(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+}
+
+/// A change by its epoch, or the last; none where there is no such change.
+///
+/// # Errors
+/// There is no journal that can be read.
+pub fn find(directory: &Path, epoch: Option<u64>) -> anyhow::Result<Option<Entry>> {
+    let path = directory.join(FILE);
+    let text = std::fs::read(&path)
+        .with_context(|| format!("{} cannot be read; name the proxy's data directory with --data", path.display()))?;
+    let mut found = None;
+    let replayed = replay(&text, |entry| {
+        if Some(entry.epoch) == epoch {
+            found = Some(entry.clone());
+        }
+    });
+    Ok(if epoch.is_none() { replayed.last } else { found })
+}
+
+struct Replayed {
+    last: Option<Entry>,
+    /// Bytes of the text that are good.
+    good: usize,
+    damage: Option<Damage>,
+}
+
+enum Damage {
+    Cut,
+    /// What is wrong with a whole line.
+    Line(&'static str),
+}
+
+fn replay(text: &[u8], mut each: impl FnMut(&Entry)) -> Replayed {
+    let mut replayed = Replayed { last: None, good: 0, damage: None };
     for line in text.split_inclusive(|&byte| byte == b'\n') {
-        let Some(whole) = line.strip_suffix(b"\n") else { break };
-        match serde_json::from_slice::<Line>(whole) {
-            Ok(Line { change, check: written }) if written == check(&change) && change.to_ppm <= ALL_PPM => {
-                last = Some(change);
-                good += line.len();
+        let Some(whole) = line.strip_suffix(b"\n") else {
+            replayed.damage = Some(Damage::Cut);
+            break;
+        };
+        match read(whole, replayed.last.as_ref()) {
+            Ok(entry) => {
+                each(&entry);
+                replayed.last = Some(entry);
+                replayed.good += line.len();
             }
-            _ => break,
+            Err(what) => {
+                replayed.damage = Some(Damage::Line(what));
+                break;
+            }
         }
     }
-    (last, good)
+    replayed
 }
 
-fn check(change: &Change) -> String {
-    let Change { at_ms, from_ppm, to_ppm, who, why } = change;
-    let text = serde_json::json!([at_ms, from_ppm, to_ppm, who, why]).to_string();
-    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+fn read(line: &[u8], before: Option<&Entry>) -> Result<Entry, &'static str> {
+    let Some(body) = checked(line) else {
+        return Err(if is_old(line) { "is of an earlier version" } else { "is damaged" });
+    };
+    let entry: Entry = serde_json::from_slice(&body).map_err(|_| "is of another version")?;
+    if entry.v != VERSION {
+        return Err("is of another version");
+    }
+    if before.is_some_and(|before| before.state != entry.before) {
+        return Err("does not follow from the one before it");
+    }
+    if entry.state.weight_ppm > ALL_PPM || entry.epoch != entry.state.epoch {
+        return Err("contradicts itself");
+    }
+    Ok(entry)
+}
+
+/// Of the form before this one, which no release wrote.
+fn is_old(line: &[u8]) -> bool {
+    let line: Option<serde_json::Value> = serde_json::from_slice(line).ok();
+    line.is_some_and(|line| line["to_ppm"].is_u64() && line["v"].is_null())
+}
+
+/// The largest epoch that damaged lines still tell, so that no epoch is given twice.
+fn last_epoch(rejected: &[u8]) -> u64 {
+    let lines = rejected.split(|&byte| byte == b'\n');
+    let epochs = lines.filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok()?["epoch"].as_u64());
+    // What no proxy ever reaches is no epoch but damage.
+    epochs.filter(|epoch| *epoch < 1 << 48).max().unwrap_or(0)
+}
+
+/// Appended: what was set aside before may still be wanted.
+fn set_aside(directory: &Path, rejected: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(directory.join(REJECTED))?;
+    file.write_all(rejected)?;
+    if !rejected.ends_with(b"\n") {
+        file.write_all(b"\n")?;
+    }
+    file.sync_all()
+}
+
+/// The entry, with a checksum over every byte before it.
+fn line(entry: &Entry) -> anyhow::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(entry)?;
+    line.pop();
+    let check = check(&line);
+    line.extend_from_slice(CHECK);
+    line.extend_from_slice(check.as_bytes());
+    line.extend_from_slice(b"\"}\n");
+    Ok(line)
+}
+
+/// The entry without its checksum, if that is right.
+fn checked(line: &[u8]) -> Option<Vec<u8>> {
+    let line = line.strip_suffix(b"\"}")?;
+    let (rest, written) = line.split_at_checked(line.len().checked_sub(CHECK_LENGTH)?)?;
+    let body = rest.strip_suffix(CHECK)?;
+    (check(body).as_bytes() == written).then(|| [body, b"}"].concat())
+}
+
+const CHECK: &[u8] = b",\"check\":\"";
+const CHECK_LENGTH: usize = 16;
+
+fn check(body: &[u8]) -> String {
+    Sha256::digest(body).iter().take(CHECK_LENGTH / 2).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn change(journal: &Journal, ppm: u32) {
-        journal.change(ppm, "operator".into(), "a test".into(), 7).expect("it can be written");
+    fn set(journal: &mut Journal, weight_ppm: u32) -> Entry {
+        let before = journal.get();
+        let state = State { epoch: before.epoch + 1, phase: Phase::Held, weight_ppm, since_ms: 7, ..before.clone() };
+        let decision =
+            Decision { finding: Finding::Hold, reasons: Vec::new(), tests: Vec::new(), next: Some(state.clone()) };
+        let entry = Entry {
+            v: VERSION,
+            at_ms: 7,
+            epoch: state.epoch,
+            before,
+            state,
+            who: "operator".to_owned(),
+            why: "a \"test\"\n,\"check\":\"".to_owned(),
+            decision,
+            input: Input { requests_per_minute: 0.1 + 0.2, ..Input::nothing(7) },
+            plan: Plan::default(),
+        };
+        assert_eq!(journal.compare_and_set(&entry).expect("it can be written"), Set::Done);
+        entry
     }
 
     #[test]
     fn a_restart_resumes_and_a_damaged_end_falls_back() {
         let directory = tempfile::tempdir().expect("a directory");
         let open = || Journal::open(directory.path(), 7).expect("it opens");
-        assert_eq!(open().weight().ppm(), 0);
-        let journal = open();
-        change(&journal, 10_000);
-        change(&journal, 50_000);
-        assert_eq!(journal.weight().ppm(), 50_000);
+        let rejected = || std::fs::read(directory.path().join(REJECTED)).unwrap_or_default();
+        let mut journal = open();
+        assert_eq!((journal.get(), journal.last()), (State::start(), None));
+        let seen = journal.watch();
+        let first = set(&mut journal, 10_000);
+        let second = set(&mut journal, 50_000);
+        assert_eq!(*seen.borrow(), second.state);
+        assert_eq!(
+            journal.compare_and_set(&second).expect("nothing is written"),
+            Set::Overtaken(second.state.clone()),
+            "it does not follow"
+        );
         drop(journal);
-        assert_eq!(open().weight().ppm(), 50_000);
+        assert_eq!(open().last(), Some(&second), "to the last digit");
+        assert_eq!(find(directory.path(), Some(1)).expect("it reads").as_ref(), Some(&first));
+        assert_eq!(find(directory.path(), None).expect("it reads").as_ref(), Some(&second));
+        assert_eq!(find(directory.path(), Some(3)).expect("it reads"), None);
 
-        let path = directory.path().join("journal.jsonl");
+        let path = directory.path().join(FILE);
         let whole = std::fs::read(&path).expect("it is there");
-        for cut in 1..whole.len() / 2 {
-            std::fs::write(&path, &whole[..whole.len() - cut]).expect("it can be written");
-            assert_eq!(open().weight().ppm(), 10_000, "{cut} bytes lost");
+        let of_first = line(&first).expect("it was written").len();
+        for end in (of_first..whole.len()).step_by(13).chain([whole.len() - 1]) {
+            std::fs::write(&path, &whole[..end]).expect("it can be written");
+            assert_eq!(open().get(), first.state, "{end} bytes are left");
         }
-        let altered = String::from_utf8(whole).expect("text").replace("\"to_ppm\":50000", "\"to_ppm\":90000");
-        std::fs::write(&path, altered).expect("it can be written");
-        let journal = open();
-        assert_eq!(journal.weight().ppm(), 0, "the altered line might have been a rollback");
-        assert!(directory.path().join("journal.rejected").exists());
-        change(&journal, 20_000);
+        for at in (of_first..whole.len() - 1).step_by(7) {
+            let mut altered = whole.clone();
+            altered[at] ^= 1;
+            std::fs::write(&path, &altered).expect("it can be written");
+            std::fs::remove_file(directory.path().join(REJECTED)).expect("there was one");
+            let State { phase, weight_ppm, epoch, .. } = open().get();
+            let fell = (phase, weight_ppm) == (Phase::RolledBack, 0) && epoch > 1;
+            assert!(fell, "byte {at}: the altered line might have been a rollback");
+            assert!(rejected().starts_with(&altered[of_first..]), "byte {at}: nothing is lost");
+        }
+        // A line that somebody took out.
+        std::fs::write(&path, &whole).expect("it can be written");
+        let mut journal = open();
+        set(&mut journal, 60_000);
         drop(journal);
-        assert_eq!(open().weight().ppm(), 20_000, "what was cut off does not hide later lines");
+        let three = std::fs::read(&path).expect("it is there");
+        std::fs::write(&path, [&three[..of_first], &three[whole.len()..]].concat()).expect("it can be written");
+        let mut journal = open();
+        assert_eq!((journal.get().weight_ppm, journal.get().epoch), (0, 4));
+        let after = set(&mut journal, 20_000);
+        drop(journal);
+        assert_eq!(open().last(), Some(&after), "what was cut off does not hide later lines");
+    }
+
+    #[test]
+    fn an_earlier_version_is_set_aside_whole() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let old = br#"{"at_ms":1,"from_ppm":0,"to_ppm":50000,"who":"a","why":"b","check":"0123456789abcdef"}"#;
+        std::fs::write(directory.path().join(FILE), [&old[..], b"\n"].concat()).expect("it can be written");
+        let journal = Journal::open(directory.path(), 7).expect("it opens");
+        assert_eq!((journal.get().weight_ppm, journal.get().phase), (0, Phase::RolledBack));
+        assert_eq!(
+            journal.last().map(|entry| entry.why.as_str()),
+            Some("a line of the journal is of an earlier version")
+        );
+        let rejected = std::fs::read(directory.path().join(REJECTED)).expect("it is there");
+        assert_eq!(rejected, [&old[..], b"\n"].concat());
     }
 }

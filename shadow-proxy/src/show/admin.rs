@@ -23,13 +23,18 @@ use crate::metrics::Metrics;
 use crate::shadow::acceptance::{Acceptance, Accepted, NotAccepted, RulesInForce};
 use crate::shadow::record::{Samples, Standing, Store};
 use crate::shadow::rules::review::Reviewed;
+use crate::shift::controller::{Answer, Controls};
+use crate::shift::decommission::{self, Farewell};
 use crate::shift::evidence::EndpointCount;
 use crate::shift::gate;
-use crate::shift::journal::Journal;
-use crate::shift::weight::ALL_PPM;
+use crate::shift::journal;
+use crate::shift::plan::Plan;
+use crate::shift::step::{Command, Verb};
+use crate::shift::weight::{ALL_PPM, Weight};
 
 use super::finding::{self, Finding};
 use super::page;
+use super::shift::{self, Explained};
 
 /// A command and its reason; what it says is written into the journal.
 const COMMAND_BYTES_MAX: usize = 16 << 10;
@@ -37,7 +42,9 @@ const COMMAND_BYTES_MAX: usize = 16 << 10;
 /// What the admin port shows and moves.
 pub struct Admin {
     pub metrics: Arc<Metrics>,
-    pub journal: Journal,
+    pub shift: Controls,
+    pub plan: Plan,
+    pub weight: Arc<Weight>,
     pub data: PathBuf,
     pub rules: RulesInForce,
     /// Whether records reach the disk.
@@ -71,7 +78,14 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/api/rules", get(rules))
         .route("/api/endpoints", get(endpoints))
         .route("/api/weight", post(weight))
-        .route("/api/rollback", post(rollback))
+        .route("/api/rollback", post(|admin, body| order(admin, body, Verb::Rollback)))
+        .route("/api/advance", post(|admin, body| order(admin, body, Verb::Advance)))
+        .route("/api/hold", post(|admin, body| order(admin, body, Verb::Hold)))
+        .route("/api/resume", post(|admin, body| order(admin, body, Verb::Resume)))
+        .route("/api/approve", post(|admin, body| order(admin, body, Verb::Approve)))
+        .route("/api/shift", get(present))
+        .route("/api/shift/decommission", get(may_go))
+        .route("/api/shift/{epoch}", get(explained))
         .layer(middleware::from_fn_with_state(admin.clone(), guard));
     Router::new()
         .route("/healthz", get(async || Json(json!({"status": "ok"}))))
@@ -134,19 +148,15 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 async fn status(State(admin): State<Arc<Admin>>) -> Result<Json<serde_json::Value>, Problem> {
-    let weight_ppm = admin.journal.weight().ppm();
+    let state = admin.shift.state();
     let mut status =
         serde_json::to_value(admin.metrics.snapshot()).map_err(|error| Problem::internal(&error.into()))?;
-    status["phase"] = json!(phase(weight_ppm));
-    status["weight_ppm"] = json!(weight_ppm);
+    status["phase"] = json!(state.phase);
+    status["weight_ppm"] = json!(state.weight_ppm);
+    status["shift"] = shift::status(&admin.shift, &admin.weight);
     status["recording"] = json!(admin.recording.now());
     status["keys"] = json!(admin.keys.as_ref().map(|keys| keys.state()));
     Ok(Json(status))
-}
-
-/// A weight set by a person stays until a person changes it.
-fn phase(weight_ppm: u32) -> &'static str {
-    if weight_ppm == 0 { "shadow" } else { "held" }
 }
 
 #[derive(Deserialize)]
@@ -214,10 +224,10 @@ async fn rules(State(admin): State<Arc<Admin>>) -> Result<Json<Vec<Reviewed>>, P
 }
 
 async fn show_page(State(admin): State<Arc<Admin>>) -> Result<Response, Problem> {
-    let weight_ppm = admin.journal.weight().ppm();
+    let (state, present) = (admin.shift.state(), admin.shift.present());
     let snapshot = admin.metrics.snapshot();
     let findings = read(admin, |store, base| finding::findings(store, Samples::One, base, now_ms())).await?;
-    let page = page::page(phase(weight_ppm), weight_ppm, &snapshot, &findings);
+    let page = page::page(&state, &present.decision, &snapshot, &findings);
     Ok(([(CONTENT_TYPE, "text/html; charset=utf-8")], page.into_string()).into_response())
 }
 
@@ -240,7 +250,7 @@ struct WeightCommand {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Command {
+struct Order {
     who: String,
     why: String,
 }
@@ -258,37 +268,53 @@ async fn weight(
             format!("ppm {ppm} is more than the whole traffic; send 0 to {ALL_PPM}"),
         ));
     }
-    change(admin, ppm, who, why).await
+    command(&admin, Verb::Weight(ppm), who, why).await
 }
 
-async fn rollback(
+async fn order(
     State(admin): State<Arc<Admin>>,
-    body: Result<Json<Command>, JsonRejection>,
+    body: Result<Json<Order>, JsonRejection>,
+    verb: Verb,
 ) -> Result<Response, Problem> {
-    let Json(Command { who, why }) =
+    let Json(Order { who, why }) =
         body.map_err(|error| Problem(error.status(), format!("{error}; send {{\"who\":\"…\",\"why\":\"…\"}}")))?;
-    change(admin, 0, who, why).await
+    command(&admin, verb, who, why).await
 }
 
-async fn change(admin: Arc<Admin>, ppm: u32, who: String, why: String) -> Result<Response, Problem> {
+/// Waits until it is journalled and in force.
+async fn command(admin: &Admin, verb: Verb, who: String, why: String) -> Result<Response, Problem> {
     if who.trim().is_empty() || why.trim().is_empty() {
         return Err(Problem(
             StatusCode::UNPROCESSABLE_ENTITY,
             "who and why are written into the journal; give both".to_owned(),
         ));
     }
-    let changed = tokio::task::spawn_blocking(move || {
-        let change = admin.journal.change(ppm, who, why, now_ms())?;
-        admin.metrics.weight_ppm.set(i64::from(change.to_ppm));
-        anyhow::Ok(change)
-    });
-    let change = changed
-        .await
-        .map_err(anyhow::Error::from)
-        .and_then(|change| change)
-        .map_err(|error| Problem::internal(&error))?;
-    tracing::info!(from_ppm = change.from_ppm, to_ppm = change.to_ppm, "the weight was changed");
-    Ok(Json(change).into_response())
+    match admin.shift.command(Command { verb, who, why }).await {
+        Answer::Done(entry) => Ok(Json(shift::changed(&entry)).into_response()),
+        Answer::Refused(reasons) => Err(Problem(StatusCode::CONFLICT, reasons.join("; "))),
+        Answer::Failed(error) => Err(Problem::internal(&error)),
+    }
+}
+
+async fn present(State(admin): State<Arc<Admin>>) -> Json<serde_json::Value> {
+    Json(shift::present(&admin.shift, &admin.plan, &admin.weight))
+}
+
+async fn explained(State(admin): State<Arc<Admin>>, Path(epoch): Path<String>) -> Result<Json<Explained>, Problem> {
+    let wanted = if epoch == "last" { Ok(None) } else { epoch.parse().map(Some) };
+    let wanted = wanted.map_err(|_| {
+        Problem(StatusCode::BAD_REQUEST, format!("`{epoch}` is no decision; send its number, or `last`"))
+    })?;
+    let found = tokio::task::spawn_blocking(move || journal::find(&admin.data, wanted)).await;
+    let found = found.map_err(anyhow::Error::from).and_then(|found| found);
+    let entry = found.map_err(|error| Problem::internal(&error))?;
+    let entry = entry.ok_or_else(|| Problem(StatusCode::NOT_FOUND, shift::no_decision(wanted)))?;
+    Ok(Json(Explained::of(entry)))
+}
+
+async fn may_go(State(admin): State<Arc<Admin>>) -> Json<Farewell> {
+    let present = admin.shift.present();
+    Json(decommission::judge(&present.state, &admin.plan, &present.input))
 }
 
 /// RFC 9457.

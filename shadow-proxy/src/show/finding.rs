@@ -13,7 +13,7 @@ use crate::shadow::record::{HOUR_MS, Sample, Samples, Shown, Store, StoredFindin
 use crate::shadow::redact::curl;
 use crate::shadow::rules::review::{Hidden, Reviewed, review};
 use crate::shadow::rules::{Day, Rules};
-use crate::shift::evidence::upper_bound;
+use crate::shift::evidence::{ALPHA, upper_bound};
 
 pub use self::trend::Trend;
 use self::trend::{last_hours, trend};
@@ -118,7 +118,7 @@ fn finding_of(stored: StoredFinding, status: Status, base: &str, now_ms: u64) ->
     Finding {
         status,
         rate: if pairs == 0 { 0.0 } else { count as f64 / pairs as f64 },
-        upper_bound: upper_bound(count, pairs),
+        upper_bound: upper_bound(count, pairs, ALPHA),
         trend: trend(&hours, first_seen_ms / HOUR_MS, now),
         hours: last_hours(&hours, now),
         sentence: sentence(&path, kind, legacy.as_deref(), candidate.as_deref()),

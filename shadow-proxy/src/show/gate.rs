@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::shadow::record::Store;
+use crate::shift::decommission::Farewell;
 use crate::shift::gate::{Evidence, Judgement, Policy, judge};
 
 /// Judges by what the store has at this moment.
@@ -10,19 +11,31 @@ use crate::shift::gate::{Evidence, Judgement, Policy, judge};
 /// # Errors
 /// The store cannot be read.
 pub fn judgement(store: &Store, policy: &Policy, now_ms: u64) -> anyhow::Result<Judgement> {
+    Ok(judge(&evidence(store, now_ms)?, policy))
+}
+
+/// What the store has at this moment.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn evidence(store: &Store, now_ms: u64) -> anyhow::Result<Evidence> {
     let account: BTreeMap<String, u64> = store.account()?.into_iter().collect();
     let of = |name: &str| account.get(name).copied().unwrap_or(0);
     let decisions = store.flips()?;
     let not_wanted: u64 = NOT_WANTED.iter().map(|reason| of(&format!("skipped:{reason}"))).sum();
-    let evidence = Evidence {
+    Ok(Evidence {
         breaches: decisions.breaches,
         lockouts: decisions.lockouts,
         expected: of("received").saturating_sub(not_wanted),
         compared: of("compared"),
         endpoints: store.endpoints()?,
         counted_per_minute: per_minute(&store.minutes()?, now_ms / 60_000),
-    };
-    Ok(judge(&evidence, policy))
+    })
+}
+
+/// For people: whether legacy may go, and why.
+pub fn farewell_text(Farewell { verdict, reasons }: &Farewell) -> String {
+    reasons.iter().fold(format!("{}\n", verdict.words()), |text, reason| text + &format!("  {reason}\n"))
 }
 
 /// The mean of the last minutes that are over; of the present one when it is the first.

@@ -5,3 +5,4 @@ pub mod export;
 pub mod finding;
 pub mod gate;
 mod page;
+pub mod shift;

@@ -5,14 +5,17 @@ use maud::{DOCTYPE, Markup, html};
 use crate::metrics::{Percentiles, Snapshot};
 
 use crate::shadow::noise::Status;
+use crate::shift::state::State;
+use crate::shift::step::Decision;
 
 use super::finding::Finding;
 
 const FINDINGS_MAX: usize = 20;
 
-pub fn page(phase: &str, weight_ppm: u32, now: &Snapshot, findings: &[Finding]) -> Markup {
+pub fn page(state: &State, decision: &Decision, now: &Snapshot, findings: &[Finding]) -> Markup {
+    let reason = decision.reasons.first();
     let requests = &now.requests;
-    let decision = |cell: &str| now.decisions.get(cell).copied().unwrap_or(0);
+    let decided = |cell: &str| now.decisions.get(cell).copied().unwrap_or(0);
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -25,14 +28,16 @@ pub fn page(phase: &str, weight_ppm: u32, now: &Snapshot, findings: &[Finding]) 
             }
             body {
                 h1 { "shadow-proxy" }
-                p { "Phase " strong { (phase) } ", the candidate's weight is " strong { (weight_ppm) " ppm" } "." }
+                p { "Phase " strong { (state.phase.name()) } ", the candidate's weight is " strong { (state.weight_ppm) " ppm" } "." }
+                @if state.brake { p.bad { "The brake is on: the candidate was found failing, and only a person goes on." } }
+                p { (decision.finding.words()) @if let Some(reason) = reason { ": " (reason) } }
                 h2 { "Would the candidate decide the same?" }
                 table {
                     tr { th {} th { "candidate allows" } th { "candidate denies" } }
-                    tr { th { "legacy allows" } td { (decision("allow_allow")) } td.bad[decision("allow_deny") > 0] { (decision("allow_deny")) " lockouts" } }
-                    tr { th { "legacy denies" } td.bad[decision("deny_allow") > 0] { (decision("deny_allow")) " breaches" } td { (decision("deny_deny")) } }
+                    tr { th { "legacy allows" } td { (decided("allow_allow")) } td.bad[decided("allow_deny") > 0] { (decided("allow_deny")) " lockouts" } }
+                    tr { th { "legacy denies" } td.bad[decided("deny_allow") > 0] { (decided("deny_allow")) " breaches" } td { (decided("deny_deny")) } }
                 }
-                p { (decision("other")) " exchanges in which at least one side decided nothing." }
+                p { (decided("other")) " exchanges in which at least one side decided nothing." }
                 h2 { "Where every request is" }
                 table {
                     (count("received", requests.received))

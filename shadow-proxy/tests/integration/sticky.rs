@@ -196,7 +196,7 @@ fn token_file(folder: &Path, token: &str, mode: u32) -> PathBuf {
 #[tokio::test]
 async fn a_tester_is_served_by_the_side_asked_for_and_nobody_sees_the_header() {
     let (config, _folder) = with_testers(TOKEN, 0o600);
-    let config = format!("record.keep_match_every = 1\nlimits.body_bytes_max = 100\n{config}");
+    let config = format!("record.keep_match_every = 1\nlimits.body_bytes_max = 500\n{config}");
     let proxy = two_issuers(0, &config).await;
     let mut wire = proxy.connect().await;
     for weight_ppm in [0, 500_000, 1_000_000] {

@@ -31,10 +31,10 @@ async fn at_full_weight_the_candidate_serves_and_legacy_is_mirrored() {
     let ended = command(&proxy, &["rollback", "--who", "ada", "--why", "users are locked out"]).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(proxy.ask(request).await.status(), 200);
-    assert_eq!(proxy.settled().await["phase"], "shadow");
+    assert_eq!(proxy.settled().await["phase"], "rolled-back");
     let journal = std::fs::read_to_string(proxy.data_folder().join("journal.jsonl")).expect("a journal");
     let lines: Vec<Value> = journal.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let said: Vec<_> = lines.iter().map(|line| (&line["to_ppm"], &line["who"], &line["why"])).collect();
+    let said: Vec<_> = lines.iter().map(|line| (&line["state"]["weight_ppm"], &line["who"], &line["why"])).collect();
     let (up, down) = (json!("the evidence is good"), json!("users are locked out"));
     assert_eq!(said, [(&json!(1_000_000), &json!("ada"), &up), (&json!(0), &json!("ada"), &down)]);
 }

@@ -1,5 +1,6 @@
 use std::net::Ipv4Addr;
 
+use base64ct::{Base64UrlUnpadded, Encoding as _};
 use http::HeaderValue;
 use proptest::prelude::*;
 
@@ -37,7 +38,8 @@ fn jwt(payload: &str, signature: &str) -> String {
 #[test]
 fn a_hundred_thousand_ids_are_spread_evenly_and_keep_their_side() {
     let count = 100_000_u32;
-    let kinds: [(&str, fn(u32) -> HeaderMap); 5] = [
+    type Sent = fn(u32) -> HeaderMap;
+    let kinds: [(&str, Sent); 5] = [
         ("opaque", |n| headers(&[("authorization", &format!("Bearer id_{n}"))])),
         ("api key", |n| headers(&[("x-api-key", &api_key(n, "A"))])),
         ("jwt", |n| headers(&[("authorization", &format!("Bearer {}", jwt(&format!(r#"{{"sub":"{n}"}}"#), "s")))])),
@@ -104,7 +106,6 @@ fn a_rotated_key_and_a_refreshed_token_are_the_same_client() {
         token(r#"{"iss":"i","sid":"u"}"#),
         token(r#"{"iss":"i","client_id":"u"}"#),
         token(r#"{"iss":"iu","sub":""}"#),
-        token(r#"{"iss":"i","sub":"u","sub":"u"}"#),
     ];
     for (at, other) in others.iter().enumerate() {
         assert_ne!(*other, user, "{at}");
