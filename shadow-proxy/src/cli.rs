@@ -179,7 +179,11 @@ pub fn main() -> ExitCode {
         Verb::Run(flags) => return with_config(&flags, |config| finished(run::run(config))),
         Verb::Check(flags) => {
             return with_config(&flags, |config| {
-                finished(run::check(&config).and_then(|()| print("the configuration is good\n".to_owned())))
+                let checked = run::check(&config);
+                for doubt in run::doubts(&config) {
+                    eprintln!("warning: {doubt}");
+                }
+                finished(checked.and_then(|()| print("the configuration is good\n".to_owned())))
             });
         }
         Verb::Serve(flags) => return serve(flags),

@@ -29,11 +29,13 @@ use crate::serve::seat;
 use crate::shadow::acceptance::RulesInForce;
 use crate::shadow::judge::Judge;
 use crate::shadow::mirror::{self, Mirror};
-use crate::shadow::record::Recorder;
+use crate::shadow::record::{Recorder, Store};
 use crate::shadow::rules::{Day, accepted};
 use crate::shift::journal::Journal;
+use crate::shift::lint;
 use crate::shift::watch::Watch;
 use crate::shift::weight::Weight;
+use crate::show;
 use crate::show::admin::{self, Admin};
 use crate::side::candidate::{Embedded, Grants, Introspection, Outbound, Overlay};
 use crate::side::legacy::{Legacy, LegacyLimits};
@@ -74,7 +76,7 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let origin = origin(&config, &grants)?;
     let candidate = candidate(&config, grants, Some(&config.data.join("compiled")))?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
-    let choice = Arc::new(choosing::choice(&config.choice, &metrics)?);
+    let choice = Arc::new(choosing::choice(&config.shift.choice, &metrics)?);
     let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), &origin, metrics.clone())?;
     let Shifting { weight, watch, controls, controller } = shifting::start(&config, journal, &metrics)?;
     let listener = bind(config.listen)?;
@@ -83,7 +85,7 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let admin_state = Arc::new(Admin {
         metrics: metrics.clone(),
         shift: controls.clone(),
-        plan: config.plan.clone(),
+        plan: config.shift.plan.clone(),
         weight: weight.clone(),
         data: config.data.clone(),
         recording: recorder.standing().clone(),
@@ -142,9 +144,15 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
     accepted::join(config.comparer.rules.clone(), &config.data, Day::of_ms(now_ms()))?;
     config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let metrics = Arc::new(Metrics::default());
-    choosing::choice(&config.choice, &metrics)?;
+    choosing::choice(&config.shift.choice, &metrics)?;
     let grants = grants(config, &metrics)?;
     candidate(config, grants, None).map(drop)
+}
+
+/// What is not wrong with the plan, and still not wise; by the present traffic where a store knows it.
+pub fn doubts(config: &Config) -> Vec<String> {
+    let traffic = Store::open(&config.data).ok().and_then(|store| show::gate::traffic(&store, now_ms()).ok());
+    lint::doubts(&config.shift.plan, traffic.as_ref())
 }
 
 /// `shadow-proxy serve`: the component alone.

@@ -4,7 +4,9 @@ mod auth;
 mod capture;
 mod choice;
 mod evidence;
+mod hooks;
 mod reader;
+mod shift;
 mod stateful;
 
 use std::collections::BTreeMap;
@@ -25,13 +27,13 @@ use crate::shadow::mirror::MirrorLimits;
 use crate::shadow::record::StoreLimits;
 use crate::shadow::rules::{RawRule, Rules};
 use crate::shift::gate;
-use crate::shift::hooks::Hook;
 use crate::shift::plan::Plan;
 use crate::side::candidate::{Instances, Limits};
 use crate::side::legacy::LegacyLimits;
 
 pub use self::choice::ChoiceConfig;
 use self::reader::Section;
+use self::shift::Shift;
 use self::stateful::Stateful;
 
 /// Everything `run` needs to know.
@@ -55,7 +57,7 @@ pub struct Config {
     pub buffered_bytes_max: usize,
     pub mirror: Option<MirrorLimits>,
     pub stateful: Stateful,
-    pub choice: ChoiceConfig,
+    pub shift: Shift,
     pub store: StoreLimits,
     pub keep_match_every: u64,
     pub endpoints: Endpoints,
@@ -63,8 +65,6 @@ pub struct Config {
     pub words: Vec<String>,
     pub again: AgainPolicy,
     pub gate: gate::Policy,
-    pub plan: Plan,
-    pub hooks: Vec<Hook>,
     pub capture: Option<CaptureLimits>,
 }
 
@@ -114,7 +114,12 @@ pub fn parse_gate(toml: &str) -> Result<gate::Policy, Vec<String>> {
 
 /// Only the plan of a shift, with what the gate goes by.
 pub fn parse_plan(toml: &str) -> Result<Plan, Vec<String>> {
-    Ok(Plan { gate: parse_gate(toml)?, ..Plan::default() })
+    let mut table: toml::Table = toml::from_str(toml).map_err(|error| vec![not_toml(&error)])?;
+    let sections = ["gate", "shift"].into_iter().filter_map(|key| Some((key.to_owned(), table.remove(key)?)));
+    let mut root = Section::root(sections.collect());
+    let gate = evidence::read_gate(&mut root);
+    let shift = shift::read(&mut root, &gate);
+    root.finish().map(|()| shift.plan)
 }
 
 /// Only which files the commands about keys work on; they need not be there yet.
@@ -160,13 +165,10 @@ fn read(root: &mut Section) -> Option<Config> {
     let mirror = read_mirror(root, drain);
     let stateful = stateful::read(root, [legacy_limits.deadline, candidate_limits.deadline]);
 
-    let mut shift = root.section("shift");
-    let choice = choice::read(&mut shift);
-    shift.close(root);
-
     let (store, keep_match_every) = read_record(root);
     let compared = read_compare(root);
     let (again, gate) = (evidence::read_noise(root), evidence::read_gate(root));
+    let shift = shift::read(root, &gate);
     let capture = capture::read(root, mirror.is_some());
     Some(Config {
         listen: listen?,
@@ -187,15 +189,13 @@ fn read(root: &mut Section) -> Option<Config> {
         buffered_bytes_max,
         mirror,
         stateful,
-        choice,
+        shift,
         store,
         keep_match_every,
         endpoints: compared.endpoints?,
         comparer: compared.comparer,
         words: compared.words,
         again,
-        plan: Plan { gate: gate.clone(), ..Plan::default() },
-        hooks: Vec::new(),
         gate,
         capture,
     })

@@ -110,6 +110,31 @@ impl Section {
         }
     }
 
+    pub fn decimal(&mut self, key: &str, default: f64, range: RangeInclusive<f64>) -> f64 {
+        let Some(value) = self.take(key) else { return default };
+        let number = value.as_float().or_else(|| value.as_integer().map(|number| number as f64));
+        number.filter(|number| range.contains(number)).unwrap_or_else(|| {
+            let reason = format!("is not a number from {} to {}", range.start(), range.end());
+            self.wrong_value(key, &value, &reason, &format!("{key} = {default}"));
+            default
+        })
+    }
+
+    /// A time with its unit, in milliseconds.
+    pub fn span_ms(&mut self, key: &str, default: &str, range: RangeInclusive<u64>) -> u64 {
+        let read =
+            |text: &str| humantime::parse_duration(text).ok().and_then(|span| u64::try_from(span.as_millis()).ok());
+        let parse = |text: &str| {
+            read(text).filter(|ms| range.contains(ms)).ok_or_else(|| {
+                let [from, until] = [range.start(), range.end()].map(|ms| Duration::from_millis(*ms));
+                let [from, until] = [from, until].map(humantime::format_duration);
+                format!("is not a time with its unit, from {from} to {until}")
+            })
+        };
+        let parsed = self.parsed(key, default, &format!("\"{default}\""), parse);
+        parsed.unwrap_or_else(|| read(default).unwrap_or(*range.start()))
+    }
+
     /// A part of the whole, from 0 to 1, as parts per million.
     pub fn share_ppm(&mut self, key: &str, default_ppm: u32) -> u32 {
         let Some(value) = self.take(key) else { return default_ppm };
@@ -177,10 +202,8 @@ impl Section {
 
     /// A list of texts of which each has to be good; not an empty one.
     pub fn list<T>(&mut self, key: &str, example: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
-        const ITEMS_MAX: usize = 32;
         let value = self.take(key)?;
-        let texts = value.as_array().filter(|array| (1..=ITEMS_MAX).contains(&array.len()));
-        let texts: Option<Vec<&str>> = texts.and_then(|array| array.iter().map(Value::as_str).collect());
+        let texts: Option<Vec<&str>> = items(&value).and_then(|array| array.iter().map(Value::as_str).collect());
         let parsed = match texts {
             None => Err(format!("is not a list of 1 to {ITEMS_MAX} texts")),
             Some(texts) => {
@@ -188,6 +211,39 @@ impl Section {
             }
         };
         parsed.map_err(|reason| self.wrong_value(key, &value, &reason, &format!("{key} = {example}"))).ok()
+    }
+
+    /// The same for a list of anything.
+    pub fn values<T>(
+        &mut self,
+        key: &str,
+        example: &str,
+        parse: impl Fn(&Value) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
+        let value = self.take(key)?;
+        let parsed = match items(&value) {
+            None => Err(format!("is not a list of 1 to {ITEMS_MAX}")),
+            Some(items) => items.iter().map(|item| parse(item).map_err(|reason| format!("{item} {reason}"))).collect(),
+        };
+        parsed.map_err(|reason| self.wrong_value(key, &value, &reason, &format!("{key} = {example}"))).ok()
+    }
+
+    pub fn needed_value<T>(
+        &mut self,
+        key: &str,
+        example: &str,
+        parse: impl Fn(&Value) -> Result<T, String>,
+    ) -> Option<T> {
+        let Some(value) = self.take(key) else {
+            self.wrong(key, "is missing", &format!("{key} = {example}"));
+            return None;
+        };
+        parse(&value).map_err(|reason| self.wrong_value(key, &value, &reason, &format!("{key} = {example}"))).ok()
+    }
+
+    /// Whether it is written as `[[key]]`.
+    pub fn is_tables(&self, key: &str) -> bool {
+        self.table.get(key).and_then(Value::as_array).is_some_and(|items| items.iter().any(Value::is_table))
     }
 
     /// The same where one has to be given.
@@ -302,6 +358,13 @@ impl Section {
         }
         self.table.remove(key)
     }
+}
+
+const ITEMS_MAX: usize = 32;
+
+/// Those of a list that is not empty and not too long.
+fn items(value: &Value) -> Option<&Vec<Value>> {
+    value.as_array().filter(|array| (1..=ITEMS_MAX).contains(&array.len()))
 }
 
 /// How many letters two names share at their start and end.

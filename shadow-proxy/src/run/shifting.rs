@@ -30,20 +30,20 @@ pub struct Shifting {
 /// Puts the journal's weight in force.
 pub fn start(config: &Config, journal: Journal, metrics: &Arc<Metrics>) -> anyhow::Result<Shifting> {
     let weight = Arc::new(Weight::default());
-    let watch = Arc::new(Watch::new(&config.plan, weight.clone(), metrics.clone()));
+    let watch = Arc::new(Watch::new(&config.shift.plan, weight.clone(), metrics.clone()));
     let (data, legacy, patience) = (config.data.clone(), config.legacy.clone(), config.legacy_limits.connect);
     let sources = Sources {
         evidence: Box::new(move |now_ms| gate::evidence(&Store::open(&data)?, now_ms)),
         legacy_up: Box::new(move || takes_connections(&legacy, patience)),
     };
     let controller = Controller {
-        plan: config.plan.clone(),
+        plan: config.shift.plan.clone(),
         shared: Box::new(journal),
         weight: weight.clone(),
         watch: watch.clone(),
         metrics: metrics.clone(),
         sources,
-        hooks: Hooks::start(config.hooks.clone(), metrics.clone())?,
+        hooks: Hooks::start(config.shift.hooks.clone(), metrics.clone())?,
         history: History::open(&config.data, now_ms()),
     };
     let (controls, controller) = controller.start()?;

@@ -138,6 +138,9 @@ fn is_bare_scheme(value: &[u8]) -> bool {
 
 /// `prefix_id_secret_checksum`: the secret may be rotated.
 fn api_key(token: &[u8], id: &mut Hashed) -> bool {
+    if token.len() > API_KEY_BYTES_MAX {
+        return false;
+    }
     let mut parts = token.split(|&byte| byte == b'_');
     let (Some(prefix), Some(key_id), Some(secret), Some(checksum), None) =
         (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
@@ -157,14 +160,18 @@ fn api_key(token: &[u8], id: &mut Hashed) -> bool {
 
 /// Who issued a signed token to whom. Not verified: who forges one chooses a side, and no more.
 fn jwt(token: &[u8], id: &mut Hashed) -> bool {
-    let mut parts = token.split(|&byte| byte == b'.');
+    // As text a kilobyte is split in less time.
+    let Ok(token) = std::str::from_utf8(token) else { return false };
+    let mut parts = token.split('.');
     let (Some(header), Some(payload), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next())
     else {
         return false;
     };
     !header.is_empty()
         && !signature.is_empty()
-        && claims::read(payload, |issuer, name, subject| id.parts(TOKEN, &[issuer, name.as_bytes(), subject]))
+        && claims::read(payload.as_bytes(), |issuer, name, subject| {
+            id.parts(TOKEN, &[issuer, name.as_bytes(), subject])
+        })
 }
 
 /// IPv4 is the same however it came. Of IPv6 the network (RFC 6177 §2): hosts change the rest by themselves (RFC 8981).
@@ -204,6 +211,8 @@ const COOKIES: u8 = 4;
 const COOKIE_NAMED: u8 = 5;
 const HEADER: u8 = 6;
 const ADDRESS: u8 = 7;
+
+const API_KEY_BYTES_MAX: usize = 16 + 64 + 128 + 8 + 3;
 
 pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 

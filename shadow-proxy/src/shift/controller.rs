@@ -22,7 +22,7 @@ use super::observed::Observed;
 use super::plan::{MINUTE_MS, Plan};
 use super::shared::{Set, Shared};
 use super::state::{Phase, State};
-use super::step::{Command, Decision, Finding, Input, step};
+use super::step::{Command, Decision, Finding, Input, Verb, step};
 use super::watch::{Watch, since};
 use super::weight::Weight;
 
@@ -207,16 +207,19 @@ impl Running {
     /// One look, and what follows from it. The answer is for the command, where there is one.
     fn look(&mut self, command: Option<Command>) -> Option<Answer> {
         self.adopt();
-        let is_command = command.is_some();
+        let (is_command, epoch) = (command.is_some(), self.state.epoch);
         let now_ms = now_ms();
         let seen = self.parts.watch.observed();
         let input = self.input(now_ms, &seen, command.or_else(|| self.unwritten.clone()));
         let decision = step(&self.state, &self.parts.plan, &input);
         let answer = match &decision.next {
             None => Answer::Refused(decision.reasons.clone()),
-            Some(next) => self.write(now_ms, &seen, next, &decision, &input),
+            Some(next) => match self.write(now_ms, &seen, next, &decision, &input) {
+                Answer::Done(_) if is_overruled(&decision, &input) => Answer::Refused(decision.reasons.clone()),
+                answer => answer,
+            },
         };
-        self.settle_brake(&input, &answer);
+        self.settle_brake(epoch, &input, &answer);
         self.tell(&decision);
         self.parts.history.add(now_ms, &seen, &input, &self.state);
         self.present.store(Arc::new(Present { state: self.state.clone(), decision, input }));
@@ -279,8 +282,8 @@ impl Running {
     /// Writes the change down, then puts it in force.
     fn write(&mut self, now_ms: u64, seen: &Observed, next: &State, decision: &Decision, input: &Input) -> Answer {
         let (who, why) = match &input.command {
-            Some(command) => (command.who.clone(), command.why.clone()),
-            None => ("shadow-proxy".to_owned(), decision.reasons.first().cloned().unwrap_or_default()),
+            Some(command) if !is_overruled(decision, input) => (command.who.clone(), command.why.clone()),
+            _ => ("shadow-proxy".to_owned(), decision.reasons.first().cloned().unwrap_or_default()),
         };
         let entry = Entry {
             v: VERSION,
@@ -367,9 +370,9 @@ impl Running {
 
     /// The brake did its work once the journal has what follows. Where nobody else could answer, it is let go: the
     /// candidate is better than nobody.
-    fn settle_brake(&mut self, input: &Input, answer: &Answer) {
+    fn settle_brake(&mut self, epoch: u64, input: &Input, answer: &Answer) {
         let is_for_nothing = input.braked.is_some() && !input.legacy_up && !matches!(answer, Answer::Failed(_));
-        let is_written = matches!(answer, Answer::Done(_));
+        let is_written = self.state.epoch > epoch;
         if is_written && (input.braked.is_some() || self.parts.watch.braked().is_none()) || is_for_nothing {
             self.parts.watch.release();
         }
@@ -384,6 +387,12 @@ impl Running {
         let is_braked = *brake || self.parts.weight.is_braked();
         metrics.shift.looked(decision.finding.words(), phase.name(), (*epoch, step), is_braked, tests);
     }
+}
+
+/// Guards go before commands: then it was not the person who decided.
+fn is_overruled(decision: &Decision, input: &Input) -> bool {
+    let is_command = |command: &Command| command.verb != Verb::Rollback;
+    decision.finding == Finding::RollBack && input.command.as_ref().is_some_and(is_command)
 }
 
 /// What had been seen when each of the last minutes began, since the weight came into force.

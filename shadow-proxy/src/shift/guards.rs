@@ -8,8 +8,11 @@ use super::plan::Plan;
 use super::state::State;
 use super::step::{Brake, Finding, Input, TestResult};
 
-/// The chance that a candidate as good as legacy is ever rolled back at a weight; an equal part for each of five guards.
-const ALPHA: f64 = 0.01 / 5.0;
+/// The chance that a candidate as good as legacy is ever rolled back at a weight.
+pub const ALPHA_ALL: f64 = 0.01;
+
+/// An equal part for each of five guards: lockouts, errors, mismatches in all and at an endpoint, latency.
+const ALPHA: f64 = ALPHA_ALL / 5.0;
 
 /// The same for the last minutes, which begin anew with every minute: once in a hundred weeks.
 const ALPHA_RECENT: f64 = 1e-6;

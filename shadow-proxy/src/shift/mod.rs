@@ -10,6 +10,8 @@ pub mod plan;
 pub mod state;
 pub mod step;
 
+pub mod lint;
+
 mod command;
 pub mod decommission;
 mod guards;

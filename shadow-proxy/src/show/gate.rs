@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::shadow::record::Store;
 use crate::shift::decommission::Farewell;
+use crate::shift::evidence::EndpointCount;
 use crate::shift::gate::{Evidence, Judgement, Policy, judge};
+use crate::shift::lint::Traffic;
 
 /// Judges by what the store has at this moment.
 ///
@@ -36,6 +38,24 @@ pub fn evidence(store: &Store, now_ms: u64) -> anyhow::Result<Evidence> {
 /// For people: whether legacy may go, and why.
 pub fn farewell_text(Farewell { verdict, reasons }: &Farewell) -> String {
     reasons.iter().fold(format!("{}\n", verdict.words()), |text, reason| text + &format!("  {reason}\n"))
+}
+
+/// How much comes at present: what a plan has to get along with.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn traffic(store: &Store, now_ms: u64) -> anyhow::Result<Traffic> {
+    let endpoints = store.endpoints()?;
+    let sum = |of: fn(&EndpointCount) -> u64| endpoints.iter().map(of).sum::<u64>();
+    let (pairs, counted) = (sum(|endpoint| endpoint.pairs), sum(|endpoint| endpoint.counted));
+    let counted_per_minute = per_minute(&store.minutes()?, now_ms / 60_000);
+    let pairs_per_minute = counted_per_minute * pairs as f64 / counted.max(1) as f64;
+    Ok(Traffic {
+        counted_per_minute,
+        pairs_per_minute,
+        counted,
+        mismatches: sum(|endpoint| endpoint.counted_mismatches),
+    })
 }
 
 /// The mean of the last minutes that are over; of the present one when it is the first.

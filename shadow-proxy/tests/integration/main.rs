@@ -26,6 +26,7 @@ mod queue;
 mod replay;
 mod request;
 mod rules;
+mod shift;
 mod shift_failures;
 mod shutdown;
 mod stateful;

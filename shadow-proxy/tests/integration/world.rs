@@ -297,6 +297,12 @@ impl Proxy {
         started.unwrap_or_else(|ended| panic!("the proxy does not start again: {ended:?}"))
     }
 
+    /// Starts it on what it left, after it ended. Ports change.
+    pub(crate) async fn started_again(self) -> Proxy {
+        let Proxy { world, node, .. } = self;
+        world.with_node(node).await.unwrap_or_else(|ended| panic!("the proxy does not start again: {ended:?}"))
+    }
+
     /// Ends it in order: all that it keeps is written then.
     pub(crate) async fn ended(&mut self) {
         self.process.signal(rustix::process::Signal::TERM);
