@@ -45,6 +45,8 @@ pub(crate) enum Lane {
     Demo,
     /// Finds out how often shadow-proxy sees a change and how often it cries wolf, beside Diffy's rule
     Judge,
+    /// Moves made-up traffic by the real shift and by the rules of Flagger, Argo and Kayenta, and counts whom it harms
+    ShiftSim,
     /// Feeds the component's core with made-up input, looking for one that breaks it
     Fuzz,
     /// Measures whether the time of a refusal tells a secret (manual: it wants a quiet machine)
@@ -96,7 +98,7 @@ impl Lane {
         match self {
             Lane::Setup | Lane::Fmt | Lane::Tidy | Lane::Fuzz | Lane::Timing => &[],
             Lane::Component => &[Lane::Setup],
-            Lane::Clippy | Lane::Test | Lane::Guide | Lane::Demo | Lane::Judge | Lane::Hosts => {
+            Lane::Clippy | Lane::Test | Lane::Guide | Lane::Demo | Lane::Judge | Lane::ShiftSim | Lane::Hosts => {
                 &[Lane::Setup, Lane::Component]
             }
         }
@@ -118,6 +120,7 @@ impl Lane {
             Lane::Guide => guide::run(workspace),
             Lane::Demo => demo::lane(workspace),
             Lane::Judge => judge(workspace, wanted.full),
+            Lane::ShiftSim => ignored(workspace, "shift::simulation::shift_sim"),
             Lane::Fuzz => fuzz::run(workspace, wanted.seconds),
             Lane::Timing => timing(workspace),
             Lane::Hosts => hosts(workspace),
@@ -158,9 +161,12 @@ fn test(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Ignored by plain `cargo test`, because it takes its time.
 fn judge(workspace: &Workspace, is_full: bool) -> Result<()> {
-    let name = if is_full { "shadow::judging::judge_full" } else { "shadow::judging::judge" };
+    ignored(workspace, if is_full { "shadow::judging::judge_full" } else { "shadow::judging::judge" })
+}
+
+/// Ignored by plain `cargo test`, because it takes its time.
+fn ignored(workspace: &Workspace, name: &str) -> Result<()> {
     let mut test = workspace.cargo("test");
     child::live(test.args(["--workspace", "--bin", "shadow-proxy", "--", "--ignored", "--nocapture", "--exact", name]))
 }

@@ -1,6 +1,7 @@
 //! The composition root: makes everything, joins it up, and takes it down in order.
 
 mod choosing;
+mod ending;
 mod judging;
 mod machine;
 mod origin;
@@ -42,6 +43,7 @@ use crate::side::legacy::{Legacy, LegacyLimits};
 use crate::side::remote::Remote;
 use crate::side::{Candidate, Sides};
 
+use self::ending::Ending;
 pub use self::judging::judge;
 use self::machine::{Signals, bind, cache_home, connection_limits, thread, unusable};
 pub use self::machine::{log_to_stderr, open_data};
@@ -118,22 +120,8 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
         tracing::info!("draining: requests in progress finish, new connections are refused");
         stop.send_replace(true);
         // The admin port answers while the rest ends, so that a probe sees the readiness go.
-        tokio::task::spawn_blocking(move || {
-            // A thread that panicked has said so; the others still end in order.
-            for worker in workers {
-                let _ = worker.join();
-            }
-            drop(fronts_running);
-            for thread in shadow.into_iter().chain(capturer) {
-                let _ = thread.join();
-            }
-            recorder.end();
-            controls.end();
-            for thread in [writer, controller] {
-                let _ = thread.join();
-            }
-        })
-        .await?;
+        let ending = Ending { workers, fronts_running, compared: [shadow, capturer], recorder, controls };
+        tokio::task::spawn_blocking(move || ending.wait([writer, controller])).await?;
         anyhow::Ok(())
     })
 }

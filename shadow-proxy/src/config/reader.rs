@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use crate::shift::plan::span;
+
 /// A table of which every known key is taken out; what is left is unknown.
 pub struct Section {
     /// Empty for the root, else `name.`.
@@ -126,8 +128,7 @@ impl Section {
             |text: &str| humantime::parse_duration(text).ok().and_then(|span| u64::try_from(span.as_millis()).ok());
         let parse = |text: &str| {
             read(text).filter(|ms| range.contains(ms)).ok_or_else(|| {
-                let [from, until] = [range.start(), range.end()].map(|ms| Duration::from_millis(*ms));
-                let [from, until] = [from, until].map(humantime::format_duration);
+                let [from, until] = [range.start(), range.end()].map(|ms| span(*ms));
                 format!("is not a time with its unit, from {from} to {until}")
             })
         };

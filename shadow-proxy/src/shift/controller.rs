@@ -1,6 +1,5 @@
 //! The loop that looks, decides, writes down, and only then sets the weight. What it decides is `step`'s to say.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -20,6 +19,7 @@ use super::hooks::Hooks;
 use super::journal::{Entry, VERSION};
 use super::observed::Observed;
 use super::plan::{MINUTE_MS, Plan};
+use super::recent::{Rate, Recent};
 use super::shared::{Set, Shared};
 use super::state::{Phase, State};
 use super::step::{Command, Decision, Finding, Input, Verb, step};
@@ -107,9 +107,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// While all traffic is legacy's and nobody wants anything else, the store is read less often.
 const EVIDENCE_EVERY: Duration = Duration::from_secs(5);
 const PROBE_EVERY: Duration = Duration::from_secs(5);
-/// Over which the present rate is taken.
-const RATE_LOOKS: usize = 60;
-const RECENT_MINUTES: u64 = 10;
 
 impl Controller {
     /// Puts the state in force that the journal has, looks once, and goes on on a thread of its own.
@@ -351,6 +348,11 @@ impl Running {
             self.carried = Observed::default();
             self.recent = Recent::default();
         }
+        if next.phase == Phase::ReverseShadow && self.state.phase == Phase::Complete {
+            // What legacy answered in between had been sent to it before.
+            let Observed { served_legacy, rescued, .. } = self.parts.watch.observed();
+            self.baseline = Observed { served_legacy, rescued, ..self.baseline.clone() };
+        }
         self.state = next;
     }
 
@@ -393,53 +395,4 @@ impl Running {
 fn is_overruled(decision: &Decision, input: &Input) -> bool {
     let is_command = |command: &Command| command.verb != Verb::Rollback;
     decision.finding == Finding::RollBack && input.command.as_ref().is_some_and(is_command)
-}
-
-/// What had been seen when each of the last minutes began, since the weight came into force.
-#[derive(Default)]
-struct Recent(VecDeque<(u64, Observed)>);
-
-impl Recent {
-    /// What had been seen when what is recent begins; none while all of it is recent.
-    fn begins(&mut self, minute: u64, seen: &Observed) -> Option<&Observed> {
-        if self.0.back().is_none_or(|(last, _)| *last != minute) {
-            self.0.push_back((minute, seen.clone()));
-        }
-        while self.0.front().is_some_and(|(first, _)| first + RECENT_MINUTES < minute) {
-            self.0.pop_front();
-        }
-        // The first mark of all is not at the beginning, but at the first look after it.
-        let (first, begins) = self.0.front()?;
-        (first + RECENT_MINUTES == minute).then_some(begins)
-    }
-}
-
-/// Requests, and legs of legacy, of the last looks.
-#[derive(Default)]
-struct Rate(VecDeque<(Instant, u64, u64)>);
-
-impl Rate {
-    fn add(&mut self, now: Instant, requests: u64, legacy_legs: u64) {
-        self.0.push_back((now, requests, legacy_legs));
-        if self.0.len() > RATE_LOOKS {
-            self.0.pop_front();
-        }
-    }
-
-    fn requests_per_minute(&self) -> f64 {
-        self.over(|seconds, requests, _| requests * 60.0 / seconds).unwrap_or(0.0)
-    }
-
-    /// The share of the requests that legacy was asked about; all of none.
-    fn legacy_load(&self) -> f64 {
-        let load = self.over(|_, requests, legs| if requests > 0.0 { (legs / requests).min(1.0) } else { 1.0 });
-        load.unwrap_or(1.0)
-    }
-
-    fn over(&self, rate: impl Fn(f64, f64, f64) -> f64) -> Option<f64> {
-        let ((from, requests_then, legs_then), (to, requests, legs)) = (self.0.front()?, self.0.back()?);
-        let seconds = to.duration_since(*from).as_secs_f64();
-        let more = |now: &u64, then: &u64| now.saturating_sub(*then) as f64;
-        (seconds > 0.0).then(|| rate(seconds, more(requests, requests_then), more(legs, legs_then)))
-    }
 }

@@ -52,6 +52,9 @@ pub fn upper_bound(mismatches: u64, pairs: u64, alpha: f64) -> f64 {
     if pairs == 0 || mismatches == pairs {
         return 1.0;
     }
+    if mismatches == 0 {
+        return -((alpha.ln() - (pairs as f64 + 1.0).ln()) / pairs as f64).exp_m1();
+    }
     boundary(mismatches, pairs, mismatches as f64 / pairs as f64, 1.0, alpha)
 }
 

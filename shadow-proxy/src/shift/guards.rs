@@ -8,8 +8,9 @@ use super::plan::Plan;
 use super::state::State;
 use super::step::{Brake, Finding, Input, TestResult};
 
-/// The chance that a candidate as good as legacy is ever rolled back at a weight.
-pub const ALPHA_ALL: f64 = 0.01;
+/// The chance that a candidate as good as legacy is ever rolled back at a weight. A tenth of it costs four more failures
+/// until a bad one is found.
+pub const ALPHA_ALL: f64 = 0.001;
 
 /// An equal part for each of five guards: lockouts, errors, mismatches in all and at an endpoint, latency.
 const ALPHA: f64 = ALPHA_ALL / 5.0;

@@ -148,7 +148,12 @@ fn seen_since(path: &Path, state: &State) -> std::io::Result<Observed> {
     if path.exists() {
         read_file(path, |minute| {
             if minute.at_ms > state.since_ms {
-                seen += &Observed { ids_legacy: 0, ids_candidate: 0, ..minute.seen };
+                let mut more = Observed { ids_legacy: 0, ids_candidate: 0, ..minute.seen };
+                if minute.phase == Phase::Complete {
+                    // Sent to legacy before the cutover.
+                    (more.served_legacy, more.rescued) = (0, 0);
+                }
+                seen += &more;
             }
         })?;
     }

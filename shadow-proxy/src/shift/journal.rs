@@ -98,7 +98,8 @@ impl Journal {
         self.write(&Entry { v: VERSION, at_ms, epoch, before, state, who, why, decision, input, plan })
     }
 
-    pub fn last(&self) -> Option<&Entry> {
+    #[cfg(test)]
+    fn last(&self) -> Option<&Entry> {
         self.last.as_ref()
     }
 

@@ -62,7 +62,7 @@ fn of_itself(plan: &Plan) -> Vec<String> {
 }
 
 /// A chance that is too high for a plan.
-const CHANCE_MAX: f64 = 0.1;
+const CHANCE_MAX: f64 = 0.01;
 
 fn budget_in_time(plan: &Plan, traffic: &Traffic, step: &Step, next: &Step) -> Option<String> {
     let needed =
@@ -153,7 +153,7 @@ mod tests {
         let plan = Plan { steps: (1..=15).map(|part| step(part * 50_000)).collect(), ..Plan::default() };
         let doubts = doubts(&plan, None);
         assert_eq!(doubts.len(), 3, "{doubts:?}");
-        for (doubt, said) in doubts.iter().zip(["rolled back in up to 15 %", "in up to 75 %", "ends at 75 %"]) {
+        for (doubt, said) in doubts.iter().zip(["rolled back in up to 1.5 %", "in up to 75 %", "ends at 75 %"]) {
             assert!(doubt.contains(said), "{doubt}");
         }
         let mut plan = Plan::default();

@@ -4,13 +4,12 @@ pub mod weight;
 
 pub mod evidence;
 pub mod gate;
+pub mod lint;
 pub mod observed;
 pub mod paired;
 pub mod plan;
 pub mod state;
 pub mod step;
-
-pub mod lint;
 
 mod command;
 pub mod decommission;
@@ -22,6 +21,10 @@ pub mod controller;
 pub mod history;
 pub mod hooks;
 pub mod journal;
+mod recent;
 pub mod shared;
 mod split;
 pub mod watch;
+
+#[cfg(test)]
+mod simulation;

@@ -131,9 +131,12 @@ impl Watch {
             (true, false) => drop(self.legacy_bad.fetch_add(1, Ordering::Relaxed)),
             _ => {}
         }
-        if legacy.outcome.is_ok() && candidate.outcome.is_ok() {
+        // The mirror's thread has a lower priority, and whoever it asks would seem the slower one. So only those count whom
+        // it asked both, at the same moment and in either order.
+        if let Some(again) = exchange.again.as_ref().filter(|again| again.outcome.is_ok() && candidate.outcome.is_ok())
+        {
             self.timed.fetch_add(1, Ordering::Relaxed);
-            if candidate.latency > legacy.latency.mul_f64(1.0 + self.latency_margin) + SLACK {
+            if candidate.latency > again.latency.mul_f64(1.0 + self.latency_margin) + SLACK {
                 self.slower.fetch_add(1, Ordering::Relaxed);
             }
         }

@@ -84,7 +84,7 @@ fn journal(proxy: &Proxy) -> Vec<Value> {
 #[tokio::test]
 async fn a_plan_goes_its_way_and_a_person_has_the_last_word() {
     let candidate = Candidate::scripted(|_| allow());
-    let proxy = World::new().candidate(candidate).config(PLAN).start().await;
+    let proxy = World::new().candidate(candidate).again("1", "0").config(PLAN).start().await;
     let (status, refused) = order(&proxy, "advance").await;
     let detail = refused["detail"].as_str().expect("a reason");
     assert!(status == 409 && detail.contains("more clean requests"), "{refused}");
@@ -175,7 +175,7 @@ async fn a_candidate_that_locks_out_at_25_percent_is_taken_back_and_hooks_are_to
     let is_bad = Arc::new(AtomicBool::new(false));
     let bad = is_bad.clone();
     let candidate = Candidate::scripted(move |_| if bad.load(Ordering::Relaxed) { deny() } else { allow() });
-    let proxy = World::new().candidate(candidate).config(&format!("{PLAN}{hooks}")).start().await;
+    let proxy = World::new().candidate(candidate).again("1", "0").config(&format!("{PLAN}{hooks}")).start().await;
     ask_as(&proxy, 0..200).await;
     proxy.settled().await;
     assert_eq!(order(&proxy, "advance").await.1["to_ppm"], 250_000);

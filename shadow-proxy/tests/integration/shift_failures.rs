@@ -67,7 +67,9 @@ async fn a_trap_storm_is_over_after_a_few_calls_and_no_client_sees_it() {
 async fn a_candidate_that_takes_three_times_as_long_is_taken_back() {
     let taking = |millis| move |_: &crate::wire::Message| allow().after(Duration::from_millis(millis));
     let legacy = Legacy::scripted(taking(10));
-    let proxy = World::new().legacy(legacy).candidate(Candidate::scripted(taking(30))).weight(250_000).start().await;
+    // Times are compared where the mirror asks both.
+    let world = World::new().legacy(legacy).candidate(Candidate::scripted(taking(30))).again("1", "0");
+    let proxy = world.weight(250_000).start().await;
     let mut wire = proxy.connect().await;
     let refused = traffic_until(&proxy, &mut wire, "/", is_rolled_back).await;
     assert!(refused.is_empty(), "{refused:?}");
