@@ -51,6 +51,8 @@ enum Bench {
     Credentials,
     /// CPU µs to compare an exchange with bodies of 300 bytes, and to compare and record it
     Compare,
+    /// CPU ns to choose the side of a call, for each kind of id
+    Choice,
     /// Time to compare two JSON documents against their size, 1 kB to 16 MB
     JsonSize,
     /// 1,000,000 exchanges compared and recorded in one run: memory and size of the database on the way
@@ -62,6 +64,7 @@ impl Bench {
     fn test(self) -> Option<&'static str> {
         match self {
             Bench::Compare => Some("shadow::cost::compare"),
+            Bench::Choice => Some("serve::cost::choice"),
             Bench::JsonSize => Some("shadow::cost::json_size"),
             _ => None,
         }
@@ -110,7 +113,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
                 println!("\n{}", bed.million()?.text());
                 continue;
             }
-            Bench::Compare | Bench::JsonSize => continue,
+            Bench::Compare | Bench::Choice | Bench::JsonSize => continue,
             Bench::ServeReuse => bed.serve("reuse=1000000", &["--max-instance-reuse-count", "1000000"])?,
             Bench::ServeFresh => bed.serve("fresh", &[])?,
             Bench::RunDirect => Some(bed.run_direct()?),

@@ -1,5 +1,6 @@
 //! The composition root: makes everything, joins it up, and takes it down in order.
 
+mod choosing;
 mod ending;
 mod judging;
 mod machine;
@@ -24,6 +25,7 @@ use crate::serve::accept;
 use crate::serve::alone::Alone;
 use crate::serve::answer::{Front, FrontLimits};
 use crate::serve::budget::Budget;
+use crate::serve::route::Choice;
 use crate::serve::seat;
 use crate::shadow::acceptance::RulesInForce;
 use crate::shadow::judge::Judge;
@@ -76,6 +78,7 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let origin = origin(&config, &grants)?;
     let candidate = candidate(&config, grants, Some(&config.data.join("compiled")))?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
+    let choice = Arc::new(choosing::choice(&config.shift.choice, &metrics)?);
     let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), &origin, metrics.clone())?;
     let Shifting { weight, watch, controls, controller } = shifting::start(&config, journal, &metrics)?;
     let listener = bind(config.listen)?;
@@ -102,7 +105,7 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
         judging::live(&config, admin_state.rules.comparer(), recorder.clone(), &metrics, watch.clone())?;
     let (mirror, shadow) = start_mirror(&config, judge, &sides, fronts_ended)?;
     let (stop, stopped) = watch::channel(false);
-    let fronts = Fronts { config: &config, mirror, metrics: &metrics, weight, watch, sides: &sides };
+    let fronts = Fronts { config: &config, mirror, metrics: &metrics, weight, watch, sides: &sides, choice };
     let workers = fronts.start(&listener, &stopped)?;
     drop((listener, fronts));
 
@@ -128,7 +131,9 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
     log_to_stderr("warn");
     accepted::join(config.comparer.rules.clone(), &config.data, Day::of_ms(now_ms()))?;
     config.admin_token_file.as_deref().map(token_digest).transpose()?;
-    let grants = grants(config, &Arc::new(Metrics::default()))?;
+    let metrics = Arc::new(Metrics::default());
+    choosing::choice(&config.shift.choice, &metrics)?;
+    let grants = grants(config, &metrics)?;
     candidate(config, grants, None).map(drop)
 }
 
@@ -210,6 +215,7 @@ struct Fronts<'a> {
     weight: Arc<Weight>,
     watch: Arc<Watch>,
     sides: &'a SidesMaker<'a>,
+    choice: Arc<Choice>,
 }
 
 impl Fronts<'_> {
@@ -225,7 +231,7 @@ impl Fronts<'_> {
                     mirror: self.mirror.clone(),
                     weight: self.weight.clone(),
                     watch: self.watch.clone(),
-                    hash_key: hash_key(&self.config.shift.hash_key),
+                    choice: self.choice.clone(),
                     metrics: self.metrics.clone(),
                     budget: budget.clone(),
                     limits: self.config.front.clone(),
@@ -371,11 +377,4 @@ fn token_digest(file: &Path) -> anyhow::Result<[u8; 32]> {
         file.display()
     );
     Ok(admin::digest(&token))
-}
-
-/// 128 bits of the configured text: the same on every replica and after every restart.
-fn hash_key(text: &str) -> [u8; 16] {
-    use sha2::Digest as _;
-    let digest = sha2::Sha256::digest(text);
-    std::array::from_fn(|index| digest[index])
 }

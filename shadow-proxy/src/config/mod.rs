@@ -2,6 +2,7 @@
 
 mod auth;
 mod capture;
+mod choice;
 mod evidence;
 mod hooks;
 mod part;
@@ -30,6 +31,7 @@ use crate::shift::gate;
 use crate::side::candidate::{Instances, Limits};
 use crate::side::legacy::LegacyLimits;
 
+pub use self::choice::ChoiceConfig;
 pub use self::part::{parse_gate, parse_key_files, parse_plan};
 use self::reader::Section;
 use self::shift::Shift;

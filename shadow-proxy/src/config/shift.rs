@@ -8,11 +8,12 @@ use crate::shift::hooks::Hook;
 use crate::shift::plan::{DAY_MS, Freeze, HOUR_MS, MINUTE_MS, Plan, Step, Window};
 use crate::shift::weight::ALL_PPM;
 
+use super::choice::{self, ChoiceConfig};
 use super::hooks;
 use super::reader::Section;
 
 pub struct Shift {
-    pub hash_key: String,
+    pub choice: ChoiceConfig,
     pub plan: Plan,
     pub hooks: Vec<Hook>,
 }
@@ -22,7 +23,7 @@ const STEPS_MAX: usize = 32;
 
 pub fn read(root: &mut Section, gate: &gate::Policy) -> Shift {
     let mut section = root.section("shift");
-    let hash_key = section.text("hash_key").unwrap_or_else(|| "shadow-proxy".to_owned());
+    let choice = choice::read(&mut section);
     let defaults = Plan::default();
     let steps = read_steps(&mut section).unwrap_or_else(|| defaults.steps.clone());
     let plan = Plan {
@@ -39,7 +40,7 @@ pub fn read(root: &mut Section, gate: &gate::Policy) -> Shift {
     };
     let hooks = hooks::read(&mut section);
     section.close(root);
-    Shift { hash_key, plan, hooks }
+    Shift { choice, plan, hooks }
 }
 
 /// Weights alone, or tables that say more; none: the plan that is built in.

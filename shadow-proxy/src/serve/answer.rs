@@ -24,7 +24,8 @@ use crate::side::legacy::Framing;
 use super::body::ClientBody;
 use super::budget::{Budget, Share};
 use super::entry::{Entry, Unfinished};
-use super::route;
+use super::identity::Id;
+use super::route::{Choice, Chosen};
 
 /// What answering needs, one for each thread: the sides' connections belong to the thread's runtime.
 pub struct Front {
@@ -32,7 +33,7 @@ pub struct Front {
     pub mirror: Mirror,
     pub weight: Arc<Weight>,
     pub watch: Arc<Watch>,
-    pub hash_key: [u8; 16],
+    pub choice: Arc<Choice>,
     pub metrics: Arc<Metrics>,
     pub budget: Budget,
     pub limits: FrontLimits,
@@ -67,11 +68,13 @@ impl Front {
         };
         let mut call =
             Call { method: parts.method, uri: parts.uri, headers: end_to_end(parts.headers), body: Bytes::new() };
+        let asked_for = self.choice.asked_for(&mut call.headers);
         let mut share = self.budget.share();
         match self.read(body, &mut share).await {
             Received::Whole(body) => {
                 call.body = body;
-                self.answer_whole(entry, share, call, framing, peer).await
+                let chosen = self.choice.side(self.weight.ppm(), asked_for, &call, peer);
+                self.answer_whole(entry, share, call, framing, chosen).await
             }
             Received::Part { head, rest, why } => {
                 entry.skip(why);
@@ -109,23 +112,29 @@ impl Front {
         share: Share,
         call: Call,
         framing: Framing,
-        peer: IpAddr,
+        Chosen { side, id }: Chosen,
     ) -> Response<ClientBody> {
-        match route::serving_side(self.weight.ppm(), &self.hash_key, &call.headers, peer) {
-            Side::Legacy => self.answer_by_legacy(entry, share, call, framing, None).await,
+        if let Some(id) = id.filter(|id| id.is_drawn()) {
+            self.watch.chosen(id.number(), side);
+        }
+        match side {
+            Side::Legacy => self.answer_by_legacy(entry, share, call, framing, id, None).await,
             Side::Candidate => {
                 let leg = self.sides.call(Side::Candidate, &call).await;
                 self.watch.candidate_called(&leg);
                 match &leg.outcome {
                     Ok(answer) => {
                         let response = answered(answer);
+                        self.choice.issued(id, &call, &answer.headers, &answer.body);
                         self.metrics.served(Side::Candidate);
                         entry.hand_over(Job::new(call, Side::Candidate, leg));
                         response
                     }
                     Err(_) if self.may_be_rescued(&call) => {
                         self.metrics.rescued.inc();
-                        self.answer_by_legacy(entry, share, call, framing, Some(leg)).await
+                        // A session that begins so is known to legacy alone.
+                        let id = id.map(|_| Id::of_side(Side::Legacy));
+                        self.answer_by_legacy(entry, share, call, framing, id, Some(leg)).await
                     }
                     Err(failure) => {
                         entry.skip(Skip::ServedFailed);
@@ -143,6 +152,7 @@ impl Front {
         share: Share,
         call: Call,
         framing: Framing,
+        id: Option<Id>,
         candidate: Option<Leg>,
     ) -> Response<ClientBody> {
         let start = Instant::now();
@@ -159,6 +169,7 @@ impl Front {
                     start,
                     status: parts.status,
                     headers: parts.headers.clone(),
+                    family: id.map(|id| (self.choice.clone(), id)),
                     candidate,
                 };
                 Response::from_parts(parts, ClientBody::copied(body, self.limits.body_bytes_max, unfinished))

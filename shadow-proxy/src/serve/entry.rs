@@ -1,5 +1,6 @@
 //! The account of one request: counted once, whatever becomes of it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -10,6 +11,8 @@ use crate::metrics::Skip;
 use crate::shadow::mirror::{Job, Mirror};
 
 use super::budget::Share;
+use super::identity::Id;
+use super::route::Choice;
 
 /// A request that was received: handed to the mirror, skipped with a reason, or dropped without a word, which means
 /// that its client is gone.
@@ -54,6 +57,8 @@ pub struct Unfinished {
     pub start: Instant,
     pub status: StatusCode,
     pub headers: HeaderMap,
+    /// To which what it issues belongs; none where sessions have no side.
+    pub family: Option<(Arc<Choice>, Id)>,
     /// What the candidate did with the call already, when legacy came to the rescue.
     pub candidate: Option<Leg>,
 }
@@ -65,12 +70,21 @@ impl Unfinished {
     }
 
     pub fn give_up(self, why: Skip) {
+        // Its cookies are known all the same.
+        self.issued(&Bytes::new());
         self.entry.skip(why);
     }
 
     pub fn finish(self, body: Bytes) {
+        self.issued(&body);
         let answer = Answer { status: self.status, headers: self.headers, body };
         let served = Leg { outcome: Ok(answer), latency: self.start.elapsed() };
         self.entry.hand_over(Job::new(self.call, Side::Legacy, served).with_failed(self.candidate));
+    }
+
+    fn issued(&self, body: &Bytes) {
+        if let Some((choice, id)) = &self.family {
+            choice.issued(Some(*id), &self.call, &self.headers, body);
+        }
     }
 }

@@ -6,5 +6,11 @@ pub mod answer;
 mod body;
 pub mod budget;
 mod entry;
+pub mod families;
+pub mod identity;
 pub mod route;
 pub mod seat;
+pub mod testers;
+
+#[cfg(test)]
+mod cost;

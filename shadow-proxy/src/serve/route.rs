@@ -1,69 +1,65 @@
-//! Who serves a call and who is mirrored. Pure.
+//! Who serves a call and who is mirrored: the other side is.
 
 use std::net::IpAddr;
 
-use http::header::{AUTHORIZATION, COOKIE, HeaderMap};
-use siphasher::sip::SipHasher24;
-use std::hash::Hasher as _;
+use bytes::Bytes;
+use http::HeaderMap;
 
-use crate::exchange::Side;
+use crate::exchange::{Call, Side};
 use crate::shift::weight::ALL_PPM;
 
-/// The side that serves, given the candidate's weight. The other side is the mirror.
-///
-/// Sticky: the same client lands in the same bucket, and buckets nest, so that who is served by the candidate at 1 %
-/// still is at 5 %.
-pub fn serving_side(weight_ppm: u32, hash_key: &[u8; 16], headers: &HeaderMap, peer: IpAddr) -> Side {
-    // The two ends need no identity, and 0 is where most of the traffic is for most of a migration.
-    match weight_ppm {
-        0 => Side::Legacy,
-        ALL_PPM.. => Side::Candidate,
-        _ if bucket(hash_key, headers, peer) < weight_ppm => Side::Candidate,
-        _ => Side::Legacy,
-    }
+use super::families::Families;
+use super::identity::{Id, Identity};
+use super::testers::Testers;
+
+/// One for all threads.
+pub struct Choice {
+    pub identity: Identity,
+    /// None: sessions are known by their ids alone.
+    pub families: Option<Families>,
+    pub testers: Option<Testers>,
 }
 
-/// 0..1,000,000 by the credential, else the cookies, else the address the connection comes from.
-fn bucket(hash_key: &[u8; 16], headers: &HeaderMap, peer: IpAddr) -> u32 {
-    let mut hash = SipHasher24::new_with_key(hash_key);
-    match headers.get(AUTHORIZATION).or_else(|| headers.get(COOKIE)) {
-        Some(identity) => hash.write(identity.as_bytes()),
-        None => match peer {
-            IpAddr::V4(address) => hash.write(&address.octets()),
-            IpAddr::V6(address) => hash.write(&address.octets()),
-        },
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    pub side: Side,
+    /// By which it was chosen, so that whatever the answer issues is known by it too; none where nothing was looked at.
+    pub id: Option<Id>,
+}
+
+impl Choice {
+    /// What a tester asks for. To be called before anybody sees the headers.
+    pub fn asked_for(&self, headers: &mut HeaderMap) -> Option<Side> {
+        self.testers.as_ref().and_then(|testers| testers.take(headers))
     }
-    // The upper bits of the product: uniform without a division.
-    ((u128::from(hash.finish()) * u128::from(ALL_PPM)) >> 64) as u32
+
+    /// The side that serves, given the candidate's weight.
+    ///
+    /// Sticky: the same client lands in the same bucket, and who is served by the candidate at 1 % still is at 5 %.
+    pub fn side(&self, weight_ppm: u32, asked_for: Option<Side>, call: &Call, peer: IpAddr) -> Chosen {
+        // The two ends need no identity, and 0 is where most of the traffic is for most of a migration.
+        let is_end = weight_ppm == 0 || weight_ppm >= ALL_PPM;
+        if let Some(side) = asked_for {
+            return Chosen { side, id: (!is_end).then(|| Id::of_side(side)) };
+        }
+        if is_end {
+            return Chosen { side: if weight_ppm == 0 { Side::Legacy } else { Side::Candidate }, id: None };
+        }
+        let id = self.families.as_ref().and_then(|families| families.find(call));
+        let id = id.or_else(|| self.identity.of(&call.headers, peer));
+        // Whoever cannot be known again would be sent back and forth.
+        let id = id.unwrap_or(Id::of_side(Side::Legacy));
+        let side = if id.bucket() < weight_ppm { Side::Candidate } else { Side::Legacy };
+        Chosen { side, id: Some(id) }
+    }
+
+    /// Takes what an answer issued into the family of whom it was sent to.
+    pub fn issued(&self, id: Option<Id>, call: &Call, headers: &HeaderMap, body: &Bytes) {
+        if let (Some(families), Some(id)) = (&self.families, id) {
+            families.learn(id, call, headers, body);
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const KEY: [u8; 16] = *b"0123456789abcdef";
-    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-
-    fn headers(id: u32) -> HeaderMap {
-        HeaderMap::from_iter([(AUTHORIZATION, format!("Bearer id_{id}").parse().expect("a valid value"))])
-    }
-
-    #[test]
-    fn the_share_is_the_weight_and_nested() {
-        let ids = 100_000_u32;
-        let buckets: Vec<u32> = (0..ids).map(|id| bucket(&KEY, &headers(id), PEER)).collect();
-        for weight_ppm in [1_000, 10_000, 50_000, 250_000, 500_000] {
-            let share = f64::from(weight_ppm) / f64::from(ALL_PPM);
-            let expected = f64::from(ids) * share;
-            let three_sigma = 3.0 * (expected * (1.0 - share)).sqrt();
-            let chosen = buckets.iter().filter(|&&bucket| bucket < weight_ppm).count() as f64;
-            assert!((chosen - expected).abs() <= three_sigma, "{chosen} of {expected} at {weight_ppm} ppm");
-        }
-        let side = |weight, id| serving_side(weight, &KEY, &headers(id), PEER);
-        for id in 0..1_000 {
-            let from = (0..=10).position(|step| side(step * 100_000, id) == Side::Candidate).expect("all at 100 %");
-            assert!((from as u32..=10).all(|step| side(step * 100_000, id) == Side::Candidate), "id {id} went back");
-        }
-        assert!((0..1_000).all(|id| side(0, id) == Side::Legacy));
-    }
-}
+mod tests;

@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 
 use self::carried::rewritten;
 use self::issued::{Issued, issued};
+pub(crate) use self::issued::{is_token_name, issued_values};
 
 #[derive(Clone, Debug)]
 pub struct SessionLimits {

@@ -339,6 +339,7 @@ impl Running {
         let is_new_weight = (next.weight_ppm, next.since_ms) != (self.state.weight_ppm, self.state.since_ms);
         self.parts.weight.set(next.weight_ppm);
         if is_new_weight {
+            self.parts.watch.forget_ids();
             // Who was chosen before the weight came into force says nothing about it; all else counts from the decision
             // on, so that nothing is overlooked.
             let now = self.parts.watch.observed();

@@ -23,6 +23,7 @@ pub mod hooks;
 pub mod journal;
 mod recent;
 pub mod shared;
+mod split;
 pub mod watch;
 
 #[cfg(test)]

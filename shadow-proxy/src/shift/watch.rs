@@ -12,6 +12,7 @@ use crate::metrics::Metrics;
 
 use super::observed::Observed;
 use super::plan::Plan;
+use super::split::Split;
 use super::step::Brake;
 use super::weight::Weight;
 
@@ -32,6 +33,7 @@ pub struct Watch {
     legacy_bad: AtomicU64,
     timed: AtomicU64,
     slower: AtomicU64,
+    split: Split,
     ids: [AtomicU64; 2],
     legacy: LegacyLegs,
     last: LastCalls,
@@ -64,6 +66,7 @@ impl Watch {
             legacy_bad: AtomicU64::new(0),
             timed: AtomicU64::new(0),
             slower: AtomicU64::new(0),
+            split: Split::new(),
             ids: Default::default(),
             legacy: LegacyLegs::default(),
             last: LastCalls::default(),
@@ -103,10 +106,16 @@ impl Watch {
         }
     }
 
-    /// The first request of an id since the weight came into force, and the side chosen for it.
-    #[allow(dead_code, reason = "until the choice of the side calls it")]
-    pub fn new_id(&self, side: Side) {
-        self.ids[side as usize].fetch_add(1, Ordering::Relaxed);
+    /// The side chosen for the client of an id: its first request since the weight came into force counts.
+    pub fn chosen(&self, id: u64, side: Side) {
+        if self.split.is_first(id) {
+            self.ids[side as usize].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// With every weight that comes into force.
+    pub(super) fn forget_ids(&self) {
+        self.split.clear();
     }
 
     /// An exchange of which both legs are known.

@@ -82,7 +82,7 @@ fn every_key_is_in_the_table() {
     let source = |file: &str| {
         std::fs::read_to_string(repository("shadow-proxy/src/config").join(file)).expect("the source is there")
     };
-    let files = ["mod.rs", "auth.rs", "capture.rs", "hooks.rs", "shift.rs", "stateful.rs"];
+    let files = ["mod.rs", "auth.rs", "capture.rs", "choice.rs", "hooks.rs", "shift.rs", "stateful.rs"];
     let keys: Vec<String> = files.iter().flat_map(|file| keys(&source(file))).collect();
     assert!(keys.len() > 40, "{keys:?}");
     let bad = bad();
@@ -101,6 +101,8 @@ fn keys(source: &str) -> Vec<String> {
         ("step", "shift.steps[0].".to_owned()),
         ("hook", "shift.hooks[0].".to_owned()),
         ("introspection", "auth.introspection.".to_owned()),
+        ("shift", "shift.".to_owned()),
+        ("testers", "shift.testers.".to_owned()),
     ]);
     let mut keys = Vec::new();
     for line in source.lines() {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -23,6 +24,8 @@ pub(crate) struct Reply(Vec<Step>);
 enum Step {
     Send(Vec<u8>),
     Wait(Gate),
+    /// As long as the service works on it.
+    Work(Duration),
     /// Nothing more comes and nothing is closed.
     Hang,
     Close,
@@ -88,6 +91,7 @@ async fn serve(mut wire: Wire, script: &(impl Fn(&Message) -> Reply + ?Sized), l
                     }
                 }
                 Step::Wait(gate) => gate.passed().await,
+                Step::Work(time) => tokio::time::sleep(time).await,
                 Step::Hang => {
                     wire.rest().await;
                     return;
@@ -110,6 +114,12 @@ impl Reply {
 
     pub(crate) fn wait(self, gate: &Gate) -> Reply {
         self.and(Step::Wait(gate.clone()))
+    }
+
+    /// All of it, once the service has worked so long.
+    pub(crate) fn after(mut self, time: Duration) -> Reply {
+        self.0.insert(0, Step::Work(time));
+        self
     }
 
     pub(crate) fn hang(self) -> Reply {

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, LOCATION, SET_COOKIE};
 use percent_encoding::percent_decode_str;
@@ -23,16 +24,27 @@ pub(super) struct Issued {
 
 /// At most [`ISSUED_MAX`], those of the headers first.
 pub(super) fn issued(answer: &Answer) -> Vec<Issued> {
+    found(&answer.headers, &answer.body).0
+}
+
+/// Those that are of one client alone, as far as one can see.
+pub(crate) fn issued_values(headers: &HeaderMap, body: &Bytes) -> Vec<String> {
+    let found = found(headers, body).0;
+    // A cookie of any length is known by its name; where it is a token, it stands there once more without.
+    found.into_iter().filter(|issued| issued.cookie.is_none()).map(|issued| issued.value).collect()
+}
+
+fn found(headers: &HeaderMap, answer_body: &Bytes) -> Found {
     let mut found = Found(Vec::new());
-    cookies(&answer.headers, &mut found);
-    location(&answer.headers, &mut found);
-    for (name, value) in &answer.headers {
+    cookies(headers, &mut found);
+    location(headers, &mut found);
+    for (name, value) in headers {
         if name.as_str().starts_with("x-") && is_token_name(name.as_str()) {
             found.value(|| format!("header {name}"), value.to_str().unwrap_or_default());
         }
     }
-    body(answer, &mut found);
-    found.0
+    body(headers, answer_body, &mut found);
+    found
 }
 
 struct Found(Vec<Issued>);
@@ -78,12 +90,12 @@ fn location(headers: &HeaderMap, found: &mut Found) {
     }
 }
 
-fn body(answer: &Answer, found: &mut Found) {
-    let is_plain = !answer.headers.contains_key(CONTENT_ENCODING);
-    if answer.body.len() > BODY_BYTES_MAX || is_plain && !NAMES.is_match(&*answer.body) {
+fn body(headers: &HeaderMap, body: &Bytes, found: &mut Found) {
+    let is_plain = !headers.contains_key(CONTENT_ENCODING);
+    if body.len() > BODY_BYTES_MAX || is_plain && !NAMES.is_match(&**body) {
         return;
     }
-    let Ok(body) = decoded(&answer.headers, &answer.body, BODY_BYTES_MAX) else { return };
+    let Ok(body) = decoded(headers, body, BODY_BYTES_MAX) else { return };
     if !body.trim_ascii_start().starts_with(b"{") || !NAMES.is_match(&*body) {
         return;
     }
@@ -117,7 +129,7 @@ fn json(value: &Value, place: &mut String, is_issued: bool, found: &mut Found) {
 }
 
 /// Fewer than are secrets: a difference under a name like `key` or `auth` is more than another token.
-fn is_token_name(name: &str) -> bool {
+pub(crate) fn is_token_name(name: &str) -> bool {
     let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     PARTS.iter().any(|part| letters.contains(part)) || WHOLE.contains(&letters.as_str())
 }
