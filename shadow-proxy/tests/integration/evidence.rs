@@ -16,7 +16,7 @@ fn service(role: &'static str) -> Scripted {
     Scripted::start(move |_| {
         let id = answers.fetch_add(1, Ordering::Relaxed);
         // In no rhythm: how far the mirror lags behind must not make legacy look constant.
-        let node = ["a", "b"][usize::from((id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) % 3 == 0)];
+        let node = ["a", "b"][usize::from((id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40).is_multiple_of(3))];
         let body = format!(r#"{{"valid":true,"role":"{role}","count":{},"node":"{node}"}}"#, id * 7 + 1_000);
         Reply::bytes(ok("application/json", &body))
     })
