@@ -21,7 +21,7 @@ pub fn read(shift: &mut Section) -> Vec<Hook> {
 
 fn read_hook(hook: &mut Section) -> Option<Hook> {
     let on = hook.list("on", "[\"advance\", \"roll-back\"]", finding);
-    let has_command = hook.has("command");
+    let (has_command, has_url) = (hook.has("command"), hook.has("url"));
     let command = hook.texts("command");
     let url = hook.optional("url", "\"http://127.0.0.1:9000/decisions\"", url);
     let timeout = hook.parsed("timeout", "10s", "\"10s\"", timeout);
@@ -39,7 +39,9 @@ fn read_hook(hook: &mut Section) -> Option<Hook> {
             hook.wrong("command", "is empty", "command = [\"/usr/local/bin/tell\", \"auth\"]");
             None
         }
+        // Said already.
         (true, None, None) => None,
+        (false, _, None) if has_url => None,
         (false, _, Some(url)) => Some(Told::Url(url)),
         (false, _, None) => {
             hook.wrong("command", "is missing, and url too", "command = [\"/usr/local/bin/tell\", \"auth\"]");

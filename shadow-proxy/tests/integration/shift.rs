@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::scripted::{Reply, Scripted, allow};
-use crate::wire::{Message, Wire};
+use crate::wire::{Message, Wire, within};
 use crate::world::{Candidate, Legacy, Proxy, World};
 
 /// Steps without a dwell, for which a few hundred requests are evidence enough.
@@ -52,6 +53,18 @@ async fn ask_as(proxy: &Proxy, clients: std::ops::Range<usize>) -> Vec<u16> {
     statuses
 }
 
+/// Requests of many clients, and the time for the store to have them.
+async fn shown(proxy: &Proxy) {
+    ask_as(proxy, 0..200).await;
+    proxy.settled().await;
+    within("the store", async {
+        while proxy.admin_get("/api/gate").await.json()["counted"].as_u64() < Some(200) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
 async fn order(proxy: &Proxy, verb: &str) -> (u16, Value) {
     let answer = proxy.admin_post(&format!("/api/{verb}"), &json!({"who": "ada", "why": "a test"})).await;
     (answer.status(), answer.json())
@@ -94,8 +107,7 @@ async fn a_plan_goes_its_way_and_a_person_has_the_last_word() {
     }
     assert!(journal(&proxy).is_empty(), "a refusal is no decision");
 
-    ask_as(&proxy, 0..200).await;
-    proxy.settled().await;
+    shown(&proxy).await;
     let ended = proxy.command(&["advance", "--who", "ada", "--why", "it is time"]).await;
     assert!(ended.code == Some(0) && ended.stdout.contains("weight 250000 ppm, was 0 ppm; phase ramp"), "{ended:?}");
     let status = drive(&proxy, 250_000).await;
@@ -132,7 +144,16 @@ async fn a_plan_goes_its_way_and_a_person_has_the_last_word() {
     assert!(unknown.code == Some(1) && unknown.stderr.contains("999"), "{unknown:?}");
     let explained = proxy.admin_get("/api/shift/1").await.json();
     assert_eq!((&explained["entry"]["who"], &explained["is_same"]), (&json!("ada"), &json!(true)));
-    let metrics = proxy.admin_get("/metrics").await.text();
+    let metrics = within("the next look", async {
+        loop {
+            let metrics = proxy.admin_get("/metrics").await.text();
+            if metrics.contains("shift_finding{finding=\"hold\"} 1") {
+                return metrics;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
     for (name, value) in [
         ("shift_decisions_total{finding=\"advance\"}", ""),
         ("shift_finding{finding=\"hold\"}", " 1"),
@@ -176,8 +197,7 @@ async fn a_candidate_that_locks_out_at_25_percent_is_taken_back_and_hooks_are_to
     let bad = is_bad.clone();
     let candidate = Candidate::scripted(move |_| if bad.load(Ordering::Relaxed) { deny() } else { allow() });
     let proxy = World::new().candidate(candidate).again("1", "0").config(&format!("{PLAN}{hooks}")).start().await;
-    ask_as(&proxy, 0..200).await;
-    proxy.settled().await;
+    shown(&proxy).await;
     assert_eq!(order(&proxy, "advance").await.1["to_ppm"], 250_000);
     sink.received_for("/decisions").await;
     let body: Value = serde_json::from_slice(&sink.so_far()[0].body).expect("JSON");
@@ -189,14 +209,12 @@ async fn a_candidate_that_locks_out_at_25_percent_is_taken_back_and_hooks_are_to
     assert!(ask_as(&proxy, 0..50).await.iter().all(|status| *status == 200), "legacy lets everybody in");
     let explained = proxy.command(&["shift", "explain"]).await;
     assert!(explained.stdout.contains("roll back") && explained.stdout.contains("same verdict"), "{explained:?}");
-    let counted = |metrics: &str, name: &str| metrics.contains(name);
-    loop {
-        let metrics = proxy.admin_get("/metrics").await.text();
-        if counted(&metrics, "shift_hooks_failed_total 1") {
-            break;
+    within("the hooks", async {
+        while !proxy.admin_get("/metrics").await.text().contains("shift_hooks_failed_total 1") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        tokio::task::yield_now().await;
-    }
+    })
+    .await;
     let told = std::fs::read_to_string(told).expect("the hook wrote it");
     let first: Value = serde_json::from_str(told.lines().next().expect("a line")).expect("JSON");
     assert_eq!((&first["finding"], &first["who"]), (&json!("roll-back"), &json!("shadow-proxy")));
@@ -284,7 +302,7 @@ async fn killed(times: u32) {
         let wanted = if time % 2 == 0 { 1_000_000 } else { 0 };
         let before = proxy.status().await["weight_ppm"].as_u64().expect("a weight");
         // The kill comes somewhere between the command and long after its answer.
-        let (admin, kill_after) = (proxy.admin, std::time::Duration::from_micros(u64::from(time * 7_919 % 4_000)));
+        let (admin, kill_after) = (proxy.admin, Duration::from_micros(u64::from(time * 7_919 % 4_000)));
         let request = proxy.admin_request(
             "/api/weight",
             "",
