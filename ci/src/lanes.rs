@@ -267,7 +267,7 @@ mod tests {
             [Lane::Setup, Lane::Fmt, Lane::Component, Lane::Test, Lane::Demo]
         );
         assert_eq!(with_needed(&[Lane::Tidy]), [Lane::Tidy]);
-        assert_eq!(with_needed(&[]).len(), 10);
+        assert_eq!(with_needed(&[]).len(), 11);
         assert_eq!(with_needed(&[Lane::Timing]), [Lane::Timing]);
     }
 
