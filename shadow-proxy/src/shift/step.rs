@@ -218,7 +218,9 @@ impl Look<'_> {
             Phase::Shadow | Phase::RolledBack => self.wait_for_a_start(),
             Phase::Held => {
                 let held = format!("held at {}; `resume` goes on with the plan", self.share());
-                hold(self.split.map(str::to_owned).into_iter().chain([held]))
+                let down = (!self.input.legacy_up)
+                    .then(|| "legacy does not answer, so nothing could be taken back".to_owned());
+                hold(down.into_iter().chain(self.split.map(str::to_owned)).chain([held]))
             }
             Phase::Ramp => self.ramp(),
             Phase::Complete => {

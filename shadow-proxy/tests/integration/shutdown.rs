@@ -95,7 +95,10 @@ async fn nothing_that_hangs_keeps_it_from_ending() {
 
 #[tokio::test]
 async fn what_was_killed_opens_what_it_left() {
-    let proxy = World::new().weight(250_000).config("record.keep_match_every = 1").start().await;
+    // They agree, or the guards would take the weight back.
+    let candidate = Candidate::scripted(|_| allow());
+    let world = World::new().candidate(candidate).weight(250_000).config("record.keep_match_every = 1");
+    let proxy = world.start().await;
     for _ in 0..10 {
         proxy.ask(get("/auth/validate")).await;
     }
