@@ -282,12 +282,6 @@ async fn a_damaged_journal_gives_everything_back_to_legacy_and_loses_nothing() {
 
 #[tokio::test]
 async fn killed_at_any_moment_it_comes_back_with_a_weight_that_the_journal_allows() {
-    killed(20).await;
-}
-
-#[tokio::test]
-#[ignore = "minutes"]
-async fn killed_at_two_hundred_moments() {
     killed(200).await;
 }
 
