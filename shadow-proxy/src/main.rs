@@ -9,6 +9,7 @@ mod exchange;
 mod keys;
 mod metrics;
 mod operator;
+mod random;
 mod replay;
 mod run;
 mod serve;

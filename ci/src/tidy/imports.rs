@@ -7,7 +7,7 @@ use super::source::{Source, words};
 
 /// A file imports only from rows above its own. Two modules of one row do not know each other.
 const LAYERS: [&[&str]; 11] = [
-    &["exchange", "clock"],
+    &["exchange", "clock", "random"],
     &["metrics"],
     &["keys"],
     &["side", "shift"],

@@ -55,8 +55,7 @@ fn read_steps(section: &mut Section) -> Option<Vec<Step>> {
         sections.into_iter().for_each(|step| step.close(section));
         steps
     } else {
-        let weights = section.values("steps", EXAMPLE, |value| weight(value).map(of_weight))?;
-        weights.into_iter().collect()
+        section.values("steps", EXAMPLE, |value| weight(value).map(of_weight))?
     };
     if !steps.is_sorted_by(|a, b| a.weight_ppm < b.weight_ppm) {
         section.wrong(

@@ -27,6 +27,12 @@ pub fn read(file: File, path: &Path, bytes_max: u64) -> anyhow::Result<Vec<u8>> 
 
 /// The same of a file that is a secret: nobody but its user may read or write it.
 pub fn read_secret(file: File, path: &Path, bytes_max: u64) -> anyhow::Result<Vec<u8>> {
+    ensure_private(&file, path)?;
+    read(file, path, bytes_max)
+}
+
+/// Whether nobody but its user may read or write it.
+pub fn ensure_private(file: &File, path: &Path) -> anyhow::Result<()> {
     let mode = file.metadata()?.permissions().mode();
     ensure!(
         mode & 0o077 == 0,
@@ -35,7 +41,7 @@ pub fn read_secret(file: File, path: &Path, bytes_max: u64) -> anyhow::Result<Ve
         mode & 0o777,
         path.display()
     );
-    read(file, path, bytes_max)
+    Ok(())
 }
 
 /// Whoever reads the file sees all of the old content or all of the new one, also after a crash. It is for this user alone.

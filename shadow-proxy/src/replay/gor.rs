@@ -24,16 +24,15 @@ pub struct Records<R> {
     input: R,
     /// Lines read.
     number: u64,
-    is_over: bool,
 }
 
 impl<R: BufRead> Records<R> {
     pub fn new(input: R) -> Records<R> {
-        Records { input, number: 0, is_over: false }
+        Records { input, number: 0 }
     }
 
     /// The next request. Answers, which it may hold too, are passed by.
-    fn next_request(&mut self) -> Result<Option<Recorded>, Damage> {
+    pub(super) fn next_request(&mut self) -> Result<Option<Recorded>, Damage> {
         loop {
             let first = self.number + 1;
             let (payload, is_whole) = self.payload()?;
@@ -93,19 +92,6 @@ impl<R: BufRead> Records<R> {
                 )));
             }
         }
-    }
-}
-
-impl<R: BufRead> Iterator for Records<R> {
-    type Item = Result<Recorded, Damage>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.is_over {
-            return None;
-        }
-        let next = self.next_request().transpose();
-        self.is_over = !matches!(next, Some(Ok(_)));
-        next
     }
 }
 

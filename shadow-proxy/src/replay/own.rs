@@ -20,7 +20,6 @@ pub struct Records<R> {
     input: R,
     number: u64,
     started: Duration,
-    is_over: bool,
 }
 
 impl<R: BufRead> Records<R> {
@@ -39,10 +38,10 @@ impl<R: BufRead> Records<R> {
             .ok()
             .context("line 1 has no time in `started`; take another copy")?;
         let started = started.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Ok(Records { input, number: 1, started, is_over: false })
+        Ok(Records { input, number: 1, started })
     }
 
-    fn next_line(&mut self) -> Result<Option<Recorded>, Damage> {
+    pub(super) fn next_line(&mut self) -> Result<Option<Recorded>, Damage> {
         self.number += 1;
         let number = self.number;
         let cut = |why: &str| Damage::Cut(format!("line {number} {why}; what is before it was replayed"));
@@ -68,18 +67,5 @@ impl<R: BufRead> Records<R> {
             call: line.call.call().map_err(what_to_do)?,
             legacy: Some(line.legacy.leg().map_err(what_to_do)?),
         })
-    }
-}
-
-impl<R: BufRead> Iterator for Records<R> {
-    type Item = Result<Recorded, Damage>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.is_over {
-            return None;
-        }
-        let next = self.next_line().transpose();
-        self.is_over = !matches!(next, Some(Ok(_)));
-        next
     }
 }

@@ -136,15 +136,28 @@ fn read(mut input: Input, passphrase: Option<&Passphrase>, wrappings: u8) -> any
         return read(BufReader::with_capacity(BUFFER_BYTES, plain), passphrase, wrappings + 1);
     }
     if gor::is_gor(start) {
-        return Ok(Source { format: gor::NAME, records: Box::new(gor::Records::new(input)) });
+        let mut records = gor::Records::new(input);
+        return Ok(Source { format: gor::NAME, records: up_to_damage(move || records.next_request()) });
     }
     if own::is_own(start) {
-        return Ok(Source { format: own::NAME, records: Box::new(InOrder::new(Box::new(own::Records::new(input)?))) });
+        let mut records = own::Records::new(input)?;
+        let records = InOrder::new(up_to_damage(move || records.next_line()));
+        return Ok(Source { format: own::NAME, records: Box::new(records) });
     }
     if start.trim_ascii_start().starts_with(b"{") || start.starts_with("\u{feff}".as_bytes()) {
         return Ok(Source { format: har::NAME, records: Box::new(har::read(input)?.into_iter().map(Ok)) });
     }
     bail!("it is no capture of `run --capture`, no HAR and no .gor file; give one of these")
+}
+
+/// What is damaged is the last that is read.
+fn up_to_damage(mut next: impl FnMut() -> Result<Option<Recorded>, Damage> + 'static) -> Records {
+    let mut is_over = false;
+    Box::new(std::iter::from_fn(move || {
+        let next = if is_over { None } else { next().transpose() };
+        is_over = !matches!(next, Some(Ok(_)));
+        next
+    }))
 }
 
 /// The next line without its end, how long it may be, and whether it ended. Empty at the end of the input.

@@ -21,6 +21,7 @@ use siphasher::sip::SipHasher24;
 
 use crate::exchange::Call;
 use crate::metrics::Metrics;
+use crate::random;
 use crate::shadow::session::{is_token_name, issued_values};
 
 use super::identity::{Id, X_API_KEY, after_scheme, cookies};
@@ -49,11 +50,7 @@ impl Families {
     /// # Errors
     /// The system has no randomness to give.
     pub fn new(entries_max: usize, headers: Vec<HeaderName>, metrics: Arc<Metrics>) -> std::io::Result<Families> {
-        let mut key = [0; 16];
-        let filled = rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())?;
-        if filled < key.len() {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
+        let key = random::key()?;
         let shards = (entries_max / SHARD_ENTRIES_MIN).clamp(1, SHARDS_MAX);
         Ok(Families {
             key,

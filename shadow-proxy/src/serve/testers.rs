@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::exchange::Side;
+use crate::keys::disk;
 
 #[derive(Clone, Debug)]
 pub struct Testers {
@@ -22,12 +23,10 @@ impl Testers {
     /// # Errors
     /// The token's file cannot be read, others may read it, or it holds too little.
     pub fn read(header: HeaderName, token_file: &Path) -> anyhow::Result<Testers> {
-        use std::os::unix::fs::MetadataExt as _;
         let path = token_file.display();
         let named = || format!("shift.testers.token_file {path} cannot be read; check the path");
         let file = File::open(token_file).with_context(named)?;
-        let mode = file.metadata().with_context(named)?.mode();
-        ensure!(mode & 0o077 == 0, "{path} can be read by others (mode {:o}); run `chmod 600 {path}`", mode & 0o777);
+        disk::ensure_private(&file, token_file)?;
         let mut token = Vec::new();
         file.take(TOKEN_BYTES_MAX).read_to_end(&mut token).with_context(named)?;
         let token = token.trim_ascii();

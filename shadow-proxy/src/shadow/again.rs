@@ -6,6 +6,8 @@ use std::sync::Mutex;
 
 use siphasher::sip::SipHasher24;
 
+use crate::random;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct AgainPolicy {
     /// Of the calls of a safe route, in ppm.
@@ -46,12 +48,7 @@ pub(crate) enum Ask {
 impl Again {
     /// `pairs` are those that earlier runs left behind. Fails only where the system has no randomness to give.
     pub(crate) fn new(policy: AgainPolicy, pairs: HashMap<String, u64>) -> std::io::Result<Again> {
-        let mut key = [0; 16];
-        let filled = rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())?;
-        if filled < key.len() {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        Ok(Again::with_key(policy, key, pairs))
+        Ok(Again::with_key(policy, random::key()?, pairs))
     }
 
     /// With a key that somebody knows, the choice is the same each time.

@@ -28,6 +28,7 @@ use super::class::Class;
 use super::endpoint::{self, Endpoints};
 use super::path::{self, Path, Root, Segment};
 use crate::exchange::{Answer, Call, Difference, Kind};
+use crate::random;
 
 /// A call that may be stored and shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,12 +80,7 @@ impl Redactor {
     ///
     /// `extra_words` are the user's: words, JSON keys or header names that are no secrets of theirs.
     pub(crate) fn new(extra_words: &[String], endpoints: &Endpoints) -> std::io::Result<Redactor> {
-        let mut key = [0; 32];
-        let filled = rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())?;
-        if filled < key.len() {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        Ok(Redactor::with_key(&key, extra_words, endpoints))
+        Ok(Redactor::with_key(&random::key()?, extra_words, endpoints))
     }
 
     fn with_key(key: &[u8; 32], extra_words: &[String], endpoints: &Endpoints) -> Redactor {

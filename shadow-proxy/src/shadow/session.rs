@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::exchange::{Call, Leg, Side};
 use crate::metrics::Metrics;
+use crate::random;
 
 use self::carried::rewritten;
 use self::issued::{Issued, issued};
@@ -80,11 +81,7 @@ pub(crate) struct Issuing {
 impl Sessions {
     /// Fails only where the system has no randomness to give.
     pub(crate) fn new(limits: SessionLimits, metrics: Arc<Metrics>) -> std::io::Result<Arc<Sessions>> {
-        let mut key = [0; 16];
-        let filled = rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())?;
-        if filled < key.len() {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
+        let key = random::key()?;
         let state = State { known: LruCache::unbounded(), bytes: 0, awaited: HashMap::new() };
         Ok(Arc::new(Sessions { limits, key, state: Mutex::new(state), metrics }))
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use siphasher::sip::SipHasher24;
 
 use crate::exchange::Call;
+use crate::random;
 
 use super::redact::is_secret_like;
 use super::rules::VOLATILE_HEADERS;
@@ -20,12 +21,7 @@ pub(crate) struct Shapes {
 impl Shapes {
     /// Fails only where the system has no randomness to give.
     pub(crate) fn new() -> std::io::Result<Shapes> {
-        let mut key = [0; 16];
-        let filled = rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())?;
-        if filled < key.len() {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        Ok(Shapes { key, seen: (0..SLOTS).map(|_| AtomicU8::new(0)).collect() })
+        Ok(Shapes { key: random::key()?, seen: (0..SLOTS).map(|_| AtomicU8::new(0)).collect() })
     }
 
     /// Whether this request is still evidence; asking counts it.

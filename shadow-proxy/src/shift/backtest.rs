@@ -9,10 +9,9 @@ use super::gate::Evidence;
 use super::history::{Minute, add};
 use super::observed::Observed;
 use super::plan::Plan;
+use super::recent::RECENT_MINUTES;
 use super::state::{Phase, State};
 use super::step::{Command, Decision, Finding, Input, Verb, step};
-
-const RECENT_MINUTES: usize = 10;
 
 /// When the state would have changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +57,7 @@ impl Backtest {
         let seen = Observed { ids_legacy: 0, ids_candidate: 0, ..minute.seen.clone() };
         self.live += &seen;
         self.recent.push_back(seen);
-        if self.recent.len() > RECENT_MINUTES {
+        if self.recent.len() as u64 > RECENT_MINUTES {
             self.recent.pop_front();
         }
         let Decision { finding, reasons, next, .. } = step(&self.state, &self.plan, &self.input(minute));

@@ -1,6 +1,6 @@
 //! What a person asks for: done, or refused with what to do instead.
 
-use super::gate::{grouped, percent};
+use super::gate::{grouped, share};
 use super::needs;
 use super::plan::{HOUR_MS, Plan};
 use super::state::{Phase, State};
@@ -92,7 +92,7 @@ fn go_on(look: &Look, command: &Command, plan: &Plan, index: usize) -> Decision 
         brake: false,
         ..look.same()
     };
-    let reason = format!("the plan goes on from {}", percent(f64::from(weight_ppm) / 1e6));
+    let reason = format!("the plan goes on from {}", share(weight_ppm));
     look.to(Finding::Hold, vec![said(command), reason], next)
 }
 
@@ -104,7 +104,7 @@ fn approve(look: &Look, command: &Command) -> Decision {
     let Some(index) = look.plan.step_above(state.weight_ppm) else {
         return refused(command, [format!("the plan has no step above {}", look.share())]);
     };
-    let share = percent(f64::from(look.plan.steps[index].weight_ppm) / 1e6);
+    let share = share(look.plan.steps[index].weight_ppm);
     let reasons = vec![said(command), format!("{share} may be reached within 24 hours")];
     let approved_until_ms = look.input.now_ms.saturating_add(APPROVAL_MS);
     look.to(Finding::Hold, reasons, State { approved: Some(index), approved_until_ms, ..look.same() })
@@ -142,7 +142,7 @@ fn by_hand(look: &Look, command: &Command, weight_ppm: u32) -> Decision {
         approved_until_ms: 0,
         ..look.same()
     };
-    let share = percent(f64::from(weight_ppm) / 1e6);
+    let share = share(weight_ppm);
     let verb = if weight_ppm == 0 { "`advance` starts again" } else { "`resume` goes on" };
     let set = format!("from {} to {share} by hand; {verb} with the plan", look.share());
     let unknown = (weight_ppm > state.weight_ppm).then(|| plan.step_at(weight_ppm).unwrap_or(0)).and_then(|index| {

@@ -23,7 +23,7 @@ use super::recent::{Rate, Recent};
 use super::shared::{Set, Shared};
 use super::state::{Phase, State};
 use super::step::{Command, Decision, Finding, Input, Verb, step};
-use super::watch::{Watch, since};
+use super::watch::Watch;
 use super::weight::Weight;
 
 /// All that a controller works with.
@@ -229,11 +229,11 @@ impl Running {
         let total = seen.served_legacy + seen.served_candidate + seen.rescued + seen.unanswered;
         let legs = self.look_at_legacy(is_moving);
         self.rate.add(Instant::now(), total, legs);
-        let mut live = since(seen, &self.baseline);
+        let mut live = seen - &self.baseline;
         live += &self.carried;
         Input {
             live,
-            recent: since(seen, self.recent.begins(now_ms / MINUTE_MS, seen).unwrap_or(&self.baseline)),
+            recent: seen - self.recent.begins(now_ms / MINUTE_MS, seen).unwrap_or(&self.baseline),
             evidence: self.evidence.clone(),
             evidence_failed: self.evidence_failed,
             legacy_up: self.legacy.is_up,

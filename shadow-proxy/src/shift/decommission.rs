@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::lower_bound;
+use super::evidence::{EndpointCount, lower_bound};
 use super::gate::{Evidence, Verdict, grouped, percent};
 use super::plan::{Plan, span};
 use super::state::{Phase, State};
@@ -55,11 +55,9 @@ pub fn judge(state: &State, plan: &Plan, input: &Input) -> Farewell {
 }
 
 fn objections(state: &State, plan: &Plan, evidence: &Evidence) -> Vec<String> {
-    let sum = |of: fn(&super::evidence::EndpointCount) -> u64| evidence.endpoints.iter().map(of).sum::<u64>();
-    let (budget, bound) = (
-        plan.budget(state.weight_ppm),
-        lower_bound(sum(|endpoint| endpoint.counted_mismatches), sum(|endpoint| endpoint.counted), plan.alpha()),
-    );
+    let total = EndpointCount::total(&evidence.endpoints);
+    let budget = plan.budget(state.weight_ppm);
+    let bound = lower_bound(total.counted_mismatches, total.counted, plan.alpha());
     let differ = (bound > budget).then(|| {
         format!(
             "at least {} of the requests are answered differently, and {} is what may be",

@@ -4,6 +4,8 @@
 //! the figures look good is not deceived (Howard, Ramdas, McAuliffe, Sekhon: Time-uniform, nonparametric, nonasymptotic
 //! confidence sequences, 2021).
 
+use std::ops::AddAssign;
+
 use serde::{Deserialize, Serialize};
 use statrs::function::beta::ln_beta;
 
@@ -24,6 +26,27 @@ pub struct EndpointCount {
     /// Pairs for which legacy might have been asked twice, and those for which it was.
     pub askable: u64,
     pub aa_pairs: u64,
+}
+
+impl EndpointCount {
+    /// Of all endpoints; without a name.
+    pub fn total(of: &[EndpointCount]) -> EndpointCount {
+        let mut total = EndpointCount::default();
+        of.iter().for_each(|more| total += more);
+        total
+    }
+}
+
+impl AddAssign<&EndpointCount> for EndpointCount {
+    fn add_assign(&mut self, more: &EndpointCount) {
+        let EndpointCount { endpoint: _, pairs, mismatches, counted, counted_mismatches, askable, aa_pairs } = more;
+        self.pairs += pairs;
+        self.mismatches += mismatches;
+        self.counted += counted;
+        self.counted_mismatches += counted_mismatches;
+        self.askable += askable;
+        self.aa_pairs += aa_pairs;
+    }
 }
 
 /// The rate at which pairs differ: seen, and within which bounds it is.

@@ -105,9 +105,8 @@ pub struct EndpointRate {
 }
 
 pub fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
-    let sum = |of: fn(&EndpointCount) -> u64| evidence.endpoints.iter().map(of).sum::<u64>();
-    let (pairs, mismatches) = (sum(|e| e.pairs), sum(|e| e.mismatches));
-    let (counted, counted_mismatches) = (sum(|e| e.counted), sum(|e| e.counted_mismatches));
+    let EndpointCount { pairs, mismatches, counted, counted_mismatches, .. } =
+        EndpointCount::total(&evidence.endpoints);
     let rate_max = ppm(policy.mismatch_ppm_max);
     let endpoints: Vec<EndpointRate> = evidence
         .endpoints
@@ -253,6 +252,11 @@ pub(super) fn percent(share: f64) -> String {
     let text = format!("{percent:.digits$}");
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     format!("{text} %")
+}
+
+/// A weight, for people.
+pub(super) fn share(weight_ppm: u32) -> String {
+    percent(ppm(weight_ppm))
 }
 
 /// `1240` is `1,240`.

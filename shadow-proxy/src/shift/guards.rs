@@ -1,6 +1,6 @@
 //! What takes the traffic back: looked at in every phase in which the candidate serves anybody.
 
-use super::evidence::lower_bound;
+use super::evidence::{EndpointCount, lower_bound};
 use super::gate::{grouped, percent};
 use super::observed::Observed;
 use super::paired::{ln_more, ln_split};
@@ -133,10 +133,9 @@ impl Guarded {
     /// Over everything that was ever compared: a mismatch is the same at every weight.
     fn mismatches(&mut self, state: &State, plan: &Plan, input: &Input) {
         let endpoints = &input.evidence.endpoints;
-        let counted = endpoints.iter().map(|endpoint| endpoint.counted).sum();
-        let mismatches = endpoints.iter().map(|endpoint| endpoint.counted_mismatches).sum();
+        let total = EndpointCount::total(endpoints);
         let budget = plan.budget(state.weight_ppm);
-        let bound = lower_bound(mismatches, counted, ALPHA);
+        let bound = lower_bound(total.counted_mismatches, total.counted, ALPHA);
         let reason = || {
             format!(
                 "at least {} of the requests are answered differently, and {} is what may be",

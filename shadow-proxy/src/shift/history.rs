@@ -14,7 +14,6 @@ use super::observed::Observed;
 use super::plan::{DAY_MS, MINUTE_MS};
 use super::state::{Phase, State};
 use super::step::Input;
-use super::watch::since;
 
 const FILE: &str = "history.jsonl";
 const AGE_MS_MAX: u64 = 30 * DAY_MS;
@@ -91,7 +90,7 @@ impl History {
             epoch: state.epoch,
             phase: state.phase,
             weight_ppm: state.weight_ppm,
-            seen: since(seen, &self.seen),
+            seen: seen - &self.seen,
             is_whole,
             evidence: less(&input.evidence, &before),
             evidence_failed: input.evidence_failed,
@@ -226,17 +225,9 @@ pub fn add(evidence: &mut Evidence, minute: &Minute) {
     evidence.compared += compared;
     evidence.counted_per_minute = *counted_per_minute;
     for more in endpoints {
-        let EndpointCount { endpoint, pairs, mismatches, counted, counted_mismatches, askable, aa_pairs } = more;
-        match evidence.endpoints.iter_mut().find(|known| known.endpoint == *endpoint) {
+        match evidence.endpoints.iter_mut().find(|known| known.endpoint == more.endpoint) {
             None => evidence.endpoints.push(more.clone()),
-            Some(known) => {
-                known.pairs += pairs;
-                known.mismatches += mismatches;
-                known.counted += counted;
-                known.counted_mismatches += counted_mismatches;
-                known.askable += askable;
-                known.aa_pairs += aa_pairs;
-            }
+            Some(known) => *known += more,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is not wrong with a plan, and still not wise: said by `check` before a night is spent waiting.
 
 use super::evidence::clean_pairs_needed;
-use super::gate::{grouped, percent};
+use super::gate::{grouped, percent, share};
 use super::guards;
 use super::paired::pairs_needed;
 use super::plan::{HOUR_MS, MINUTE_MS, Plan, Step, span};
@@ -47,14 +47,14 @@ fn of_itself(plan: &Plan) -> Vec<String> {
         ));
     }
     if let Some(last) = plan.steps.last().filter(|step| step.weight_ppm < ALL_PPM) {
-        doubts.push(format!("shift.steps: the plan ends at {}; add \"100%\"", share(last)));
+        doubts.push(format!("shift.steps: the plan ends at {}; add \"100%\"", share(last.weight_ppm)));
     }
     for (step, next) in plan.steps.iter().zip(plan.steps.iter().skip(1)) {
         if next.mismatch_ppm > step.mismatch_ppm {
             doubts.push(format!(
                 "shift.steps: {} may have more mismatches than {}; what was not good enough before is not better for more people",
-                share(next),
-                share(step)
+                share(next.weight_ppm),
+                share(step.weight_ppm)
             ));
         }
     }
@@ -71,10 +71,10 @@ fn budget_in_time(plan: &Plan, traffic: &Traffic, step: &Step, next: &Step) -> O
     (minutes > in_minutes(step.max_dwell_ms)).then(|| {
         format!(
             "shift.steps: {} needs {} more clean requests, which takes {} at the present rate, and max_dwell at {} is {}; raise max_dwell or mismatch_ppm, or replay recorded traffic",
-            share(next),
+            share(next.weight_ppm),
             grouped(needed),
             of_minutes(minutes),
-            share(step),
+            share(step.weight_ppm),
             span(step.max_dwell_ms)
         )
     })
@@ -103,13 +103,9 @@ fn below_one(traffic: &Traffic, step: &Step) -> Option<String> {
         format!(
             "shift.steps: in {} at {} the candidate answers less than one request ({served:.2}) at the present rate; begin with a greater step or dwell longer",
             span(dwell),
-            share(step)
+            share(step.weight_ppm)
         )
     })
-}
-
-fn share(step: &Step) -> String {
-    percent(f64::from(step.weight_ppm) / 1e6)
 }
 
 fn in_minutes(ms: u64) -> f64 {

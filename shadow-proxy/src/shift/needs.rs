@@ -7,6 +7,9 @@ use super::plan::{Plan, Step};
 use super::state::State;
 use super::step::{Finding, Input, TestResult};
 
+/// Then no step is taken, and nothing is taken back.
+pub(super) const LEGACY_DOWN: &str = "legacy does not answer, so nothing could be taken back";
+
 #[derive(Default)]
 pub struct Known {
     pub tests: Vec<TestResult>,
@@ -25,7 +28,7 @@ pub fn before(next: &Step, state: &State, plan: &Plan, input: &Input) -> Known {
         known.missing.push("the candidate has answered nobody at this weight yet".to_owned());
     }
     if !input.legacy_up {
-        known.missing.insert(0, "legacy does not answer, so nothing could be taken back".to_owned());
+        known.missing.insert(0, LEGACY_DOWN.to_owned());
     }
     known
 }

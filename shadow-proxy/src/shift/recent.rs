@@ -7,7 +7,7 @@ use super::observed::Observed;
 
 /// Over which the present rate is taken.
 const RATE_LOOKS: usize = 60;
-const RECENT_MINUTES: u64 = 10;
+pub(super) const RECENT_MINUTES: u64 = 10;
 
 /// What had been seen when each of the last minutes began, since the weight came into force.
 #[derive(Default)]

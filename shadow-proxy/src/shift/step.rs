@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::gate::{self, percent};
+use super::gate::{self, share};
 use super::guards::{self, Alarm, Guarded, Urgency};
-use super::needs::{self, Known};
+use super::needs::{self, Known, LEGACY_DOWN};
 use super::observed::Observed;
 use super::plan::{self, Plan, Step};
 use super::state::{Phase, State};
@@ -16,7 +16,7 @@ use super::{command, decommission};
 pub struct Input {
     /// Milliseconds since the Unix epoch.
     pub now_ms: u64,
-    /// Since the state's weight came into force; after a restart, since the restart.
+    /// Since the state's weight came into force, in this process and those before it.
     pub live: Observed,
     /// Of these, the last ten minutes or so, from the beginning of a minute: what gets worse is not hidden by what was
     /// good before. Empty where nobody counts it.
@@ -180,7 +180,7 @@ pub(super) fn going(from: &State, to: &State) -> String {
     if from.weight_ppm == 0 {
         return "the weight is 0 and stays it".to_owned();
     }
-    let [from, now] = [from, to].map(|state| percent(f64::from(state.weight_ppm) / 1e6));
+    let [from, now] = [from, to].map(|state| share(state.weight_ppm));
     match to.weight_ppm {
         0 => format!("the weight goes from {from} to 0"),
         _ => format!("the weight goes from {from} to {now}, then on to 0: legacy gets used to the load"),
@@ -218,8 +218,7 @@ impl Look<'_> {
             Phase::Shadow | Phase::RolledBack => self.wait_for_a_start(),
             Phase::Held => {
                 let held = format!("held at {}; `resume` goes on with the plan", self.share());
-                let down = (!self.input.legacy_up)
-                    .then(|| "legacy does not answer, so nothing could be taken back".to_owned());
+                let down = (!self.input.legacy_up).then(|| LEGACY_DOWN.to_owned());
                 hold(down.into_iter().chain(self.split.map(str::to_owned)).chain([held]))
             }
             Phase::Ramp => self.ramp(),
@@ -251,7 +250,7 @@ impl Look<'_> {
         let Known { tests, missing, shown } = known.unwrap_or_default();
         let start = self.plan.steps.first().map_or_else(
             || "the plan has no steps".to_owned(),
-            |step| format!("`advance` starts with {}", percent(f64::from(step.weight_ppm) / 1e6)),
+            |step| format!("`advance` starts with {}", share(step.weight_ppm)),
         );
         let reasons = if missing.is_empty() { [vec![start], shown].concat() } else { missing };
         Decision { tests, ..hold(reasons) }
@@ -285,7 +284,7 @@ impl Look<'_> {
                 "at {} for {} and {} was not reached; mend what is missing, then `resume`",
                 self.share(),
                 plan::span(self.dwelt()),
-                percent(f64::from(next.weight_ppm) / 1e6)
+                share(next.weight_ppm)
             );
             decision.reasons.insert(0, reason);
             decision.next = Some(State { phase: Phase::Held, ..self.same() });
@@ -301,7 +300,7 @@ impl Look<'_> {
             .then(|| format!("at this weight for {}, another {} to go", plan::span(self.dwelt()), plan::span(wait)));
         let is_approved = state.approved == Some(next) && input.now_ms < state.approved_until_ms;
         let approval = (plan.steps[next].approval && !is_approved)
-            .then(|| format!("{} waits for `approve`", percent(f64::from(plan.steps[next].weight_ppm) / 1e6)));
+            .then(|| format!("{} waits for `approve`", share(plan.steps[next].weight_ppm)));
         dwell.into_iter().chain(approval).chain(plan.closed(input.now_ms))
     }
 
@@ -318,7 +317,7 @@ impl Look<'_> {
             approved_until_ms: 0,
             ..self.same()
         };
-        let step = format!("from {} to {}", self.share(), percent(f64::from(weight_ppm) / 1e6));
+        let step = format!("from {} to {}", self.share(), share(weight_ppm));
         let reasons = by.into_iter().chain([step]).chain(known.shown).collect();
         Decision { tests: known.tests, ..self.to(Finding::Advance, reasons, next) }
     }
@@ -343,7 +342,7 @@ impl Look<'_> {
     }
 
     pub(super) fn share(&self) -> String {
-        percent(f64::from(self.state.weight_ppm) / 1e6)
+        share(self.state.weight_ppm)
     }
 }
 

@@ -251,37 +251,3 @@ impl LastCalls {
         self.0.store(1, Ordering::Relaxed);
     }
 }
-
-/// What came between two looks at counters that only grow.
-pub fn since(now: &Observed, then: &Observed) -> Observed {
-    let Observed {
-        pairs,
-        breaches,
-        lockouts,
-        candidate_bad,
-        legacy_bad,
-        timed,
-        slower,
-        served_legacy,
-        served_candidate,
-        rescued,
-        unanswered,
-        ids_legacy,
-        ids_candidate,
-    } = now;
-    Observed {
-        pairs: pairs.saturating_sub(then.pairs),
-        breaches: breaches.saturating_sub(then.breaches),
-        lockouts: lockouts.saturating_sub(then.lockouts),
-        candidate_bad: candidate_bad.saturating_sub(then.candidate_bad),
-        legacy_bad: legacy_bad.saturating_sub(then.legacy_bad),
-        timed: timed.saturating_sub(then.timed),
-        slower: slower.saturating_sub(then.slower),
-        served_legacy: served_legacy.saturating_sub(then.served_legacy),
-        served_candidate: served_candidate.saturating_sub(then.served_candidate),
-        rescued: rescued.saturating_sub(then.rescued),
-        unanswered: unanswered.saturating_sub(then.unanswered),
-        ids_legacy: ids_legacy.saturating_sub(then.ids_legacy),
-        ids_candidate: ids_candidate.saturating_sub(then.ids_candidate),
-    }
-}

@@ -45,17 +45,10 @@ pub fn farewell_text(Farewell { verdict, reasons }: &Farewell) -> String {
 /// # Errors
 /// The store cannot be read.
 pub fn traffic(store: &Store, now_ms: u64) -> anyhow::Result<Traffic> {
-    let endpoints = store.endpoints()?;
-    let sum = |of: fn(&EndpointCount) -> u64| endpoints.iter().map(of).sum::<u64>();
-    let (pairs, counted) = (sum(|endpoint| endpoint.pairs), sum(|endpoint| endpoint.counted));
+    let EndpointCount { pairs, counted, counted_mismatches, .. } = EndpointCount::total(&store.endpoints()?);
     let counted_per_minute = per_minute(&store.minutes()?, now_ms / 60_000);
     let pairs_per_minute = counted_per_minute * pairs as f64 / counted.max(1) as f64;
-    Ok(Traffic {
-        counted_per_minute,
-        pairs_per_minute,
-        counted,
-        mismatches: sum(|endpoint| endpoint.counted_mismatches),
-    })
+    Ok(Traffic { counted_per_minute, pairs_per_minute, counted, mismatches: counted_mismatches })
 }
 
 /// The mean of the last minutes that are over; of the present one when it is the first.

@@ -6,6 +6,8 @@ use std::net::Ipv4Addr;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
+use crate::random;
+
 /// The key of one capture. It is never stored.
 pub(crate) struct Keyed(Hmac<Sha256>);
 
@@ -13,12 +15,7 @@ impl Keyed {
     /// # Errors
     /// The system has no randomness to give.
     pub(crate) fn new() -> std::io::Result<Keyed> {
-        let mut key = [0; 32];
-        let filled = rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())?;
-        if filled < key.len() {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        Ok(Keyed::with(&key))
+        Ok(Keyed::with(&random::key()?))
     }
 
     pub(crate) fn with(key: &[u8; 32]) -> Keyed {

@@ -9,6 +9,8 @@ use age::secrecy::SecretString;
 use age::stream::StreamWriter;
 use anyhow::{Context as _, bail, ensure};
 
+use crate::keys::disk;
+
 #[derive(Clone)]
 pub(crate) struct Passphrase(SecretString);
 
@@ -22,18 +24,10 @@ impl Passphrase {
     /// # Errors
     /// The file cannot be read, others may read it, or it holds too little.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Passphrase> {
-        use std::os::unix::fs::MetadataExt as _;
         let named = || format!("--passphrase-file {} cannot be read; check the path", path.display());
         let mut text = String::new();
         let file = File::open(path).with_context(named)?;
-        let mode = file.metadata().with_context(named)?.mode();
-        ensure!(
-            mode & 0o077 == 0,
-            "{} can be read by others (mode {:o}); run `chmod 600 {}`",
-            path.display(),
-            mode & 0o777,
-            path.display()
-        );
+        disk::ensure_private(&file, path)?;
         file.take(PASSPHRASE_BYTES_MAX).read_to_string(&mut text).with_context(named)?;
         let text = text.trim();
         ensure!(
