@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, CandidateConfig, Overrides};
@@ -31,6 +32,15 @@ enum Verb {
     Run(Run),
     /// Serve the component alone, without legacy: after cutover
     Serve(Serve),
+    /// Compile the components in this binary, or one of yours, now, so that no start has to: for images
+    Compile {
+        /// The component instead; `-` is stdin
+        #[arg(long, value_name = "FILE")]
+        component: Option<PathBuf>,
+        /// Where the code is kept, for --compiled of `run` and `serve`; `-` is stdout
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Manage the API keys in a key file
     #[command(subcommand)]
     Keys(keys::Verb),
@@ -111,8 +121,11 @@ struct Run {
     /// Where records and the journal are kept [default: shadow-proxy-data]
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
-    /// The share of the calls of safe routes for which legacy is asked twice, to learn how it differs from itself
-    /// [default: 0.05]
+    /// Where compiled components are kept [default: in the data directory]
+    #[arg(long, value_name = "DIR")]
+    compiled: Option<String>,
+    /// The share of the calls of safe routes for which the side that serves is asked twice, to learn how legacy differs from
+    /// itself and who is faster [default: 0.05]
     #[arg(long, value_name = "0..1")]
     aa_share: Option<f64>,
     /// Ask legacy twice for every call of a safe route at first, until an endpoint has so many pairs [default: 0]
@@ -141,6 +154,9 @@ struct Serve {
     /// The component [default: the auth component in this binary]
     #[arg(long, value_name = "FILE")]
     component: Option<PathBuf>,
+    /// Where compiled components are kept [default: shadow-proxy in the user's cache]
+    #[arg(long, value_name = "DIR")]
+    compiled: Option<PathBuf>,
     /// `fresh`: an instance for each request; `reuse=N`: up to N requests each, faster and without isolation between them
     /// [default: fresh]
     #[arg(long, value_name = "MODE")]
@@ -187,6 +203,7 @@ pub fn main() -> ExitCode {
             });
         }
         Verb::Serve(flags) => return serve(flags),
+        Verb::Compile { component, out } => return finished(compile(component.as_deref(), &out)),
         Verb::Keys(verb) => return keys::main(verb),
         Verb::Replay(flags) => return replay::main(flags),
         Verb::Status { port, json } => operator::status(&port.into(), json),
@@ -215,19 +232,21 @@ fn with_config(flags: &Run, then: impl FnOnce(config::Config) -> ExitCode) -> Ex
         component,
         candidate_url,
         data,
+        compiled,
         aa_share,
         aa_pairs,
         capture,
         capture_secrets,
         passphrase_file,
     } = flags;
-    let texts: [(&'static str, &Option<String>); 8] = [
+    let texts: [(&'static str, &Option<String>); 9] = [
         ("listen", listen),
         ("admin", admin),
         ("legacy.url", legacy),
         ("candidate.component", component),
         ("candidate.url", candidate_url),
         ("data", data),
+        ("candidate.compiled", compiled),
         ("capture.dir", capture),
         ("capture.passphrase_file", passphrase_file),
     ];
@@ -243,7 +262,7 @@ fn with_config(flags: &Run, then: impl FnOnce(config::Config) -> ExitCode) -> Ex
 }
 
 fn serve(flags: Serve) -> ExitCode {
-    let Serve { config, listen, component, instances, threads } = flags;
+    let Serve { config, listen, component, compiled, instances, threads } = flags;
     let mut config = match toml(config.as_deref()).and_then(|toml| config::parse_alone(&toml)) {
         Ok(config) => config,
         Err(errors) => return wrong(&errors),
@@ -251,8 +270,17 @@ fn serve(flags: Serve) -> ExitCode {
     config.listen = listen.unwrap_or(config.listen);
     config.threads = threads.map_or(config.threads, usize::from);
     config.candidate = component.map_or(config.candidate, CandidateConfig::File);
+    config.compiled = compiled.or(config.compiled);
     config.candidate_limits.instances = instances.unwrap_or(config.candidate_limits.instances);
     finished(run::serve(&config))
+}
+
+fn compile(component: Option<&Path>, out: &Path) -> anyhow::Result<()> {
+    if out != "-" {
+        return print(run::compile(component, out)?.iter().map(|file| format!("{}\n", file.display())).collect());
+    }
+    let component = component.context("there are several components in this binary; name one with --component")?;
+    Ok(std::io::stdout().write_all(&run::code(component)?)?)
 }
 
 fn gate(port: &AdminPort, data: Option<&Path>, config: Option<&Path>, json: bool) -> ExitCode {

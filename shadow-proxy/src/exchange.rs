@@ -126,7 +126,7 @@ pub struct Exchange {
     pub served_by: Side,
     pub served: Leg,
     pub mirrored: Leg,
-    /// What legacy, which served, did when it was asked the same again.
+    /// What the side that served did when it was asked the same again, together with the other.
     pub again: Option<Leg>,
 }
 

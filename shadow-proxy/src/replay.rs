@@ -90,8 +90,8 @@ pub fn replay(mut config: Config, options: &Options) -> anyhow::Result<Outcome> 
 fn sides(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<(impl Fn() -> Sides + use<>, Origin)> {
     let overlay = Some(Arc::new(Overlay::new(metrics.clone())));
     let grants = Grants { frozen: true, overlay, ..run::grants(config, metrics)? };
-    let origin = run::origin(config, &grants)?;
-    let candidate = run::candidate(config, grants, None)?;
+    let origin = run::origin(config)?;
+    let candidate = run::candidate(config, grants, run::kept(config).as_deref())?;
     let (legacy, limits) = (config.legacy.clone(), config.legacy_limits.clone());
     let make = move || Sides {
         legacy: crate::side::legacy::Legacy::new(legacy.clone(), limits.clone()),

@@ -1,5 +1,6 @@
 //! The composition root: makes everything, joins it up, and takes it down in order.
 
+mod candidate;
 mod choosing;
 mod ending;
 mod judging;
@@ -8,7 +9,7 @@ mod origin;
 mod shifting;
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -38,11 +39,12 @@ use crate::shift::watch::Watch;
 use crate::shift::weight::Weight;
 use crate::show;
 use crate::show::admin::{self, Admin};
-use crate::side::candidate::{Embedded, Grants, Introspection, Outbound, Overlay};
-use crate::side::legacy::{Legacy, LegacyLimits};
-use crate::side::remote::Remote;
+use crate::side::candidate::{Grants, Introspection, Outbound, Overlay};
+use crate::side::legacy::Legacy;
 use crate::side::{Candidate, Sides};
 
+use self::candidate::load;
+pub use self::candidate::{candidate, code, compile};
 use self::ending::Ending;
 pub use self::judging::judge;
 use self::machine::{Signals, bind, cache_home, connection_limits, thread, unusable};
@@ -50,13 +52,6 @@ pub use self::machine::{log_to_stderr, open_data};
 pub use self::origin::origin;
 use self::shifting::Shifting;
 
-/// Knows the keys for development, which are public.
-static BUILT_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/auth-component.wasm"));
-/// Asks the store.
-static BUILT_STORE_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/auth-component-store.wasm"));
-/// Asks the store, and an issuer.
-static BUILT_INTROSPECTION_COMPONENT: &[u8] =
-    include_bytes!(concat!(env!("OUT_DIR"), "/auth-component-introspection.wasm"));
 /// Questions to an issuer at the same time.
 const INTROSPECTIONS_MAX: usize = 64;
 
@@ -75,8 +70,8 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     // What the candidate writes while it is tried is for this run alone; after that, in `serve`, nobody would keep it.
     grants.overlay = Some(Arc::new(Overlay::new(metrics.clone())));
     let keys = grants.keys.clone();
-    let origin = origin(&config, &grants)?;
-    let candidate = candidate(&config, grants, Some(&config.data.join("compiled")))?;
+    let origin = origin(&config)?;
+    let candidate = candidate(&config, grants, Some(&config.compiled()))?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let choice = Arc::new(choosing::choice(&config.shift.choice, &metrics)?);
     let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), &origin, metrics.clone())?;
@@ -154,7 +149,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     warn_of_development_keys(config);
     let metrics = Arc::new(Metrics::default());
     let grants = grants(config, &metrics)?;
-    let component = Arc::new(load(file, config, grants, cache_home().as_deref())?);
+    let component = Arc::new(load(file, config, grants, kept(config).as_deref())?);
     let listener = bind(config.listen)?;
     let listen = listener.local_addr()?;
     let limits = connection_limits(config.connections_max, config.idle, config.drain);
@@ -190,6 +185,11 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         let _ = worker.join();
     }
     Ok(())
+}
+
+/// Where compiled components are kept by what has no data directory.
+pub fn kept(config: &Config) -> Option<PathBuf> {
+    config.compiled.clone().or_else(cache_home)
 }
 
 /// The sides for one thread: the candidate is shared, the connections to legacy are not.
@@ -312,61 +312,6 @@ fn say_whose_keys(config: &Config) {
     if has_development_keys(config) && config.listen.ip().is_loopback() {
         tracing::info!("the component has the keys for development, which are public; name your own under [auth]");
     }
-}
-
-pub fn candidate(config: &Config, grants: Grants, cache: Option<&Path>) -> anyhow::Result<Candidate> {
-    let limits = &config.candidate_limits;
-    let embedded = |file| Ok(Candidate::Embedded(Arc::new(load(file, config, grants, cache)?)));
-    match &config.candidate {
-        CandidateConfig::Url(url) => {
-            let limits = LegacyLimits {
-                connect: config.candidate_connect,
-                deadline: limits.deadline,
-                idle: Duration::from_secs(4),
-                body_bytes_max: limits.body_bytes_max,
-            };
-            Ok(Candidate::Remote(Remote::new(url, limits)?))
-        }
-        CandidateConfig::File(file) => embedded(Some(file.as_path())),
-        CandidateConfig::Built => embedded(None),
-    }
-}
-
-fn load(file: Option<&Path>, config: &Config, grants: Grants, cache: Option<&Path>) -> anyhow::Result<Embedded> {
-    let limits = config.candidate_limits.clone();
-    let Some(file) = file else {
-        let built = built(&grants);
-        ensure!(
-            !built.is_empty(),
-            "this shadow-proxy was built without the auth component: run `cargo ci component` and build again, or pass --component FILE"
-        );
-        return Embedded::load(built, limits, grants, cache).map_err(said);
-    };
-    let bytes = component(file)?;
-    ensure!(
-        bytes.starts_with(b"\0asm"),
-        "--component {} is not WebAssembly; give a component built for wasi:http/proxy 0.2",
-        file.display()
-    );
-    let embedded = Embedded::load(&bytes, limits, grants, cache).map_err(said);
-    embedded.with_context(|| format!("--component {}", file.display()))
-}
-
-fn built(grants: &Grants) -> &'static [u8] {
-    match grants {
-        Grants { introspection: Some(_), .. } => BUILT_INTROSPECTION_COMPONENT,
-        Grants { keys: Some(_), .. } => BUILT_STORE_COMPONENT,
-        Grants { keys: None, .. } => BUILT_COMPONENT,
-    }
-}
-
-fn component(file: &Path) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(file).with_context(|| format!("--component {} cannot be read; check the path", file.display()))
-}
-
-/// wasmtime's errors are a type of their own.
-fn said(error: impl std::fmt::Display) -> anyhow::Error {
-    anyhow::anyhow!("{error:#}")
 }
 
 fn token_digest(file: &Path) -> anyhow::Result<[u8; 32]> {

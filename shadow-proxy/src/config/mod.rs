@@ -1,6 +1,7 @@
 //! From TOML and flags to one typed value, before the first socket opens. All that is wrong is said at once.
 
 mod auth;
+mod candidate;
 mod capture;
 mod choice;
 mod evidence;
@@ -28,9 +29,10 @@ use crate::shadow::mirror::MirrorLimits;
 use crate::shadow::record::StoreLimits;
 use crate::shadow::rules::{RawRule, Rules};
 use crate::shift::gate;
-use crate::side::candidate::{Instances, Limits};
+use crate::side::candidate::Limits;
 use crate::side::legacy::LegacyLimits;
 
+use self::candidate::Part;
 pub use self::choice::ChoiceConfig;
 pub use self::part::{parse_gate, parse_key_files, parse_plan};
 use self::reader::Section;
@@ -49,6 +51,8 @@ pub struct Config {
     pub candidate: CandidateConfig,
     pub candidate_limits: Limits,
     pub candidate_connect: Duration,
+    /// Where compiled components are kept, if not where they usually are.
+    pub compiled: Option<PathBuf>,
     /// Where the component's keys come from; none: it knows those for development, if any.
     pub auth: Option<Sources>,
     pub connections_max: usize,
@@ -74,6 +78,13 @@ pub enum CandidateConfig {
     Built,
     File(PathBuf),
     Url(Uri),
+}
+
+impl Config {
+    /// Where `run` keeps compiled components.
+    pub fn compiled(&self) -> PathBuf {
+        self.compiled.clone().unwrap_or_else(|| self.data.join("compiled"))
+    }
 }
 
 /// Flags, by the key they override.
@@ -120,15 +131,16 @@ fn read(root: &mut Section) -> Option<Config> {
     limits.close(root);
 
     let (legacy, legacy_limits) = read_legacy(root, body_bytes_max);
-    let (candidate, candidate_limits, candidate_connect) = read_candidate(root, body_bytes_max);
+    let Part { candidate, limits: candidate_limits, connect: candidate_connect, compiled } =
+        candidate::read(root, body_bytes_max);
     let auth = auth::read(root);
-    if auth.is_some() && matches!(candidate, Some(CandidateConfig::Url(_))) {
+    if auth.is_some() && matches!(candidate, CandidateConfig::Url(_)) {
         root.wrong("auth", "stands beside candidate.url, whose keys are its own", "[candidate] without url");
     }
     let introspection = auth.as_ref().and_then(|auth| auth.introspection.as_ref());
     let issuer = introspection.and_then(|introspection| read_issuer(root, introspection, &candidate_limits));
     for address in [listen, admin].into_iter().flatten() {
-        refuse_own(root, address, legacy.as_ref(), candidate.as_ref(), issuer.as_ref());
+        refuse_own(root, address, legacy.as_ref(), Some(&candidate), issuer.as_ref());
     }
     let mirror = read_mirror(root, drain);
     let stateful = stateful::read(root, [legacy_limits.deadline, candidate_limits.deadline]);
@@ -146,9 +158,10 @@ fn read(root: &mut Section) -> Option<Config> {
         threads,
         legacy: legacy?,
         legacy_limits,
-        candidate: candidate?,
+        candidate,
         candidate_limits,
         candidate_connect,
+        compiled,
         auth,
         connections_max,
         idle,
@@ -195,28 +208,6 @@ fn read_legacy(root: &mut Section, body_bytes_max: usize) -> (Option<Uri>, Legac
     (url, limits)
 }
 
-fn read_candidate(root: &mut Section, body_bytes_max: usize) -> (Option<CandidateConfig>, Limits, Duration) {
-    let mut section = root.section("candidate");
-    let file = section.file("component");
-    let url = section.optional("url", "\"http://127.0.0.1:4000\"", candidate_origin);
-    if file.is_some() && url.is_some() {
-        section.wrong(
-            "url",
-            "stands beside candidate.component: the candidate is one or the other",
-            "url = \"http://127.0.0.1:4000\", without component",
-        );
-    }
-    let limits = read_limits(&mut section, body_bytes_max);
-    let connect = section.millis("connect_ms", 1_000);
-    section.close(root);
-    let candidate = match (file, url) {
-        (Some(file), _) => CandidateConfig::File(file),
-        (None, Some(url)) => CandidateConfig::Url(url),
-        (None, None) => CandidateConfig::Built,
-    };
-    (Some(candidate), limits, connect)
-}
-
 /// Where it is asked, in time for the component to answer.
 fn read_issuer(root: &mut Section, introspection: &Introspection, candidate: &Limits) -> Option<Uri> {
     if introspection.deadline >= candidate.deadline {
@@ -227,18 +218,6 @@ fn read_issuer(root: &mut Section, introspection: &Introspection, candidate: &Li
         );
     }
     introspection.endpoint.url.parse().ok()
-}
-
-fn read_limits(section: &mut Section, body_bytes_max: usize) -> Limits {
-    Limits {
-        instances: section.parsed("instances", "fresh", "\"reuse=1000\"", instances).unwrap_or(Instances::Fresh),
-        calls_max: section.number("calls_max", 128, 1..=4_096, "calls") as usize,
-        memory_bytes_max: section.number("memory_bytes_max", 16 * MEBIBYTE, MEBIBYTE..=1 << 32, "bytes") as usize,
-        deadline: section.millis("deadline_ms", 1_000),
-        cpu_max: section.millis("cpu_ms", 250),
-        tick: Duration::from_millis(5),
-        body_bytes_max,
-    }
 }
 
 fn read_mirror(root: &mut Section, drain: Duration) -> Option<MirrorLimits> {
@@ -315,10 +294,6 @@ fn not_toml(error: &toml::de::Error) -> String {
     format!("the configuration is not TOML: {}; correct that line first", error.to_string().trim())
 }
 
-fn instances(text: &str) -> Result<Instances, String> {
-    text.parse().map_err(|_: String| "is neither fresh nor reuse=N".to_owned())
-}
-
 fn cores() -> u64 {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().min(256) as u64)
 }
@@ -359,10 +334,6 @@ fn origin(text: &str) -> Result<Uri, String> {
     if text.starts_with("https:") {
         return Err("is https, but legacy is asked in plain http; run the proxy behind what ends TLS".to_owned());
     }
-    any_origin(text)
-}
-
-fn candidate_origin(text: &str) -> Result<Uri, String> {
     any_origin(text)
 }
 

@@ -18,6 +18,7 @@ pub struct Shift {
     pub hooks: Vec<Hook>,
 }
 
+const WINDOWS: &str = "[\"Mon-Fri 09:00-16:00\"]";
 /// Steps of a plan; more are no longer looked at one by one.
 const STEPS_MAX: usize = 32;
 
@@ -25,13 +26,12 @@ pub fn read(root: &mut Section, gate: &gate::Policy) -> Shift {
     let mut section = root.section("shift");
     let choice = choice::read(&mut section);
     let defaults = Plan::default();
-    let steps = read_steps(&mut section).unwrap_or_else(|| defaults.steps.clone());
+    let margins = Margins::read(&mut section, &defaults.steps[0]);
+    let steps = read_steps(&mut section, margins)
+        .unwrap_or_else(|| defaults.steps.iter().cloned().map(|step| margins.of(step)).collect());
     let plan = Plan {
-        error_margin: section.decimal("error_margin", defaults.error_margin, 0.000_01..=0.5),
-        latency_margin: section.decimal("latency_margin", defaults.latency_margin, 0.0..=10.0),
         latency_cap_ms: section.number("latency_cap_ms", defaults.latency_cap_ms, 1..=600_000, "milliseconds"),
-        confidence: section.decimal("confidence", defaults.confidence, 0.5..=0.9999),
-        windows: section.list("windows", "[\"Mon-Fri 09:00-16:00\"]", window).unwrap_or_default(),
+        windows: section.list("windows", WINDOWS, window).unwrap_or_default(),
         freezes: section.list("freezes", "[\"2026-12-20/2027-01-02\"]", freeze).unwrap_or_default(),
         rollback_every_ms: section.span_ms("rollback_every", "10s", 1_000..=HOUR_MS),
         decommission_after_ms: section.span_ms("decommission_after", "7d", HOUR_MS..=365 * DAY_MS),
@@ -43,19 +43,42 @@ pub fn read(root: &mut Section, gate: &gate::Policy) -> Shift {
     Shift { choice, plan, hooks }
 }
 
+/// What the table says for all steps, and a step for itself.
+#[derive(Clone, Copy)]
+struct Margins {
+    error_margin: f64,
+    latency_margin: f64,
+    confidence: f64,
+}
+
+impl Margins {
+    fn read(section: &mut Section, defaults: &Step) -> Margins {
+        Margins {
+            error_margin: section.decimal("error_margin", defaults.error_margin, 0.000_01..=0.5),
+            latency_margin: section.decimal("latency_margin", defaults.latency_margin, 0.0..=10.0),
+            confidence: section.decimal("confidence", defaults.confidence, 0.5..=0.9999),
+        }
+    }
+
+    fn of(self, step: Step) -> Step {
+        let Margins { error_margin, latency_margin, confidence } = self;
+        Step { error_margin, latency_margin, confidence, ..step }
+    }
+}
+
 /// Weights alone, or tables that say more; none: the plan that is built in.
-fn read_steps(section: &mut Section) -> Option<Vec<Step>> {
+fn read_steps(section: &mut Section, margins: Margins) -> Option<Vec<Step>> {
     const EXAMPLE: &str = "[\"0.1%\", \"1%\", 50000, \"100%\"]";
     if !section.has("steps") {
         return None;
     }
     let steps: Vec<Step> = if section.is_tables("steps") {
         let mut sections = section.sections("steps", STEPS_MAX);
-        let steps = sections.iter_mut().filter_map(read_step).collect();
+        let steps = sections.iter_mut().filter_map(|step| read_step(step, margins)).collect();
         sections.into_iter().for_each(|step| step.close(section));
         steps
     } else {
-        section.values("steps", EXAMPLE, |value| weight(value).map(of_weight))?
+        section.values("steps", EXAMPLE, |value| weight(value).map(|ppm| margins.of(of_weight(ppm))))?
     };
     if !steps.is_sorted_by(|a, b| a.weight_ppm < b.weight_ppm) {
         section.wrong(
@@ -67,10 +90,15 @@ fn read_steps(section: &mut Section) -> Option<Vec<Step>> {
     Some(steps)
 }
 
-fn read_step(step: &mut Section) -> Option<Step> {
+fn read_step(step: &mut Section, margins: Margins) -> Option<Step> {
     let weight_ppm = step.needed_value("weight", "\"5%\"", weight);
-    let of = of_weight(weight_ppm.unwrap_or(ALL_PPM));
+    let of = margins.of(of_weight(weight_ppm.unwrap_or(ALL_PPM)));
+    let Margins { error_margin, latency_margin, confidence } = Margins::read(step, &of);
     let read = Step {
+        error_margin,
+        latency_margin,
+        confidence,
+        windows: step.list("windows", WINDOWS, window).unwrap_or_default(),
         weight_ppm: of.weight_ppm,
         mismatch_ppm: step.number("mismatch_ppm", of.mismatch_ppm.into(), 1..=500_000, "ppm") as u32,
         min_dwell_ms: step.span_ms("min_dwell", &text(of.min_dwell_ms), 0..=90 * DAY_MS),
@@ -180,16 +208,22 @@ mod tests {
     fn a_step_may_say_as_much_as_it_likes() {
         let plan = plan(
             "[[shift.steps]]\nweight = \"2%\"\n\
-             [[shift.steps]]\nweight = 1000000\nmismatch_ppm = 30\nmin_dwell = \"1h 30m\"\nmax_dwell = \"2d\"\napproval = true\n",
+             [[shift.steps]]\nweight = 1000000\nmismatch_ppm = 30\nmin_dwell = \"1h 30m\"\nmax_dwell = \"2d\"\napproval = true\n\
+             error_margin = 0.001\nlatency_margin = 0.1\nconfidence = 0.99\nwindows = [\"daily 09:00-16:00\"]\n\
+             [shift]\nlatency_margin = 0.5\n",
         );
         let expected = [
-            Step { weight_ppm: 20_000, ..Plan::default().steps[1].clone() },
+            Step { weight_ppm: 20_000, latency_margin: 0.5, ..Plan::default().steps[1].clone() },
             Step {
                 weight_ppm: ALL_PPM,
                 mismatch_ppm: 30,
                 min_dwell_ms: 90 * MINUTE_MS,
                 max_dwell_ms: 2 * DAY_MS,
                 approval: true,
+                error_margin: 0.001,
+                latency_margin: 0.1,
+                confidence: 0.99,
+                windows: vec![Window { days: [true; 7], from_minute: 540, until_minute: 960 }],
             },
         ];
         assert_eq!(plan.unwrap().steps, expected);

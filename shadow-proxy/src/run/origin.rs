@@ -9,14 +9,15 @@ use crate::clock::now_ms;
 use crate::config::{CandidateConfig, Config};
 use crate::shadow::record::{Origin, Store};
 use crate::shadow::rules::Day;
-use crate::side::candidate::Grants;
+
+use super::candidate::{built, component};
 
 /// Of another candidate the records begin anew, and by other rules their evidence does.
-pub fn origin(config: &Config, grants: &Grants) -> anyhow::Result<Origin> {
+pub fn origin(config: &Config) -> anyhow::Result<Origin> {
     let build = match &config.candidate {
         CandidateConfig::Url(url) => digest(url.to_string().as_bytes()),
-        CandidateConfig::File(file) => digest(&super::component(file)?),
-        CandidateConfig::Built => digest(super::built(grants)),
+        CandidateConfig::File(file) => digest(&component(file)?),
+        CandidateConfig::Built => digest(built(config)),
     };
     Ok(Origin { build, rules: config.comparer.digest(Day::of_ms(now_ms())) })
 }

@@ -1,4 +1,5 @@
-//! For which calls legacy is asked a second time, so that its answers can be compared with themselves.
+//! For which calls the side that served is asked a second time. Legacy's answers can then be compared with themselves, and
+//! the times of both sides with each other: the mirror asked both.
 
 use std::collections::HashMap;
 use std::hash::Hasher as _;
@@ -6,6 +7,7 @@ use std::sync::Mutex;
 
 use siphasher::sip::SipHasher24;
 
+use crate::exchange::Side;
 use crate::random;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -38,11 +40,11 @@ struct Chosen {
 /// What to do with the mirrored leg of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ask {
-    /// Only the other side.
+    /// Only the side that did not serve.
     Once,
-    /// Legacy too, which is asked first.
-    LegacyFirst,
-    CandidateFirst,
+    /// The side that served too, which is asked first.
+    ServerFirst,
+    MirrorFirst,
 }
 
 impl Again {
@@ -60,8 +62,8 @@ impl Again {
         self.policy.share_ppm > 0 || self.policy.pairs > 0
     }
 
-    /// For a call of a safe route that legacy served.
-    pub(crate) fn ask(&self, endpoint: &str) -> Ask {
+    /// For a call of a safe route. The A/A phase is legacy's alone.
+    pub(crate) fn ask(&self, served_by: Side, endpoint: &str) -> Ask {
         if !self.is_on() {
             return Ask::Once;
         }
@@ -71,16 +73,20 @@ impl Again {
         hash.write_u64(chosen.asked);
         let random = hash.finish();
         let is_sampled = ((u128::from(random) * 1_000_000) >> 64) < u128::from(self.policy.share_ppm);
-        // Endpoints have few names, so that this map stays small.
-        let pairs = match chosen.pairs.get_mut(endpoint) {
-            Some(pairs) => pairs,
-            None => chosen.pairs.entry(endpoint.to_owned()).or_default(),
-        };
-        if *pairs >= self.policy.pairs && !is_sampled {
+        if served_by == Side::Legacy {
+            // Endpoints have few names, so that this map stays small.
+            let pairs = match chosen.pairs.get_mut(endpoint) {
+                Some(pairs) => pairs,
+                None => chosen.pairs.entry(endpoint.to_owned()).or_default(),
+            };
+            if *pairs >= self.policy.pairs && !is_sampled {
+                return Ask::Once;
+            }
+            *pairs += 1;
+        } else if !is_sampled {
             return Ask::Once;
         }
-        *pairs += 1;
-        if random & 1 == 0 { Ask::LegacyFirst } else { Ask::CandidateFirst }
+        if random & 1 == 0 { Ask::ServerFirst } else { Ask::MirrorFirst }
     }
 }
 
@@ -89,7 +95,7 @@ mod tests {
     use super::*;
 
     fn asked(again: &Again, endpoint: &str, calls: usize) -> Vec<Ask> {
-        (0..calls).map(|_| again.ask(endpoint)).filter(|ask| *ask != Ask::Once).collect()
+        (0..calls).map(|_| again.ask(Side::Legacy, endpoint)).filter(|ask| *ask != Ask::Once).collect()
     }
 
     #[test]
@@ -102,9 +108,19 @@ mod tests {
         for endpoint in ["GET /a", "GET /b"] {
             let asked = asked(&again, endpoint, calls as usize);
             assert!((asked.len() as f64 - calls * share).abs() < three_sigma, "{endpoint}: {}", asked.len());
-            let first = asked.iter().filter(|ask| **ask == Ask::LegacyFirst).count();
+            let first = asked.iter().filter(|ask| **ask == Ask::ServerFirst).count();
             assert!((asked.len() * 4 / 10..asked.len() * 6 / 10).contains(&first), "{first} of {}", asked.len());
         }
+    }
+
+    #[test]
+    fn only_a_share_of_what_the_candidate_served() {
+        let again = Again::new(AgainPolicy { share_ppm: 0, pairs: 100 }, HashMap::new()).unwrap();
+        assert!((0..1_000).all(|_| again.ask(Side::Candidate, "GET /a") == Ask::Once));
+        assert_eq!(asked(&again, "GET /a", 1_000).len(), 100, "and the phase is as long as it was");
+        let again = Again::new(AgainPolicy { share_ppm: 500_000, pairs: 0 }, HashMap::new()).unwrap();
+        let asked = (0..1_000).filter(|_| again.ask(Side::Candidate, "GET /a") != Ask::Once).count();
+        assert!((400..600).contains(&asked), "{asked}");
     }
 
     #[test]

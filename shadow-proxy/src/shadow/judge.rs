@@ -43,16 +43,12 @@ pub struct Judge {
 impl Judge {
     /// Whom to ask for the mirrored leg of a call.
     pub fn ask(&self, served_by: Side, call: &Call) -> Ask {
-        if self.is_askable(served_by, call) { self.again.ask(&self.endpoint(call)) } else { Ask::Once }
+        if self.is_askable(call) { self.again.ask(served_by, &self.endpoint(call)) } else { Ask::Once }
     }
 
-    /// Whether legacy might be asked the same twice.
-    fn is_askable(&self, served_by: Side, call: &Call) -> bool {
-        served_by == Side::Legacy && self.again.is_on() && self.is_safe(call)
-    }
-
-    fn is_safe(&self, call: &Call) -> bool {
-        self.routes.class(&call.method, call.uri.path()) == RouteClass::Safe
+    /// Whether the side that served might be asked the same twice.
+    fn is_askable(&self, call: &Call) -> bool {
+        self.again.is_on() && self.routes.class(&call.method, call.uri.path()) == RouteClass::Safe
     }
 
     fn endpoint(&self, call: &Call) -> Arc<str> {
@@ -99,16 +95,15 @@ impl Judge {
             differences =
                 comparison.differences.iter().map(|difference| self.redactor.difference(difference)).collect();
         }
+        // What differs from the candidate by habit is no noise of legacy's.
+        let legacy_again = exchange.again.as_ref().filter(|_| exchange.served_by == Side::Legacy);
         self.recorder.keep(Row {
             at_ms: now_ms(),
             differences,
             samples,
             counts: self.shapes.counts(&exchange.call),
-            askable: self.is_askable(exchange.served_by, &exchange.call),
-            again: exchange
-                .again
-                .as_ref()
-                .and_then(|again| self.own_differences(&comparer, exchange, again, endpoint, today)),
+            askable: exchange.served_by == Side::Legacy && self.is_askable(&exchange.call),
+            again: legacy_again.and_then(|again| self.own_differences(&comparer, exchange, again, endpoint, today)),
             verdict: comparison.verdict,
             served_by: exchange.served_by,
             legacy: comparison.legacy,

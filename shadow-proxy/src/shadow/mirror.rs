@@ -202,23 +202,23 @@ async fn mirror(job: Job, issuing: Issuing, sides: &Sides, judge: &Judge) {
                 return judge.metrics.not_comparable("session_unknown");
             };
             let other = sides.call(served_by.other(), &mapped);
-            asked(other, sides.call(Side::Legacy, &call), judge.ask(served_by, &call)).await
+            asked(other, sides.call(served_by, &call), judge.ask(served_by, &call)).await
         }
     };
     issuing.learn(&mirrored);
     judge.judge(&Exchange { begun, call, served_by, served, mirrored, again });
 }
 
-/// The mirrored leg, and legacy's second where it is asked again: at the same time, in either order, so that neither
-/// answer is always the later one.
+/// The mirrored leg, and a second one of the side that served where it is asked again: at the same time, in either order,
+/// so that neither answer is always the later one.
 async fn asked(mirrored: impl Future<Output = Leg>, again: impl Future<Output = Leg>, ask: Ask) -> (Leg, Option<Leg>) {
     match ask {
         Ask::Once => (mirrored.await, None),
-        Ask::CandidateFirst => {
+        Ask::MirrorFirst => {
             let (mirrored, again) = tokio::join!(biased; mirrored, again);
             (mirrored, Some(again))
         }
-        Ask::LegacyFirst => {
+        Ask::ServerFirst => {
             let (again, mirrored) = tokio::join!(biased; again, mirrored);
             (mirrored, Some(again))
         }

@@ -35,8 +35,13 @@ fn advance(look: &Look, command: &Command) -> Decision {
         return refused(command, [format!("the plan has no step above {}", look.share())]);
     };
     let known = needs::before(&plan.steps[index], state, plan, input);
-    let missing: Vec<String> =
-        known.missing.iter().cloned().chain(look.split.map(str::to_owned)).chain(plan.closed(input.now_ms)).collect();
+    let missing: Vec<String> = known
+        .missing
+        .iter()
+        .cloned()
+        .chain(look.split.map(str::to_owned))
+        .chain(plan.closed(&plan.steps[index], input.now_ms))
+        .collect();
     if missing.is_empty() {
         return look.raise(index, known, Some(said(command)));
     }

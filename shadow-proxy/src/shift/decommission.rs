@@ -56,8 +56,8 @@ pub fn judge(state: &State, plan: &Plan, input: &Input) -> Farewell {
 
 fn objections(state: &State, plan: &Plan, evidence: &Evidence) -> Vec<String> {
     let total = EndpointCount::total(&evidence.endpoints);
-    let budget = plan.budget(state.weight_ppm);
-    let bound = lower_bound(total.counted_mismatches, total.counted, plan.alpha());
+    let present = plan.at(state.weight_ppm);
+    let (budget, bound) = (present.budget(), lower_bound(total.counted_mismatches, total.counted, present.alpha()));
     let differ = (bound > budget).then(|| {
         format!(
             "at least {} of the requests are answered differently, and {} is what may be",

@@ -4,7 +4,7 @@ use super::evidence::{EndpointCount, lower_bound};
 use super::gate::{grouped, percent};
 use super::observed::Observed;
 use super::paired::{ln_more, ln_split};
-use super::plan::Plan;
+use super::plan::{Plan, Step};
 use super::state::State;
 use super::step::{Brake, Finding, Input, TestResult};
 
@@ -54,14 +54,15 @@ pub fn look(state: &State, plan: &Plan, input: &Input) -> Guarded {
     if state.weight_ppm == 0 {
         return guarded;
     }
+    let present = &plan.at(state.weight_ppm);
     guarded.urgent(state, input);
-    guarded.lockouts(state, plan, &input.live, "", ALPHA);
-    guarded.lockouts(state, plan, &input.recent, " lately", ALPHA_RECENT);
-    guarded.errors(plan, &input.live, "", ALPHA);
-    guarded.errors(plan, &input.recent, " lately", ALPHA_RECENT);
-    guarded.mismatches(state, plan, input);
-    guarded.latency(plan, &input.live, "", ALPHA);
-    guarded.latency(plan, &input.recent, " lately", ALPHA_RECENT);
+    guarded.lockouts(present, &input.live, "", ALPHA);
+    guarded.lockouts(present, &input.recent, " lately", ALPHA_RECENT);
+    guarded.errors(present, &input.live, "", ALPHA);
+    guarded.errors(present, &input.recent, " lately", ALPHA_RECENT);
+    guarded.mismatches(present, plan, input);
+    guarded.latency(present, &input.live, "", ALPHA);
+    guarded.latency(present, &input.recent, " lately", ALPHA_RECENT);
     guarded.split(state, &input.live);
     guarded
 }
@@ -86,8 +87,8 @@ impl Guarded {
         }
     }
 
-    fn lockouts(&mut self, state: &State, plan: &Plan, seen: &Observed, when: &str, alpha: f64) {
-        let (budget, bound) = (plan.budget(state.weight_ppm), lower_bound(seen.lockouts, seen.pairs, alpha));
+    fn lockouts(&mut self, present: &Step, seen: &Observed, when: &str, alpha: f64) {
+        let (budget, bound) = (present.budget(), lower_bound(seen.lockouts, seen.pairs, alpha));
         let reason = || {
             format!(
                 "{} of {} requests{when} were refused by the candidate and let in by legacy: at least {}, and {} is what may be",
@@ -100,11 +101,11 @@ impl Guarded {
         self.test(format!("lockouts{when}"), bound, budget, bound > budget, reason);
     }
 
-    fn errors(&mut self, plan: &Plan, seen: &Observed, when: &str, alpha: f64) {
+    fn errors(&mut self, present: &Step, seen: &Observed, when: &str, alpha: f64) {
         let Observed { candidate_bad, legacy_bad, pairs, .. } = *seen;
         let evidence = ln_more(candidate_bad, legacy_bad);
         let more = candidate_bad.saturating_sub(legacy_bad) as f64;
-        let counts = more >= plan.error_margin * NEGLIGIBLE * pairs as f64;
+        let counts = more >= present.error_margin * NEGLIGIBLE * pairs as f64;
         let reason = || {
             format!(
                 "of {} requests{when} the candidate failed in {} that legacy answered, legacy in {} that the candidate answered",
@@ -116,13 +117,13 @@ impl Guarded {
         self.weigh(format!("errors{when}"), evidence, alpha, counts, reason);
     }
 
-    fn latency(&mut self, plan: &Plan, seen: &Observed, when: &str, alpha: f64) {
-        let Observed { timed, slower, .. } = *seen;
+    fn latency(&mut self, present: &Step, seen: &Observed, when: &str, alpha: f64) {
+        let (timed, slower) = (seen.times.pairs(), seen.times.surely_slower(present.latency_margin));
         let evidence = ln_more(slower, timed.saturating_sub(slower));
         let reason = || {
             format!(
                 "the candidate was more than {} slower in {} of {} requests{when}",
-                percent(plan.latency_margin),
+                percent(present.latency_margin),
                 grouped(slower),
                 grouped(timed)
             )
@@ -131,10 +132,10 @@ impl Guarded {
     }
 
     /// Over everything that was ever compared: a mismatch is the same at every weight.
-    fn mismatches(&mut self, state: &State, plan: &Plan, input: &Input) {
+    fn mismatches(&mut self, present: &Step, plan: &Plan, input: &Input) {
         let endpoints = &input.evidence.endpoints;
         let total = EndpointCount::total(endpoints);
-        let budget = plan.budget(state.weight_ppm);
+        let budget = present.budget();
         let bound = lower_bound(total.counted_mismatches, total.counted, ALPHA);
         let reason = || {
             format!(

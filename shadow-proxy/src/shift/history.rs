@@ -105,14 +105,17 @@ impl History {
     }
 
     fn write(&mut self, minute: &Minute) {
+        if self.file.is_none() {
+            // The disk may take it again; half a line goes with what is too old.
+            self.shorten(minute.at_ms);
+        }
         let Some(file) = &mut self.file else { return };
         let mut line = serde_json::to_vec(minute).unwrap_or_default();
         line.push(b'\n');
         match file.write_all(&line) {
             Ok(()) => self.bytes += line.len() as u64,
             Err(error) => {
-                // Half a line goes when the file is next opened.
-                tracing::warn!(%error, "the history cannot be written; what comes now will be missing in a back-test");
+                tracing::warn!(%error, "the history cannot be written; this minute will be missing in a back-test");
                 self.file = None;
             }
         }
@@ -266,4 +269,62 @@ fn is_begun_anew(before: &Evidence, now: &Evidence) -> bool {
         })
     };
     now.breaches < before.breaches || now.lockouts < before.lockouts || before.endpoints.iter().any(fell)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One minute after the other, each with so many exchanges more.
+    fn write(history: &mut History, minutes: std::ops::Range<u64>, each: u64) {
+        let mut seen = history.seen.clone();
+        for minute in minutes {
+            seen.pairs += each;
+            let endpoint =
+                EndpointCount { endpoint: "GET /a".to_owned(), pairs: seen.pairs, ..EndpointCount::default() };
+            let evidence = Evidence { compared: seen.pairs, endpoints: vec![endpoint], ..Evidence::default() };
+            let input = Input { evidence, ..Input::nothing(minute * MINUTE_MS) };
+            history.add(minute * MINUTE_MS, &seen, &input, &State::start());
+        }
+    }
+
+    fn minutes(directory: &Path) -> (Vec<u64>, Evidence) {
+        let (mut at, mut evidence) = (Vec::new(), Evidence::default());
+        read(directory, |minute| {
+            at.push(minute.at_ms / MINUTE_MS);
+            add(&mut evidence, &minute);
+        })
+        .expect("there is one");
+        (at, evidence)
+    }
+
+    #[test]
+    fn what_is_too_old_goes_and_what_it_showed_stays() {
+        let directory = tempfile::tempdir().expect("a folder");
+        let begun = DAY_MS / MINUTE_MS * 100;
+        let mut history = History::open(directory.path(), begun * MINUTE_MS);
+        write(&mut history, begun..begun + 1_000, 3);
+        let (at, all) = minutes(directory.path());
+        assert_eq!((at, all.compared), ((begun + 1..begun + 1_000).collect(), 3_000));
+        drop(history);
+
+        let now = begun + 500 + AGE_MS_MAX / MINUTE_MS;
+        drop(History::open(directory.path(), now * MINUTE_MS));
+        let (at, left) = minutes(directory.path());
+        assert_eq!(at, (begun + 500..begun + 1_000).collect::<Vec<_>>());
+        assert_eq!(left, all, "the first line that is left has what came before it");
+        drop(History::open(directory.path(), (now + 10_000) * MINUTE_MS));
+        assert_eq!(std::fs::read(directory.path().join(FILE)).expect("a file"), b"", "and all of it in the end");
+    }
+
+    #[test]
+    fn a_minute_that_could_not_be_written_is_missing_and_no_more() {
+        let directory = tempfile::tempdir().expect("a folder");
+        let mut history = History::open(directory.path(), 0);
+        write(&mut history, 0..3, 1);
+        history.file = Some(OpenOptions::new().write(true).open("/dev/full").expect("it is there"));
+        write(&mut history, 3..4, 1);
+        write(&mut history, 4..6, 1);
+        assert_eq!(minutes(directory.path()).0, [1, 2, 4, 5]);
+    }
 }

@@ -1,9 +1,11 @@
 //! Every change of the state, written down before it is in force; a restart resumes from the last line.
 
+mod archive;
+
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
@@ -34,12 +36,18 @@ pub struct Entry {
     pub plan: Plan,
 }
 
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 const FILE: &str = "journal.jsonl";
 const REJECTED: &str = "journal.rejected";
+/// The journal's name for as long as a rollback is in force that it does not have.
+const BEHIND: &str = "journal.behind";
 
 pub struct Journal {
+    directory: PathBuf,
     file: File,
+    is_behind: bool,
+    /// Beyond it a new file is begun.
+    bytes_max: u64,
     last: Option<Entry>,
     state: watch::Sender<State>,
 }
@@ -48,9 +56,14 @@ impl Journal {
     /// Opens the journal of a data directory at its last state; without one the shift begins.
     ///
     /// What is not good is set aside in `journal.rejected`. A last line cut short was never in force, so the state is the
-    /// one before it; a whole line that was altered might have been a rollback, so the weight is 0.
+    /// one before it; a whole line that was altered might have been a rollback, so the weight is 0. It is 0 also when a
+    /// rollback could not be written.
     pub fn open(directory: &Path, at_ms: u64) -> anyhow::Result<Journal> {
         let path = directory.join(FILE);
+        let is_behind = directory.join(BEHIND).exists();
+        if is_behind {
+            std::fs::rename(directory.join(BEHIND), &path)?;
+        }
         let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&path)?;
         File::open(directory)?.sync_all()?;
         let mut text = Vec::new();
@@ -63,7 +76,8 @@ impl Journal {
             file.sync_all()?;
         }
         let state = last.as_ref().map_or_else(State::start, |entry| entry.state.clone());
-        let mut journal = Journal { file, last, state: watch::Sender::new(state) };
+        let (directory, state) = (directory.to_owned(), watch::Sender::new(state));
+        let mut journal = Journal { directory, file, is_behind: false, bytes_max: archive::BYTES_MAX, last, state };
         match damage {
             None => {}
             Some(Damage::Cut) => tracing::warn!(
@@ -71,21 +85,28 @@ impl Journal {
                 "the last line of {} was cut short, so it was never in force; it was moved to {REJECTED}, and the state is the one before",
                 path.display()
             ),
-            Some(Damage::Line(what)) => journal.fall_back(&path, what, rejected, at_ms)?,
+            // Nobody knows what the line said.
+            Some(Damage::Line(what)) => {
+                tracing::warn!(
+                    "a line of {} {what}; it and what follows were moved to {REJECTED} and the weight is 0; look at what the file says, then go on with `shadow-proxy advance`",
+                    path.display()
+                );
+                journal.fall_back(format!("a line of the journal {what}"), rejected, at_ms)?;
+            }
+        }
+        if is_behind && journal.get().weight_ppm > 0 {
+            tracing::warn!(
+                "traffic was given back to legacy while the journal could not be written, so the weight is 0; look at `shadow-proxy shift explain`, then go on with `shadow-proxy advance`"
+            );
+            journal.fall_back("a rollback could not be written before the restart".to_owned(), &[], at_ms)?;
         }
         Ok(journal)
     }
 
-    /// Nobody knows what the line said.
-    fn fall_back(&mut self, path: &Path, what: &str, rejected: &[u8], at_ms: u64) -> anyhow::Result<()> {
-        tracing::warn!(
-            "a line of {} {what}; it and what follows were moved to {REJECTED} and the weight is 0; look at what the file says, then go on with `shadow-proxy advance`",
-            path.display()
-        );
+    fn fall_back(&mut self, why: String, rejected: &[u8], at_ms: u64) -> anyhow::Result<()> {
         let before = self.get();
         let epoch = 1 + before.epoch.max(last_epoch(rejected));
         let state = State { epoch, phase: Phase::RolledBack, since_ms: at_ms, ..State::start() };
-        let why = format!("a line of the journal {what}");
         let decision = Decision {
             finding: Finding::RollBack,
             reasons: vec![why.clone()],
@@ -108,14 +129,44 @@ impl Journal {
         let line = line(entry)?;
         let before = self.file.metadata()?.len();
         if let Err(error) = self.file.write_all(&line).and_then(|()| self.file.sync_data()) {
+            if entry.state.weight_ppm < entry.before.weight_ppm {
+                self.fall_behind();
+            }
             // Half a line would hide the ones after it.
             self.file.set_len(before)?;
             return Err(error)
-                .context("the journal cannot be written, so nothing changes; free space in the data directory");
+                .context("the journal cannot be written, so nothing goes up; free space in the data directory");
         }
         self.last = Some(entry.clone());
         self.state.send_replace(entry.state.clone());
+        self.catch_up();
+        if before + line.len() as u64 > self.bytes_max {
+            self.put_away(&line);
+        }
         Ok(())
+    }
+
+    /// Less exposure does not wait for the disk, and a restart must not undo it. Another name takes no space.
+    fn fall_behind(&mut self) {
+        self.is_behind =
+            self.is_behind || std::fs::rename(self.directory.join(FILE), self.directory.join(BEHIND)).is_ok();
+    }
+
+    fn catch_up(&mut self) {
+        if self.is_behind {
+            // A restart that finds it under the other name begins at 0, which is the safe mistake.
+            self.is_behind = std::fs::rename(self.directory.join(BEHIND), self.directory.join(FILE)).is_err();
+        }
+    }
+
+    /// Goes on in a new file that begins with the last line.
+    fn put_away(&mut self, last: &[u8]) {
+        match archive::put_away(&self.directory, self.get().epoch, last) {
+            Ok(file) => self.file = file,
+            Err(error) => {
+                tracing::warn!(%error, "the journal is large and cannot be put away; free space in the data directory")
+            }
+        }
     }
 }
 
@@ -137,21 +188,30 @@ impl Shared for Journal {
     }
 }
 
-/// A change by its epoch, or the last; none where there is no such change.
+/// A change by its epoch, or the last; none where there is no such change, or none any more.
 ///
 /// # Errors
 /// There is no journal that can be read.
 pub fn find(directory: &Path, epoch: Option<u64>) -> anyhow::Result<Option<Entry>> {
-    let path = directory.join(FILE);
+    let path = [FILE, BEHIND].map(|name| directory.join(name)).into_iter().find(|path| path.exists());
+    let path = path.unwrap_or_else(|| directory.join(FILE));
     let text = std::fs::read(&path)
         .with_context(|| format!("{} cannot be read; name the proxy's data directory with --data", path.display()))?;
+    let Some(epoch) = epoch else { return Ok(replay(&text, |_| ()).last) };
+    Ok(match find_in(&text, epoch) {
+        None => archive::with(directory, epoch)?.and_then(|text| find_in(&text, epoch)),
+        found => found,
+    })
+}
+
+fn find_in(text: &[u8], epoch: u64) -> Option<Entry> {
     let mut found = None;
-    let replayed = replay(&text, |entry| {
-        if Some(entry.epoch) == epoch {
+    replay(text, |entry| {
+        if entry.epoch == epoch {
             found = Some(entry.clone());
         }
     });
-    Ok(if epoch.is_none() { replayed.last } else { found })
+    found
 }
 
 struct Replayed {
@@ -261,11 +321,16 @@ mod tests {
     use super::*;
 
     fn set(journal: &mut Journal, weight_ppm: u32) -> Entry {
-        let before = journal.get();
+        let entry = entry(journal.get(), weight_ppm);
+        assert_eq!(journal.compare_and_set(&entry).expect("it can be written"), Set::Done);
+        entry
+    }
+
+    fn entry(before: State, weight_ppm: u32) -> Entry {
         let state = State { epoch: before.epoch + 1, phase: Phase::Held, weight_ppm, since_ms: 7, ..before.clone() };
         let decision =
             Decision { finding: Finding::Hold, reasons: Vec::new(), tests: Vec::new(), next: Some(state.clone()) };
-        let entry = Entry {
+        Entry {
             v: VERSION,
             at_ms: 7,
             epoch: state.epoch,
@@ -276,9 +341,7 @@ mod tests {
             decision,
             input: Input { requests_per_minute: 0.1 + 0.2, ..Input::nothing(7) },
             plan: Plan::default(),
-        };
-        assert_eq!(journal.compare_and_set(&entry).expect("it can be written"), Set::Done);
-        entry
+        }
     }
 
     #[test]
@@ -332,6 +395,63 @@ mod tests {
         let after = set(&mut journal, 20_000);
         drop(journal);
         assert_eq!(open().last(), Some(&after), "what was cut off does not hide later lines");
+    }
+
+    #[test]
+    fn a_rollback_that_cannot_be_written_is_not_undone_by_a_restart() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let open = || Journal::open(directory.path(), 7).expect("it opens");
+        let mut journal = open();
+        let up = set(&mut journal, 500_000);
+        // A file that takes nothing, as on a full disk.
+        let full = || OpenOptions::new().write(true).open("/dev/full").expect("it is there");
+        let whole = std::mem::replace(&mut journal.file, full());
+        let down = entry(journal.get(), 0);
+        assert!(journal.compare_and_set(&down).is_err());
+        assert_eq!(find(directory.path(), None).expect("it reads").as_ref(), Some(&up), "it can still be read");
+        let fallen = open();
+        let State { phase, weight_ppm, epoch, .. } = fallen.get();
+        assert_eq!((phase, weight_ppm, epoch), (Phase::RolledBack, 0, 2));
+        drop(fallen);
+        assert_eq!(open().get().epoch, 2, "once");
+
+        // Where the process lives on, it is written when the disk takes it.
+        std::fs::remove_file(directory.path().join(FILE)).expect("it is there");
+        let mut journal = open();
+        set(&mut journal, 500_000);
+        let whole = {
+            drop(whole);
+            std::mem::replace(&mut journal.file, full())
+        };
+        let down = entry(journal.get(), 0);
+        assert!(journal.compare_and_set(&down).is_err() && journal.compare_and_set(&down).is_err());
+        journal.file = whole;
+        assert_eq!(journal.compare_and_set(&down).expect("it is written"), Set::Done);
+        drop(journal);
+        assert_eq!(open().last(), Some(&down));
+        // More exposure that cannot be written was never in force.
+        let mut journal = open();
+        let up = entry(journal.get(), 10_000);
+        journal.file = full();
+        assert!(journal.compare_and_set(&up).is_err());
+        assert_eq!(open().last(), Some(&down));
+    }
+
+    #[test]
+    fn a_long_journal_is_put_away_and_can_still_be_read() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut journal = Journal::open(directory.path(), 7).expect("it opens");
+        journal.bytes_max = 10_000;
+        let changes: Vec<Entry> = (1..200).map(|weight_ppm| set(&mut journal, weight_ppm)).collect();
+        drop(journal);
+        assert_eq!(Journal::open(directory.path(), 7).expect("it opens").last(), changes.last());
+        let read = |epoch| find(directory.path(), Some(epoch)).expect("it reads");
+        let (gone, kept): (Vec<_>, Vec<_>) = changes.iter().partition(|change| read(change.epoch).is_none());
+        assert!(kept.iter().all(|change| read(change.epoch).as_ref() == Some(*change)));
+        assert!(gone.last().is_some_and(|gone| gone.epoch < kept[0].epoch), "the oldest went");
+        assert!(kept.len() > 20, "{}", kept.len());
+        let files = || std::fs::read_dir(directory.path()).expect("a folder").map(|file| file.expect("a file"));
+        assert!(files().all(|file| file.metadata().expect("a file").len() < 12_000) && files().count() == 9);
     }
 
     #[test]

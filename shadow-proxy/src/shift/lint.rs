@@ -22,7 +22,7 @@ pub fn doubts(plan: &Plan, traffic: Option<&Traffic>) -> Vec<String> {
     let mut doubts = of_itself(plan);
     if let Some(traffic) = traffic.filter(|traffic| traffic.counted_per_minute > 0.0) {
         let with_next = plan.steps.iter().zip(plan.steps.iter().skip(1));
-        doubts.extend(with_next.filter_map(|(step, next)| budget_in_time(plan, traffic, step, next)));
+        doubts.extend(with_next.filter_map(|(step, next)| budget_in_time(traffic, step, next)));
         doubts.extend(margin_in_time(plan, traffic));
         doubts.extend(plan.steps.iter().filter_map(|step| below_one(traffic, step)));
     }
@@ -32,18 +32,17 @@ pub fn doubts(plan: &Plan, traffic: Option<&Traffic>) -> Vec<String> {
 fn of_itself(plan: &Plan) -> Vec<String> {
     let mut doubts = Vec::new();
     let steps = plan.steps.len() as f64;
-    let (by_chance, alpha) = (steps * guards::ALPHA_ALL, plan.alpha());
+    let (by_chance, alphas) = (steps * guards::ALPHA_ALL, plan.steps.iter().map(Step::alpha).sum::<f64>());
     if by_chance > CHANCE_MAX {
         doubts.push(format!(
             "shift.steps: with {steps} steps a candidate as good as legacy is rolled back in up to {} of all shifts; take fewer steps",
             percent(by_chance)
         ));
     }
-    if steps * alpha > 0.5 {
+    if alphas > 0.5 {
         doubts.push(format!(
-            "shift.confidence: with {steps} steps of {} each, a step is taken without its budget being kept in up to {} of all shifts; take fewer steps or more confidence",
-            percent(plan.confidence),
-            percent((steps * alpha).min(1.0))
+            "shift.confidence: with {steps} steps, a step is taken without its budget being kept in up to {} of all shifts; take fewer steps or more confidence",
+            percent(alphas.min(1.0))
         ));
     }
     if let Some(last) = plan.steps.last().filter(|step| step.weight_ppm < ALL_PPM) {
@@ -64,9 +63,8 @@ fn of_itself(plan: &Plan) -> Vec<String> {
 /// A chance that is too high for a plan.
 const CHANCE_MAX: f64 = 0.01;
 
-fn budget_in_time(plan: &Plan, traffic: &Traffic, step: &Step, next: &Step) -> Option<String> {
-    let needed =
-        clean_pairs_needed(traffic.mismatches, traffic.counted, f64::from(next.mismatch_ppm) / 1e6, plan.alpha());
+fn budget_in_time(traffic: &Traffic, step: &Step, next: &Step) -> Option<String> {
+    let needed = clean_pairs_needed(traffic.mismatches, traffic.counted, next.budget(), next.alpha());
     let minutes = needed as f64 / traffic.counted_per_minute;
     (minutes > in_minutes(step.max_dwell_ms)).then(|| {
         format!(
@@ -80,14 +78,17 @@ fn budget_in_time(plan: &Plan, traffic: &Traffic, step: &Step, next: &Step) -> O
     })
 }
 
+/// Of the step that needs most.
 fn margin_in_time(plan: &Plan, traffic: &Traffic) -> Option<String> {
-    let needed = pairs_needed(plan.error_margin, 0, 0, 0, plan.alpha());
+    let needs =
+        plan.steps.iter().map(|step| (pairs_needed(step.error_margin, 0, 0, 0, step.alpha()), step.error_margin));
+    let (needed, margin) = needs.max_by_key(|(needed, _)| *needed)?;
     let minutes = needed as f64 / traffic.pairs_per_minute;
     let patience = plan.steps.iter().map(|step| step.max_dwell_ms).min()?;
     (minutes > in_minutes(patience)).then(|| {
         format!(
-            "shift.error_margin: {} is only known after {} requests at each weight, which takes {} at the present rate, and max_dwell is {}; raise the margin or max_dwell",
-            percent(plan.error_margin),
+            "shift.error_margin: {} is only known after {} requests at a weight, which takes {} at the present rate, and max_dwell is {}; raise the margin or max_dwell",
+            percent(margin),
             grouped(needed),
             of_minutes(minutes),
             span(patience)
@@ -136,7 +137,7 @@ mod tests {
         let all = doubts.join("\n");
         for said in [
             "5 % needs 11,094 more clean requests, which takes 154 days at the present rate, and max_dwell at 1 % is 7 days",
-            "shift.error_margin: 0.2 % is only known after 2,013 requests at each weight, which takes 14 days",
+            "shift.error_margin: 0.2 % is only known after 2,013 requests at a weight, which takes 14 days",
             "in 10 minutes at 0.1 % the candidate answers less than one request (0.00)",
         ] {
             assert!(all.contains(said), "{said}\n{all}");

@@ -2,6 +2,8 @@
 
 pub mod weight;
 
+pub mod times;
+
 pub mod evidence;
 pub mod gate;
 pub mod lint;

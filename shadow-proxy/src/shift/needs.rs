@@ -22,8 +22,8 @@ pub struct Known {
 pub fn before(next: &Step, state: &State, plan: &Plan, input: &Input) -> Known {
     let mut known = Known::default();
     known.mismatches(next, plan, input);
-    known.errors(plan, input);
-    known.latency(plan, input);
+    known.errors(next, input);
+    known.latency(next, input);
     if state.weight_ppm > 0 && input.live.served_candidate == 0 {
         known.missing.push("the candidate has answered nobody at this weight yet".to_owned());
     }
@@ -50,8 +50,8 @@ impl Known {
         }
     }
 
-    fn errors(&mut self, plan: &Plan, input: &Input) {
-        let (live, margin) = (&input.live, plan.error_margin);
+    fn errors(&mut self, next: &Step, input: &Input) {
+        let (live, margin) = (&input.live, next.error_margin);
         let evidence = ln_within(margin, live.candidate_bad, live.legacy_bad, live.pairs);
         let failed = format!(
             "of {} requests at this weight the candidate failed in {} that legacy answered, legacy in {} that the candidate answered",
@@ -60,11 +60,11 @@ impl Known {
             grouped(live.legacy_bad)
         );
         let name = "errors within the margin";
-        if self.says(name, evidence, plan.alpha()) {
+        if self.says(name, evidence, next.alpha()) {
             self.shown.push(format!("{failed}: less than {} more", percent(margin)));
             return;
         }
-        let more = pairs_needed(margin, live.candidate_bad, live.legacy_bad, live.pairs, plan.alpha());
+        let more = pairs_needed(margin, live.candidate_bad, live.legacy_bad, live.pairs, next.alpha());
         self.missing.push(format!(
             "{failed}: that it fails in less than {} more needs {} more requests without a failure{}",
             percent(margin),
@@ -73,16 +73,17 @@ impl Known {
         ));
     }
 
-    fn latency(&mut self, plan: &Plan, input: &Input) {
-        let (timed, slower) = (input.live.timed, input.live.slower);
+    fn latency(&mut self, next: &Step, input: &Input) {
+        let times = &input.live.times;
+        let (timed, slower) = (times.pairs(), times.maybe_slower(next.latency_margin));
         let not_slower = timed.saturating_sub(slower);
-        let margin = percent(plan.latency_margin);
+        let margin = percent(next.latency_margin);
         let seen = format!(
             "the candidate was more than {margin} slower in {} of {} requests",
             grouped(slower),
             grouped(timed)
         );
-        if self.says("latency within the margin", ln_more(not_slower, slower), plan.alpha()) {
+        if self.says("latency within the margin", ln_more(not_slower, slower), next.alpha()) {
             self.shown.push(seen);
         } else {
             self.missing.push(format!("{seen}: that it is not so in most of them is not known yet"));

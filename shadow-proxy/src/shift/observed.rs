@@ -4,6 +4,8 @@ use std::ops::{AddAssign, Sub};
 
 use serde::{Deserialize, Serialize};
 
+use super::times::Times;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Observed {
@@ -15,9 +17,8 @@ pub struct Observed {
     /// The candidate failed (no answer, 5xx, or later than the plan's cap) and legacy was fine; and the reverse.
     pub candidate_bad: u64,
     pub legacy_bad: u64,
-    /// Pairs of which both times are known, and those in which the candidate was slower than the plan's margin allows.
-    pub timed: u64,
-    pub slower: u64,
+    /// Of which both times are known.
+    pub times: Times,
     /// Requests by who answered the client: `rescued` by legacy after the candidate failed, `unanswered` by nobody.
     pub served_legacy: u64,
     pub served_candidate: u64,
@@ -36,8 +37,7 @@ impl AddAssign<&Observed> for Observed {
             lockouts,
             candidate_bad,
             legacy_bad,
-            timed,
-            slower,
+            times,
             served_legacy,
             served_candidate,
             rescued,
@@ -50,8 +50,7 @@ impl AddAssign<&Observed> for Observed {
         self.lockouts += lockouts;
         self.candidate_bad += candidate_bad;
         self.legacy_bad += legacy_bad;
-        self.timed += timed;
-        self.slower += slower;
+        self.times += times;
         self.served_legacy += served_legacy;
         self.served_candidate += served_candidate;
         self.rescued += rescued;
@@ -73,8 +72,7 @@ impl Sub for &Observed {
             lockouts: since(|o| o.lockouts),
             candidate_bad: since(|o| o.candidate_bad),
             legacy_bad: since(|o| o.legacy_bad),
-            timed: since(|o| o.timed),
-            slower: since(|o| o.slower),
+            times: &self.times - &earlier.times,
             served_legacy: since(|o| o.served_legacy),
             served_candidate: since(|o| o.served_candidate),
             rescued: since(|o| o.rescued),

@@ -15,6 +15,14 @@ pub struct Step {
     pub max_dwell_ms: u64,
     /// A person has to approve this step.
     pub approval: bool,
+    /// How much more often than legacy the candidate may fail, as a share of all requests.
+    pub error_margin: f64,
+    /// How much slower it may be, as a share of legacy's time.
+    pub latency_margin: f64,
+    /// With which this step is known to be safe.
+    pub confidence: f64,
+    /// None: the plan's.
+    pub windows: Vec<Window>,
 }
 
 /// When steps may be taken: UTC, days from Monday, minutes of the day. `until` not after `from` goes over midnight.
@@ -38,13 +46,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What the gate asks for besides the step's own mismatch budget.
     pub gate: gate::Policy,
-    /// How much more often than legacy the candidate may fail, as a share of all requests.
-    pub error_margin: f64,
-    /// How much slower it may be, as a share of legacy's time; and the time from which an answer counts as none.
-    pub latency_margin: f64,
+    /// From which an answer counts as none.
     pub latency_cap_ms: u64,
-    /// With which a step is known to be safe.
-    pub confidence: f64,
     /// None: always.
     pub windows: Vec<Window>,
     pub freezes: Vec<Freeze>,
@@ -59,10 +62,7 @@ impl Default for Plan {
         Plan {
             steps: steps(),
             gate: gate::Policy::default(),
-            error_margin: 0.002,
-            latency_margin: 0.25,
             latency_cap_ms: 1_000,
-            confidence: 0.95,
             windows: Vec::new(),
             freezes: Vec::new(),
             rollback_every_ms: 10_000,
@@ -82,33 +82,41 @@ impl Plan {
         self.steps.iter().rposition(|step| step.weight_ppm <= weight_ppm)
     }
 
-    /// The mismatch budget at a weight: that of the step it is at, below the first that of the first.
-    pub fn budget(&self, weight_ppm: u32) -> f64 {
+    /// The step that is in force at a weight: below the first it is the first.
+    pub fn at(&self, weight_ppm: u32) -> Step {
         let step = self.steps.get(self.step_at(weight_ppm).unwrap_or(0));
-        f64::from(step.map_or(self.gate.mismatch_ppm_max, |step| step.mismatch_ppm)) / 1e6
+        step.cloned().unwrap_or_else(|| Step { mismatch_ppm: self.gate.mismatch_ppm_max, ..steps().remove(0) })
     }
 
-    pub fn alpha(&self) -> f64 {
-        1.0 - self.confidence
-    }
-
-    /// Why no step may be taken at this moment, whatever the evidence.
-    pub fn closed(&self, now_ms: u64) -> Option<String> {
+    /// Why a step may not be taken at this moment, whatever the evidence.
+    pub fn closed(&self, step: &Step, now_ms: u64) -> Option<String> {
         let freeze = self.freezes.iter().filter(|freeze| (freeze.from_ms..freeze.until_ms).contains(&now_ms));
         if let Some(until) = freeze.map(|freeze| freeze.until_ms).max() {
             return Some(format!("the plan is frozen for another {}", span(until - now_ms)));
         }
-        if self.windows.is_empty() || self.windows.iter().any(|window| window.is_open(now_ms)) {
+        let windows = if step.windows.is_empty() { &self.windows } else { &step.windows };
+        if windows.is_empty() || windows.iter().any(|window| window.is_open(now_ms)) {
             return None;
         }
-        let opens = self.windows.iter().filter_map(|window| window.opens(now_ms)).min();
+        let opens = windows.iter().filter_map(|window| window.opens(now_ms)).min();
         let opens = opens.map_or(String::new(), |wait| format!("; the next one opens in {}", span(wait)));
         Some(format!("outside the windows of the plan{opens}"))
     }
 
     /// The policy of the gate before a step.
     pub fn policy(&self, step: &Step) -> gate::Policy {
-        gate::Policy { mismatch_ppm_max: step.mismatch_ppm, alpha: self.alpha(), ..self.gate.clone() }
+        gate::Policy { mismatch_ppm_max: step.mismatch_ppm, alpha: step.alpha(), ..self.gate.clone() }
+    }
+}
+
+impl Step {
+    /// The mismatch budget, as a share.
+    pub fn budget(&self) -> f64 {
+        f64::from(self.mismatch_ppm) / 1e6
+    }
+
+    pub fn alpha(&self) -> f64 {
+        1.0 - self.confidence
     }
 }
 
@@ -165,6 +173,10 @@ fn steps() -> Vec<Step> {
             min_dwell_ms,
             max_dwell_ms: 7 * DAY_MS,
             approval: false,
+            error_margin: 0.002,
+            latency_margin: 0.25,
+            confidence: 0.95,
+            windows: Vec::new(),
         })
         .to_vec()
 }
@@ -199,14 +211,16 @@ mod tests {
             assert_eq!(window.opens(at(day, hour)), Some(opens * HOUR_MS), "{day} {hour}");
         }
         let mut plan = Plan { windows: vec![office], ..Plan::default() };
-        assert_eq!(plan.closed(at(0, 10)), None);
+        let [step, at_night] = [vec![], vec![night]].map(|windows| Step { windows, ..plan.steps[0].clone() });
+        assert_eq!(plan.closed(&step, at(0, 10)), None);
         assert_eq!(
-            plan.closed(at(5, 10)).as_deref(),
+            plan.closed(&step, at(5, 10)).as_deref(),
             Some("outside the windows of the plan; the next one opens in 47 hours")
         );
+        assert!(plan.closed(&at_night, at(0, 10)).is_some() && plan.closed(&at_night, at(4, 23)).is_none());
         plan.freezes = vec![Freeze { from_ms: at(0, 0), until_ms: at(3, 0) }];
-        assert_eq!(plan.closed(at(0, 10)).as_deref(), Some("the plan is frozen for another 3 days"));
-        assert_eq!(plan.closed(at(3, 10)), None);
+        assert_eq!(plan.closed(&step, at(0, 10)).as_deref(), Some("the plan is frozen for another 3 days"));
+        assert_eq!(plan.closed(&step, at(3, 10)), None);
     }
 
     #[test]

@@ -301,7 +301,7 @@ impl Look<'_> {
         let is_approved = state.approved == Some(next) && input.now_ms < state.approved_until_ms;
         let approval = (plan.steps[next].approval && !is_approved)
             .then(|| format!("{} waits for `approve`", share(plan.steps[next].weight_ppm)));
-        dwell.into_iter().chain(approval).chain(plan.closed(input.now_ms))
+        dwell.into_iter().chain(approval).chain(plan.closed(&plan.steps[next], input.now_ms))
     }
 
     /// Takes a step for which everything is known; `who` did, or nobody needed to.

@@ -14,25 +14,21 @@ use super::observed::Observed;
 use super::plan::Plan;
 use super::split::Split;
 use super::step::Brake;
+use super::times::{self, Times};
 use super::weight::Weight;
 
 /// So many failures among the candidate's last calls, and it is asked no more.
 const FAILED_MAX: u32 = 5;
 const CALLS: u32 = 20;
 
-/// What an answer may take longer than any margin says: timers and threads are no finer.
-const SLACK: Duration = Duration::from_millis(1);
-
 pub struct Watch {
     weight: Arc<Weight>,
     metrics: Arc<Metrics>,
-    latency_margin: f64,
     latency_cap: Duration,
     pairs: AtomicU64,
     candidate_bad: AtomicU64,
     legacy_bad: AtomicU64,
-    timed: AtomicU64,
-    slower: AtomicU64,
+    times: [AtomicU64; times::EDGES.len()],
     split: Split,
     ids: [AtomicU64; 2],
     legacy: LegacyLegs,
@@ -59,13 +55,11 @@ impl Watch {
         Watch {
             weight,
             metrics,
-            latency_margin: plan.latency_margin,
             latency_cap: Duration::from_millis(plan.latency_cap_ms),
             pairs: AtomicU64::new(0),
             candidate_bad: AtomicU64::new(0),
             legacy_bad: AtomicU64::new(0),
-            timed: AtomicU64::new(0),
-            slower: AtomicU64::new(0),
+            times: Default::default(),
             split: Split::new(),
             ids: Default::default(),
             legacy: LegacyLegs::default(),
@@ -131,13 +125,16 @@ impl Watch {
             (true, false) => drop(self.legacy_bad.fetch_add(1, Ordering::Relaxed)),
             _ => {}
         }
-        // The mirror's thread has a lower priority, and whoever it asks would seem the slower one. So only those count whom
-        // it asked both, at the same moment and in either order.
-        if let Some(again) = exchange.again.as_ref().filter(|again| again.outcome.is_ok() && candidate.outcome.is_ok())
-        {
-            self.timed.fetch_add(1, Ordering::Relaxed);
-            if candidate.latency > again.latency.mul_f64(1.0 + self.latency_margin) + SLACK {
-                self.slower.fetch_add(1, Ordering::Relaxed);
+        // The mirror's thread has a lower priority, and whoever it asks would seem the slower one. So only those times count
+        // that it took of both, at the same moment and in either order.
+        if let Some(again) = &exchange.again {
+            let mirrored = &exchange.mirrored;
+            let (legacy, candidate) = match exchange.served_by {
+                Side::Legacy => (again, mirrored),
+                Side::Candidate => (mirrored, again),
+            };
+            if legacy.outcome.is_ok() && candidate.outcome.is_ok() {
+                self.times[times::place(legacy.latency, candidate.latency)].fetch_add(1, Ordering::Relaxed);
             }
         }
     }
@@ -160,8 +157,7 @@ impl Watch {
             lockouts: decided(Cell::AllowDeny),
             candidate_bad: of(&self.candidate_bad),
             legacy_bad: of(&self.legacy_bad),
-            timed: of(&self.timed),
-            slower: of(&self.slower),
+            times: Times::new(self.times.each_ref().map(of)),
             served_legacy: self.metrics.served_by(Side::Legacy).saturating_sub(rescued),
             served_candidate: self.metrics.served_by(Side::Candidate),
             rescued,

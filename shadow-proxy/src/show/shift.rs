@@ -70,7 +70,7 @@ impl Explained {
     }
 
     pub fn text(&self) -> String {
-        let Entry { at_ms, epoch, before, state, who, why, decision, input, .. } = &self.entry;
+        let Entry { at_ms, epoch, before, state, who, why, decision, input, plan, .. } = &self.entry;
         let mut text = format!("decision {epoch}, {}: {}\n", at(*at_ms), decision.finding.words());
         text += &format!("  {} -> {}\n  by {who}: {why}\n", standing(before), standing(state));
         for reason in &decision.reasons {
@@ -78,9 +78,16 @@ impl Explained {
         }
         text += &tests(&decision.tests);
         let live = &input.live;
+        let slower = live.times.surely_slower(plan.at(before.weight_ppm).latency_margin);
         text += &format!(
             "seen at this weight: {} pairs, {} breaches, {} lockouts; failed: candidate alone {}, legacy alone {}; slower {} of {} timed\n",
-            live.pairs, live.breaches, live.lockouts, live.candidate_bad, live.legacy_bad, live.slower, live.timed
+            live.pairs,
+            live.breaches,
+            live.lockouts,
+            live.candidate_bad,
+            live.legacy_bad,
+            slower,
+            live.times.pairs()
         );
         text += &format!(
             "served: legacy {}, candidate {}, rescued {}, unanswered {}; {:.0} requests a minute, legacy asked for {:.0} %{}{}\n",

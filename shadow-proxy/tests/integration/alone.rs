@@ -8,21 +8,19 @@ use tokio::process::Command;
 use crate::contract;
 use crate::process::{Process, finished};
 use crate::wire::{Wire, chunked, get};
-use crate::world::{BINARY, hostile_guest};
+use crate::world::{BINARY, COMPILED, hostile_guest};
 
 /// A running `serve`.
 struct Alone {
     process: Process,
-    /// Where it keeps the compiled component.
-    _cache: TempDir,
 }
 
 impl Alone {
     async fn start(arguments: &[&str]) -> Alone {
+        let arguments = [arguments, &["--compiled", COMPILED]].concat();
         let cache = tempfile::tempdir().expect("a folder");
-        let process = Process::start(serve(&cache, arguments)).await;
-        let process = process.unwrap_or_else(|ended| panic!("serve does not start: {ended:?}"));
-        Alone { process, _cache: cache }
+        let process = Process::start(serve(&cache, &arguments)).await;
+        Alone { process: process.unwrap_or_else(|ended| panic!("serve does not start: {ended:?}")) }
     }
 
     async fn hostile(arguments: &[&str]) -> Alone {
@@ -235,6 +233,48 @@ async fn a_compiled_component_is_kept_and_a_damaged_one_is_made_again() {
         assert_eq!(answer.json(), json!({"status": "ok"}));
         assert_eq!(kept().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn what_was_compiled_before_is_taken_and_a_first_start_takes_no_more_memory_than_others() {
+    let cache = tempfile::tempdir().expect("a folder");
+    let folder = |name: &str| cache.path().join(name).to_str().expect("text").to_owned();
+    let compile = |component: Vec<String>, out: String| {
+        let mut command = Command::new(BINARY);
+        command.arg("compile").args(component).args(["--out", &out]);
+        finished(command)
+    };
+    let start = async |compiled: &str| {
+        let started = Process::start(serve(&cache, &["--compiled", compiled])).await;
+        let mut process = started.unwrap_or_else(|ended| panic!("{ended:?}"));
+        let answer = Wire::connect(process.address("listen")).await.ask(get("/healthz")).await;
+        assert_eq!(answer.json(), json!({"status": "ok"}));
+        let bytes = process.resident_bytes();
+        process.signal(Signal::TERM);
+        process.ended().await;
+        (bytes, process.said().contains("compiling the component"))
+    };
+    let kept = |name: &str| std::fs::read_dir(folder(name)).expect("a folder").count();
+
+    let ended = compile(Vec::new(), folder("before")).await;
+    assert_eq!((ended.code, ended.stdout.lines().count()), (Some(0), 3), "one for each kind of keys: {ended:?}");
+    assert!(ended.stdout.lines().all(|file| std::path::Path::new(file).is_file()), "{ended:?}");
+    let (usual, is_compiled) = start(&folder("before")).await;
+    assert!(!is_compiled);
+    assert_eq!(kept("before"), 3);
+    let (first, is_compiled) = start(&folder("first")).await;
+    assert!(is_compiled);
+    assert!(first < usual * 3 / 2, "{first} bytes at the first start, {usual} at others");
+    assert_eq!((start(&folder("first")).await.1, kept("first")), (false, 1));
+
+    let guest = ["--component".to_owned(), hostile_guest().to_str().expect("text").to_owned()];
+    assert_eq!(compile(guest.to_vec(), folder("guest")).await.stdout.lines().count(), 1);
+    for (component, said) in [("/no/such.wasm", "check the path"), ("/dev/null", "is not WebAssembly")] {
+        let ended = compile(vec!["--component".to_owned(), component.to_owned()], folder("none")).await;
+        assert!(ended.code == Some(1) && ended.stderr.contains(said), "{ended:?}");
+    }
+    let ended = compile(Vec::new(), "/proc/no".to_owned()).await;
+    assert!(ended.code == Some(1) && ended.stderr.contains("name another directory"), "{ended:?}");
 }
 
 fn serve(cache: &TempDir, arguments: &[&str]) -> Command {

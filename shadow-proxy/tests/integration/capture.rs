@@ -194,6 +194,7 @@ pub(crate) async fn replay(file: &Path, flags: &[&str], config: &str) -> Ended {
     fs::write(&config_file, format!("{gate}{config}")).expect("a file");
     let mut command = Command::new(BINARY);
     command
+        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .arg("replay")
         .arg(file)
         .args(flags)

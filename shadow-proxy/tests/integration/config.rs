@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tokio::process::Command;
 
 use crate::process::{Ended, finished};
-use crate::world::{BINARY, World, repository};
+use crate::world::{BINARY, COMPILED, World, repository};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -186,7 +186,7 @@ async fn a_second_proxy_is_told_what_it_lacks() {
     let start = |listen: String, data: &Path| {
         let mut command = Command::new(BINARY);
         command.args(["run", "--listen", &listen, "--admin", "127.0.0.1:0", "--legacy", "http://127.0.0.1:1"]);
-        command.arg("--data").arg(data);
+        command.args(["--compiled", COMPILED, "--data"]).arg(data);
         finished(command)
     };
     let ended = start("127.0.0.1:0".to_owned(), &data).await;

@@ -14,7 +14,7 @@ use tokio::process::Command;
 
 use crate::process::{Ended, Process, finished};
 use crate::wire::{Wire, get, within};
-use crate::world::{BINARY, Candidate, World, repository};
+use crate::world::{BINARY, COMPILED, Candidate, World, repository};
 
 /// A folder with a key file and a pepper file.
 pub(crate) struct KeyFolder(TempDir);
@@ -372,8 +372,7 @@ async fn keys_for_development_are_warned_of_where_others_can_reach_them() {
         [(Vec::new(), "warn", true), (Vec::new(), "off", true), (own, "warn", false), (given, "warn", false)]
     {
         let mut command = serve(arguments);
-        let cache = tempfile::tempdir().expect("a folder");
-        command.env("RUST_LOG", log).env("XDG_CACHE_HOME", cache.path());
+        command.env("RUST_LOG", log).args(["--compiled", COMPILED]);
         let ended = finished(command).await;
         assert!(ended.code == Some(1), "{ended:?}");
         assert_eq!(ended.stderr.contains("anybody gets in with them; name your own under [auth]"), warned, "{ended:?}");
@@ -469,9 +468,8 @@ async fn what_a_component_writes_while_it_is_tried_is_for_that_run_alone() {
 
 #[tokio::test]
 async fn without_a_configuration_there_is_no_bucket() {
-    let cache = tempfile::tempdir().expect("a folder");
     let mut command = Command::new(BINARY);
-    command.args(["serve", "--listen", "127.0.0.1:0", "--component", hostile()]).env("XDG_CACHE_HOME", cache.path());
+    command.args(["serve", "--listen", "127.0.0.1:0", "--component", hostile(), "--compiled", COMPILED]);
     let alone = Process::start(command).await.expect("it starts");
     for draft in ["draft", "draft2"] {
         for bucket in ["auth-keys", "auth-settings", "default", ""] {
@@ -505,7 +503,7 @@ pub(crate) async fn serve(folder: &KeyFolder, more: &str, arguments: &[&str]) ->
     fs::write(&config, format!("{more}{}", folder.config())).expect("a file");
     let mut command = Command::new(BINARY);
     command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(config).args(arguments);
-    command.env("XDG_CACHE_HOME", folder.0.path().join("cache"));
+    command.args(["--compiled", COMPILED]);
     let started = Process::start(command).await;
     started.unwrap_or_else(|ended| panic!("serve does not start: {ended:?}"))
 }

@@ -134,7 +134,7 @@ async fn tokens_are_checked_by_the_keys_and_the_rules_of_the_configuration() {
     until(&alone, &key, 401).await;
 }
 
-fn validate(credential: &str) -> String {
+pub(crate) fn validate(credential: &str) -> String {
     format!(
         "POST /auth/validate HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {credential}\r\nContent-Length: 0\r\n\r\n"
     )

@@ -13,7 +13,7 @@ use crate::keys::{self, KeyFolder};
 use crate::process::{Ended, Process, finished};
 use crate::scripted::{Reply, Scripted, ok};
 use crate::wire::{Message, Wire, get, within};
-use crate::world::{self, BINARY, Candidate, Legacy, World, closed_port, node};
+use crate::world::{self, BINARY, COMPILED, Candidate, Legacy, World, closed_port, node};
 
 /// Longer than any test waits: what has an answer then was not given up by the caller.
 const PATIENT: &str = "candidate.deadline_ms = 600000\ncandidate.cpu_ms = 600000\n";
@@ -65,8 +65,7 @@ impl Issuer {
         fs::write(&config, self.config(more)).expect("a file");
         let mut command = Command::new(BINARY);
         command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(config).args(arguments);
-        // One for all, so that one start compiles.
-        command.env("XDG_CACHE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/opaque"));
+        command.args(["--compiled", COMPILED]);
         let started = Process::start(command).await;
         started.unwrap_or_else(|ended| panic!("serve does not start: {ended:?}"))
     }

@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 use crate::process::Process;
 use crate::scripted::{Reply, Scripted};
 use crate::wire::{Message, Wire, within};
-use crate::world::{BINARY, repository};
+use crate::world::{BINARY, COMPILED, repository};
 
 /// A proxy that asks `shadow-proxy serve` and passes on to an application.
 struct Guarded {
@@ -93,7 +93,7 @@ impl Guarded {
     async fn by(program: Program) -> Guarded {
         let folder = tempfile::tempdir().expect("a folder");
         let mut serve = Command::new(BINARY);
-        serve.args(["serve", "--listen", "127.0.0.1:0"]).env("XDG_CACHE_HOME", folder.path());
+        serve.args(["serve", "--listen", "127.0.0.1:0"]).args(["--compiled", COMPILED]);
         let auth = Process::start(serve).await.unwrap_or_else(|ended| panic!("serve does not start: {ended:?}"));
         let application = Scripted::start(|_| Reply::bytes("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nin"));
         let places = [(":8080", auth.address("listen")), (":3000", application.address)];

@@ -165,6 +165,7 @@ async fn time_and_chance_are_the_same_in_every_replay() {
     let status = async |flags: &[&str]| {
         let data = tempfile::tempdir().expect("a folder");
         let mut command = Command::new(BINARY);
+        command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
         command.arg("replay").arg(&file).args(["--legacy", &legacy.url(), "--component"]).arg(hostile_guest());
         command.arg("--data").arg(data.path().join("data")).args(flags);
         let ended = finished(command).await;
@@ -203,6 +204,7 @@ async fn one_exchange_of_a_finding_is_repeated() {
     let guest = hostile_guest();
     let once = async |flags: &[&str]| {
         let mut command = Command::new(BINARY);
+        command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
         command.args(["replay", "--id", "1", "--legacy", &legacy, "--component"]).arg(&guest);
         command.arg("--data").arg(&data).args(flags);
         finished(command).await

@@ -129,7 +129,7 @@ impl World {
         let mut command = if self.is_confinable { confinable() } else { Command::new(BINARY) };
         command.args(["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).arg("--config").arg(config);
         command.args(["--legacy", &format!("http://{legacy}")]).arg("--data").arg(self.data_folder());
-        command.args(["--aa-share", self.again.0, "--aa-pairs", self.again.1]);
+        command.args(["--compiled", COMPILED, "--aa-share", self.again.0, "--aa-pairs", self.again.1]);
         match &self.candidate {
             Candidate::Built => {}
             Candidate::Hostile => drop(command.arg("--component").arg(hostile_guest())),
@@ -347,6 +347,8 @@ pub(crate) fn count(value: &Value) -> u64 {
     }
 }
 
+/// Compiled once for all tests.
+pub(crate) const COMPILED: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/compiled");
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_shadow-proxy");
 
 pub(crate) fn hostile_guest() -> PathBuf {

@@ -96,7 +96,7 @@ impl Stream {
             let again_differs = stream.bench.shown(&stream.bench.compared(&asked, &legacy, &second));
             let pair = Pair {
                 asked,
-                is_asked_again: again.ask(ENDPOINT) != Ask::Once,
+                is_asked_again: again.ask(Side::Legacy, ENDPOINT) != Ask::Once,
                 candidate: stream.bench.counted(&asked, &legacy, &candidate, &again_differs),
                 again: again_differs,
                 legacy,

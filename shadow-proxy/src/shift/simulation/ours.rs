@@ -8,7 +8,8 @@ use super::super::observed::Observed;
 use super::super::plan::Plan;
 use super::super::state::{Phase, State};
 use super::super::step::{Command, Input, Verb, step};
-use super::world::{ENDPOINTS, Seen, TICK_S, World};
+use super::super::times::Times;
+use super::world::{ENDPOINTS, LATENCY_MARGIN, Seen, TICK_S, World};
 use super::{Controller, Course};
 
 pub struct Ours {
@@ -45,8 +46,7 @@ impl Ours {
             lockouts: seen.lockouts,
             candidate_bad: seen.candidate_bad,
             legacy_bad: seen.legacy_bad,
-            timed: seen.timed,
-            slower: seen.slower,
+            times: Times::about(LATENCY_MARGIN - 1.0, seen.timed - seen.slower, seen.slower),
             served_legacy: seen.requests - seen.served,
             served_candidate: seen.served,
             rescued: 0,

@@ -62,7 +62,7 @@ pub const ENDPOINTS: [f64; 5] = [0.6, 0.2, 0.1, 0.05, 0.05];
 const PER_MINUTE: f64 = 1_200.0;
 /// Sides are that far from their own mean: the deviation of the logarithm of their times.
 const SPREAD: f64 = 0.3;
-const LATENCY_MARGIN: f64 = 1.25;
+pub const LATENCY_MARGIN: f64 = 1.25;
 
 /// What happened in one tick.
 #[derive(Default)]

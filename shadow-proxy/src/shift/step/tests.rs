@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::shift::evidence::EndpointCount;
 use crate::shift::plan::{DAY_MS, Freeze, HOUR_MS, MINUTE_MS, Window};
+use crate::shift::times::Times;
 
 /// What differs from a ramp at 1 % of which everything good is known.
 #[derive(Deserialize)]
@@ -40,8 +41,7 @@ fn good_input() -> Input {
         now_ms: NOW,
         live: Observed {
             pairs: 60_000,
-            timed: 60_000,
-            slower: 600,
+            times: Times::about(0.25, 59_400, 600),
             served_legacy: 59_400,
             served_candidate: 600,
             ids_legacy: 9_900,
@@ -182,8 +182,7 @@ fn observed() -> impl Strategy<Value = Observed> {
             lockouts: n[2],
             candidate_bad: n[3],
             legacy_bad: n[4],
-            timed: n[5],
-            slower: n[6],
+            times: Times::about(0.25, n[5], n[6]),
             served_legacy: n[7],
             served_candidate: n[8],
             rescued: n[9],
@@ -268,9 +267,9 @@ proptest! {
         prop_assert_eq!(state.phase, Phase::Ramp);
         prop_assert!(!state.brake && input.braked.is_none() && input.live.breaches == 0);
         prop_assert!(input.legacy_up && !input.evidence_failed);
-        prop_assert!(input.live.pairs > 0 && input.live.timed > 0 && input.live.served_candidate > 0);
-        prop_assert!(plan.closed(input.now_ms).is_none());
+        prop_assert!(input.live.pairs > 0 && input.live.times.pairs() > 0 && input.live.served_candidate > 0);
         let index = plan.step_above(state.weight_ppm).expect("there is one");
+        prop_assert!(plan.closed(&plan.steps[index], input.now_ms).is_none());
         prop_assert_eq!((next.step, next.weight_ppm), (Some(index), plan.steps[index].weight_ppm));
         prop_assert!(!plan.steps[index].approval || state.approved == Some(index));
         prop_assert!(input.now_ms - state.since_ms >= plan.steps[index - 1].min_dwell_ms);

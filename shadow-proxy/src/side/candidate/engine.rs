@@ -32,9 +32,23 @@ pub fn engine(limits: &Limits) -> Result<Engine> {
         .table_keep_resident(64 << 10)
         // It resets memory by what the kernel says was touched; it once told one tenant about another.
         .pagemap_scan(Enabled::No);
+    let mut config = settings();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    started(&config)
+}
+
+/// An engine that only compiles, for those that run: where instances are put makes no difference to the code.
+pub fn compiler() -> Result<Engine> {
+    started(&settings())
+}
+
+fn started(config: &Config) -> Result<Engine> {
+    Engine::new(config).context("the WebAssembly engine does not start; is the address space limited (ulimit -v)?")
+}
+
+fn settings() -> Config {
     let mut config = Config::new();
     config
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
         // Off: a call is then a plain fiber on this task, without the machinery for concurrent component tasks.
         .concurrency_support(false)
         .cranelift_opt_level(OptLevel::Speed)
@@ -46,7 +60,7 @@ pub fn engine(limits: &Limits) -> Result<Engine> {
         .max_wasm_stack(256 << 10)
         .wasm_backtrace_max_frames(None)
         .native_unwind_info(false);
-    Engine::new(&config).context("the WebAssembly engine does not start; is the address space limited (ulimit -v)?")
+    config
 }
 
 /// Links the whole of WASI 0.2 over a context that grants nothing: a component built with the standard library

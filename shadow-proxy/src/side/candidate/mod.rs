@@ -9,7 +9,7 @@ mod limits;
 mod outbound;
 mod stock;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +63,22 @@ impl Introspection {
     pub fn new(outbound: Outbound, lifetime: Duration) -> Introspection {
         Introspection { outbound: Arc::new(outbound), kept: Volatile::new(lifetime) }
     }
+}
+
+/// Compiles a component and keeps its code in a directory, where [`Embedded::load`] finds it; gives the file.
+///
+/// # Errors
+/// The bytes are no component, or the file cannot be written.
+pub fn compile_into(bytes: &[u8], directory: &Path) -> Result<PathBuf> {
+    cache::keep(&engine::compiler()?, bytes, directory)
+}
+
+/// The code of a component, as [`Embedded::load`] has it made by a process of its own.
+///
+/// # Errors
+/// The bytes are no component.
+pub fn compile(bytes: &[u8]) -> Result<Vec<u8>> {
+    cache::code(&engine::compiler()?, bytes)
 }
 
 impl Embedded {
