@@ -174,17 +174,28 @@ fn objections(judgement: &Judgement, policy: &Policy) -> Vec<String> {
         ));
     }
     let endpoint_max = ppm(policy.endpoint_mismatch_ppm_max);
-    for EndpointRate { count, rate } in &judgement.endpoints {
-        if rate.lower_bound > endpoint_max {
-            against.push(format!(
-                "{}: at least {} are answered differently, and {} is what may be at one endpoint",
-                count.endpoint,
-                percent(rate.lower_bound),
-                percent(endpoint_max)
-            ));
-        }
-    }
+    let differ = judgement.endpoints.iter().filter(|endpoint| endpoint.rate.lower_bound > endpoint_max);
+    against.extend(worst(differ.map(|EndpointRate { count, rate }| {
+        let reason = format!(
+            "{}: at least {} are answered differently, and {} is what may be at one endpoint",
+            count.endpoint,
+            percent(rate.lower_bound),
+            percent(endpoint_max)
+        );
+        (rate.lower_bound, reason)
+    })));
     against
+}
+
+/// What is said of endpoints, the highest number first: of many alike only the first few, and how many more there are.
+pub(super) fn worst(found: impl Iterator<Item = (f64, String)>) -> Vec<String> {
+    const TOLD: usize = 3;
+    let mut found: Vec<_> = found.collect();
+    found.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let more = found.len().saturating_sub(TOLD);
+    let told = found.into_iter().take(TOLD).map(|(_, reason)| reason);
+    told.chain((more > 0).then(|| format!("and so at {more} more endpoint{}", if more == 1 { "" } else { "s" })))
+        .collect()
 }
 
 /// What is not known yet.
@@ -199,15 +210,15 @@ fn gaps(judgement: &Judgement, policy: &Policy) -> Vec<String> {
         Some(_) => {}
         None => missing.push("nothing was compared; send requests through the proxy".to_owned()),
     }
-    for EndpointRate { count, .. } in &judgement.endpoints {
+    let few = judgement.endpoints.iter().map(|endpoint| &endpoint.count).filter(|count| {
         let is_rare = count.pairs.saturating_mul(RARE) < judgement.pairs;
-        if count.counted < policy.endpoint_pairs_min && !is_rare {
-            missing.push(format!(
-                "{}: {} different requests, and {} are wanted",
-                count.endpoint, count.counted, policy.endpoint_pairs_min
-            ));
-        }
-    }
+        count.counted < policy.endpoint_pairs_min && !is_rare
+    });
+    missing.extend(worst(few.map(|count| {
+        let EndpointCount { endpoint, counted, .. } = count;
+        let wanted = policy.endpoint_pairs_min;
+        (-(*counted as f64), format!("{endpoint}: {counted} different requests, and {wanted} are wanted"))
+    })));
     missing
 }
 
@@ -326,6 +337,15 @@ mod tests {
             assert_eq!(judgement.verdict.words(), case.verdict, "{}", case.name);
             assert_eq!(judgement.reasons, case.reasons, "{}", case.name);
         }
+    }
+
+    #[test]
+    fn of_many_endpoints_the_worst_are_named() {
+        let found = |endpoints: u32| worst((0..endpoints).map(|number| (f64::from(number), number.to_string())));
+        assert_eq!(found(0), Vec::<String>::new());
+        assert_eq!(found(3), ["2", "1", "0"]);
+        assert_eq!(found(4), ["3", "2", "1", "and so at 1 more endpoint"]);
+        assert_eq!(found(40), ["39", "38", "37", "and so at 37 more endpoints"]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What takes the traffic back: looked at in every phase in which the candidate serves anybody.
 
 use super::evidence::{EndpointCount, lower_bound};
-use super::gate::{grouped, percent};
+use super::gate::{grouped, percent, worst};
 use super::observed::Observed;
 use super::paired::{ln_more, ln_split};
 use super::plan::{Plan, Step};
@@ -147,18 +147,24 @@ impl Guarded {
         self.test("mismatches".to_owned(), bound, budget, bound > budget, reason);
         let budget = f64::from(plan.gate.endpoint_mismatch_ppm_max) / 1e6;
         let alpha = ALPHA / endpoints.len().max(1) as f64;
+        let mut differ = Vec::new();
         for endpoint in endpoints.iter().filter(|endpoint| endpoint.counted_mismatches > 0) {
             let bound = lower_bound(endpoint.counted_mismatches, endpoint.counted, alpha);
-            let reason = || {
-                format!(
+            let (name, is_worse) = (format!("mismatches of {}", endpoint.endpoint), bound > budget);
+            let says = if is_worse { Finding::RollBack } else { Finding::Advance };
+            self.tests.push(TestResult { name, statistic: bound, threshold: budget, says });
+            if is_worse {
+                let reason = format!(
                     "{}: at least {} are answered differently, and {} is what may be at one endpoint",
                     endpoint.endpoint,
                     percent(bound),
                     percent(budget)
-                )
-            };
-            self.test(format!("mismatches of {}", endpoint.endpoint), bound, budget, bound > budget, reason);
+                );
+                differ.push((bound, reason));
+            }
         }
+        let alarm = |reason| Alarm { reason, urgency: Urgency::Worse };
+        self.alarms.extend(worst(differ.into_iter()).into_iter().map(alarm));
     }
 
     fn split(&mut self, state: &State, seen: &Observed) {

@@ -72,10 +72,11 @@ pub fn text(judgement: &Judgement) -> String {
         "{pairs} pairs, {counted} of them evidence, {counted_mismatches} of these unequal; at most {:.4} % are, with 95 % confidence\n",
         rate.upper_bound * 100.0
     );
+    let width = endpoints.iter().map(|endpoint| endpoint.count.endpoint.chars().count()).max().unwrap_or(0);
     for endpoint in endpoints {
         let (count, rate) = (&endpoint.count, endpoint.rate);
         text += &format!(
-            "  {:<40} {:>9} pairs {:>7} evidence {:>6} unequal  at most {:.3} %\n",
+            "  {:<width$} {:>9} pairs {:>7} evidence {:>6} unequal  at most {:.3} %\n",
             count.endpoint,
             count.pairs,
             count.counted,

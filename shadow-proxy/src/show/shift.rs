@@ -117,9 +117,12 @@ impl Explained {
 }
 
 fn tests(tests: &[TestResult]) -> String {
+    let width = tests.iter().map(|test| test.name.chars().count()).max().unwrap_or(0);
     let line = |test: &TestResult| {
         let TestResult { name, statistic, threshold, says } = test;
-        format!("  {name:<28} {statistic:>12.6} of {threshold:>12.6}  {}\n", says.words())
+        // Without the sign of a zero.
+        let statistic = if *statistic == 0.0 { 0.0 } else { *statistic };
+        format!("  {name:<width$} {statistic:>12.6} of {threshold:>12.6}  {}\n", says.words())
     };
     tests.iter().map(line).collect()
 }
