@@ -1,5 +1,6 @@
 //! Every change of the state, written down before it is in force; a restart resumes from the last line.
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -142,9 +143,7 @@ impl Shared for Journal {
 /// # Errors
 /// There is no journal that can be read.
 pub fn find(directory: &Path, epoch: Option<u64>) -> anyhow::Result<Option<Entry>> {
-    let path = directory.join(FILE);
-    let text = std::fs::read(&path)
-        .with_context(|| format!("{} cannot be read; name the proxy's data directory with --data", path.display()))?;
+    let text = read_file(directory)?;
     let mut found = None;
     let replayed = replay(&text, |entry| {
         if Some(entry.epoch) == epoch {
@@ -152,6 +151,26 @@ pub fn find(directory: &Path, epoch: Option<u64>) -> anyhow::Result<Option<Entry
         }
     });
     Ok(if epoch.is_none() { replayed.last } else { found })
+}
+
+/// The last changes, the newest first, up to so many.
+///
+/// # Errors
+/// There is no journal that can be read.
+pub fn latest(directory: &Path, count: usize) -> anyhow::Result<Vec<Entry>> {
+    let text = read_file(directory)?;
+    let mut latest = VecDeque::new();
+    replay(&text, |entry| {
+        latest.push_front(entry.clone());
+        latest.truncate(count);
+    });
+    Ok(latest.into())
+}
+
+fn read_file(directory: &Path) -> anyhow::Result<Vec<u8>> {
+    let path = directory.join(FILE);
+    std::fs::read(&path)
+        .with_context(|| format!("{} cannot be read; name the proxy's data directory with --data", path.display()))
 }
 
 struct Replayed {
@@ -302,6 +321,8 @@ mod tests {
         assert_eq!(find(directory.path(), Some(1)).expect("it reads").as_ref(), Some(&first));
         assert_eq!(find(directory.path(), None).expect("it reads").as_ref(), Some(&second));
         assert_eq!(find(directory.path(), Some(3)).expect("it reads"), None);
+        assert_eq!(latest(directory.path(), 9).expect("it reads"), [second.clone(), first.clone()]);
+        assert_eq!(latest(directory.path(), 1).expect("it reads"), [second.clone()]);
 
         let path = directory.path().join(FILE);
         let whole = std::fs::read(&path).expect("it is there");

@@ -24,7 +24,7 @@ impl Export for Har {
 }
 
 fn of_finding(finding: &Finding) -> impl Iterator<Item = Value> {
-    finding.samples.iter().flatten().flat_map(move |ShownSample { at_ms, shown: Shown { call, legacy, candidate } }| {
+    finding.samples.iter().flatten().flat_map(move |ShownSample { at_ms, shown: Shown { call, legacy, candidate }, .. }| {
         let answers = [("legacy", legacy), ("candidate", candidate)];
         let answers = answers.into_iter().filter_map(|(side, answer)| Some((side, answer.as_ref()?)));
         answers.map(move |(side, answer)| {
