@@ -46,7 +46,8 @@ impl Chart {
             figure.chart id=(format!("chart-{id}")) {
                 figcaption {
                     h3 id=(format!("{id}-title")) { (self.title) }
-                    p.readout { span.when data-when="" { "now" }
+                    span.when data-when="" { "now" }
+                    p.readout {
                         @for line in &self.lines {
                             span.key.(line.look) {
                                 (swatch()) (line.name) " " b data-of=(line.name) { (self.latest(line)) }
@@ -130,7 +131,7 @@ impl Chart {
             write!(path, "{}{x} {y}", if is_drawing { "L" } else { "M" }).expect("writing to a String cannot fail");
             (is_drawing, last) = (true, Some((x, y)));
         }
-        let dot = last.map(|(x, y)| format!("<circle class=\"{}\" cx=\"{x}\" cy=\"{y}\" r=\"2.6\"/>", line.look));
+        let dot = last.map(|(x, y)| format!("<circle class=\"{}\" cx=\"{x}\" cy=\"{y}\" r=\"3\"/>", line.look));
         format!("<path class=\"{}\" d=\"{path}\"/>{}", line.look, dot.unwrap_or_default())
     }
 

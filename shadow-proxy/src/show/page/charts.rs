@@ -68,7 +68,7 @@ fn charts(points: &[Point], span: Span, rate_max: f64) -> Vec<Chart> {
         chart(
             "latency",
             "Time to the whole answer",
-            "Over exchanges that both sides answered: p50 is the mean of the medians, p99 the worst of five seconds.",
+            "Over exchanges that both sides answered: p50 is the mean of the medians, p99 the worst of two seconds.",
             Scale::Log,
             vec![
                 line("legacy p50", "legacy", &|point| point.p50_us[0]),
@@ -112,7 +112,7 @@ fn component(points: &[Point], span: Span) -> [Chart; 2] {
 
 fn each(span: Span) -> &'static str {
     match span {
-        Span::Quarter => "15 seconds",
+        Span::Minutes => "5 seconds",
         Span::Hour => "a minute",
         Span::Day => "20 minutes",
     }

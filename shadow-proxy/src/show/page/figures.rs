@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use maud::{Markup, html};
+
 pub use crate::shift::gate::{grouped, percent, share};
 
 /// Three digits, and the unit that suits them.
@@ -75,6 +77,18 @@ pub fn visible(text: &str, characters_max: usize) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// A sentence in which names stand between backticks.
+pub fn sentence(text: &str, characters_max: usize) -> Markup {
+    let text = visible(text, characters_max);
+    // An odd one is no pair.
+    let has_pairs = text.matches('`').count().is_multiple_of(2);
+    html! {
+        @if has_pairs {
+            @for (index, part) in text.split('`').enumerate() { @if index % 2 == 1 { code { (part) } } @else { (part) } }
+        } @else { (text) }
+    }
+}
+
 /// Unicode's bidirectional controls, zero widths, line and paragraph separators, and the mark of byte order.
 const INVISIBLE: [char; 18] = [
     '\u{061c}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{202a}',
@@ -91,6 +105,12 @@ mod tests {
         assert_eq!([0.0, 0.2, 12.34, 1_234.5].map(per_second), ["0/s", "0.20/s", "12.3/s", "1,235/s"]);
         assert_eq!([512.0, 131_072.0, 5.0e6, 3.2e9].map(bytes), ["512 B", "131 kB", "5.00 MB", "3.20 GB"]);
         assert_eq!((clock(65_107_000), moment(1_795_392_065_107)), ("18:05:07".to_owned(), "2026-11-23 00:01:05".to_owned()));
+    }
+
+    #[test]
+    fn names_in_a_sentence_stand_out() {
+        assert_eq!(sentence("say `a <b>` now", 99).into_string(), "say <code>a &lt;b&gt;</code> now");
+        assert_eq!(sentence("an odd ` one", 99).into_string(), "an odd ` one");
     }
 
     #[test]

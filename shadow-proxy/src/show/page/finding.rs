@@ -17,7 +17,7 @@ pub fn page(finding: &Finding) -> Markup {
     let samples = finding.samples.as_deref().unwrap_or_default();
     html! {
         p.crumbs { a href="/findings" { "Findings" } " / #" (id) }
-        h1 { (severity(finding.severity)) " " (visible(sentence, 300)) }
+        h1 { (severity(finding.severity)) " " (figures::sentence(sentence, 300)) }
         dl.facts {
             div { dt { "endpoint" } dd { code { (visible(endpoint, 200)) } } }
             div { dt { "place" } dd { code { (visible(path, 300)) } ", " (kind.name()) ", " (class(finding.classes.legacy)) " → " (class(finding.classes.candidate)) } }
@@ -88,7 +88,7 @@ pub fn accept(form_token: &str, finding: &Finding, wish: &Wish, proposed: &Resul
     html! {
         p.crumbs { a href="/findings" { "Findings" } " / " a href=(format!("/findings/{id}")) { "#" (id) } " / accept" }
         h1 { "Accept as an expected change?" }
-        p { (severity(finding.severity)) " " (visible(&finding.sentence, 300)) ", at " code { (visible(&finding.endpoint, 200)) } }
+        p { (severity(finding.severity)) " " (figures::sentence(&finding.sentence, 300)) ", at " code { (visible(&finding.endpoint, 200)) } }
         @match proposed {
             Ok(Proposal { text, expires, findings, exchanges, pairs, .. }) => {
                 p.effect { "The rule would have explained " strong { (of(*findings as u64, "finding")) } ", seen in " strong { (of(*exchanges, "exchange")) } " of " (grouped(*pairs)) " at this endpoint, and explains the like of it from now on. What was counted so far is no evidence any more: the gate begins anew." }

@@ -147,7 +147,7 @@ fn row(finding: &Finding) -> Markup {
     html! {
         tr data-key=(id) {
             td.what {
-                a href=(format!("/findings/{id}")) { (visible(sentence, SENTENCE_MAX)) }
+                a href=(format!("/findings/{id}")) { (figures::sentence(sentence, SENTENCE_MAX)) }
                 small { (visible(endpoint, SENTENCE_MAX)) @if let Some(rule) = rule { " · " (visible(rule, SENTENCE_MAX)) } }
             }
             td.number { (grouped(*count)) }

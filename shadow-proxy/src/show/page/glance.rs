@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::figures::{self, grouped, percent, share, visible};
+use super::figures::{self, grouped, percent, sentence, share, visible};
 use super::view::View;
 use crate::shift::decommission;
 use crate::shift::gate::Verdict;
@@ -112,8 +112,8 @@ pub fn region(view: &View) -> Markup {
                 h3 id="verdict-title" { "Verdict" }
                 p.word { span aria-hidden="true" { (tone.sign()) } " " (word) }
                 div.reasons data-replace="" tabindex="0" role="region" aria-label="Why" {
-                    p { (visible(reasons.first().map_or("Nothing is known yet.", String::as_str), 400)) }
-                    @if reasons.len() > 1 { ul { @for reason in reasons.iter().skip(1).take(6) { li { (visible(reason, 400)) } } } }
+                    p { (sentence(reasons.first().map_or("Nothing is known yet.", String::as_str), 400)) }
+                    @if reasons.len() > 1 { ul { @for reason in reasons.iter().skip(1).take(6) { li { (sentence(reason, 400)) } } } }
                 }
             }
             (matrix(view))

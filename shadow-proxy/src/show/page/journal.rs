@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::figures::{self, grouped, percent, share, visible};
+use super::figures::{self, grouped, percent, sentence, share, visible};
 use crate::shift::journal::Entry;
 use crate::shift::step::{Finding, TestResult};
 
@@ -41,7 +41,7 @@ fn decision(entry: &Entry) -> Markup {
             p { (visible(why, 300)) }
             details id=(format!("decision-{epoch}")) {
                 summary { "Numbers" span.hidden { " of decision " (epoch) } }
-                ul { @for reason in &decision.reasons { li { (visible(reason, 400)) } } }
+                ul { @for reason in &decision.reasons { li { (sentence(reason, 400)) } } }
                 (tests(&decision.tests))
                 (seen(entry))
             }

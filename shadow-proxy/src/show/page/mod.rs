@@ -272,7 +272,7 @@ async fn report(State(admin): State<Arc<Admin>>, Path(file): Path<String>) -> Re
 fn refused(visitor: &Visitor, status: StatusCode, reasons: &[String], back: &str) -> Response {
     let main = html! {
         h1 { "Nothing was done" }
-        ul.plain { @for reason in reasons { li { (figures::visible(reason, 400)) } } }
+        ul.plain { @for reason in reasons { li { (figures::sentence(reason, 400)) } } }
         p { a.button href=(back) { "Back" } }
     };
     respond(status, document(Shell::of("Refused", visitor), &main))

@@ -27,17 +27,17 @@ pub struct Sample {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Span {
     #[default]
-    Quarter,
+    Minutes,
     Hour,
     Day,
 }
 
 impl Span {
-    pub const ALL: [Span; 3] = [Span::Quarter, Span::Hour, Span::Day];
+    pub const ALL: [Span; 3] = [Span::Minutes, Span::Hour, Span::Day];
 
     pub fn name(self) -> &'static str {
         match self {
-            Span::Quarter => "15m",
+            Span::Minutes => "5m",
             Span::Hour => "1h",
             Span::Day => "24h",
         }
@@ -45,7 +45,7 @@ impl Span {
 
     pub fn words(self) -> &'static str {
         match self {
-            Span::Quarter => "15 minutes",
+            Span::Minutes => "5 minutes",
             Span::Hour => "1 hour",
             Span::Day => "24 hours",
         }
@@ -58,7 +58,7 @@ impl Span {
     /// Of one point, in milliseconds, and how many there are.
     pub fn points(self) -> (u64, u64) {
         match self {
-            Span::Quarter => (15_000, 60),
+            Span::Minutes => (5_000, 60),
             Span::Hour => (60_000, 60),
             Span::Day => (1_200_000, 72),
         }
@@ -66,7 +66,7 @@ impl Span {
 }
 
 /// Between two looks.
-pub const SAMPLE_EVERY_MS: u64 = 5_000;
+pub const SAMPLE_EVERY_MS: u64 = 2_000;
 
 #[derive(Default)]
 pub struct Series {
@@ -194,40 +194,40 @@ mod tests {
     #[test]
     fn a_point_is_what_came_since_the_point_before() {
         let mut series = Series::default();
-        (0..=12).for_each(|n| series.add(sample(n * 5_000, n * 50, 100 + n)));
-        let points = series.points(Span::Quarter, 60_000);
+        (0..=30).for_each(|n| series.add(sample(n * 2_000, n * 20, 100 + n)));
+        let points = series.points(Span::Minutes, 60_000);
         assert_eq!(points.len(), 60);
         let last = points[59];
         assert_eq!(last.until_ms, 60_000);
         assert_eq!(last.served_per_s, [Some(10.0), Some(5.0)]);
-        assert_eq!((last.p99_us[0], last.p50_us[0]), (Some(111.0), Some(55.0)), "of 45, 50 and 55 s");
+        assert_eq!((last.p99_us[0], last.p50_us[0]), (Some(129.0), Some(64.0)), "of 56 and 58 s");
         assert_eq!(points[0].served_per_s, [None, None], "nobody looked then");
-        assert_eq!(points[56].served_per_s[0], Some(10.0), "the first counts from its own first sample");
+        assert_eq!(points[48].served_per_s[0], Some(10.0), "the first counts from its own first sample");
     }
 
     #[test]
     fn a_day_is_kept_and_no_more() {
         let mut series = Series::default();
-        let days = 2 * 24 * 720;
+        let days = 2 * 24 * 1_800;
         (0..days).for_each(|n| series.add(sample(n * SAMPLE_EVERY_MS, n, if n % 1_000 == 0 { 9_000 } else { 10 })));
         assert_eq!((series.fine.len(), series.coarse.len()), (FINE_MAX, COARSE_MAX));
         let day = series.points(Span::Day, days * SAMPLE_EVERY_MS);
         assert_eq!(day.len(), 72);
-        assert!(day.iter().all(|point| point.served_per_s[0].is_some_and(|rate| (rate - 0.2).abs() < 0.02)), "{day:?}");
+        assert!(day.iter().all(|point| point.served_per_s[0].is_some_and(|rate| (rate - 0.5).abs() < 0.05)), "{day:?}");
         assert!(day.iter().any(|point| point.p99_us[0] == Some(9_000.0)), "the worst is kept");
     }
 
     #[test]
     fn a_gap_and_a_clock_that_goes_back_are_gaps() {
         let mut series = Series::default();
-        for at in [0, 5_000, 600_000, 605_000] {
+        for at in [400_000, 402_000, 600_000, 602_000] {
             series.add(sample(at, at, 1));
         }
-        let points = series.points(Span::Quarter, 610_000);
+        let points = series.points(Span::Minutes, 610_000);
         assert_eq!(points.iter().filter(|point| point.served_per_s[0].is_some()).count(), 2);
         series.add(sample(2_000, 7, 1));
         assert_eq!(series.fine.len(), 2);
-        assert_eq!(series.points(Span::Quarter, 3_000).last().map(|point| point.until_ms), Some(15_000));
+        assert_eq!(series.points(Span::Minutes, 3_000).last().map(|point| point.until_ms), Some(5_000));
     }
 
     #[test]

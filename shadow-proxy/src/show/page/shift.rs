@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::figures::{count, per_second, share, visible};
+use super::figures::{count, per_second, sentence, share};
 use super::journal;
 use super::view::View;
 use crate::shift::state::{Phase, State};
@@ -111,9 +111,9 @@ pub fn confirmation(form_token: &str, order: &Order, view: &View) -> Markup {
         @match &preview.next {
             None => (refusal(&preview)),
             Some(next) => {
-                p.effect { (effect(state, next, input)) }
+                p.effect { (sentence(&effect(state, next, input), 600)) }
                 h2 { "Because" }
-                ul.plain { @for reason in &preview.reasons { li { (visible(reason, 400)) } } }
+                ul.plain { @for reason in &preview.reasons { li { (sentence(reason, 400)) } } }
                 form.order method="post" action="/shift" {
                     input type="hidden" name="form_token" value=(form_token);
                     input type="hidden" name="verb" value=(command.verb.name());
@@ -133,7 +133,7 @@ pub fn confirmation(form_token: &str, order: &Order, view: &View) -> Markup {
 fn refusal(preview: &Decision) -> Markup {
     html! {
         p.effect { "Nothing would change: this is refused." }
-        ul.plain { @for reason in &preview.reasons { li { (visible(reason, 400)) } } }
+        ul.plain { @for reason in &preview.reasons { li { (sentence(reason, 400)) } } }
         p { a.button href="/#shift" { "Back" } }
     }
 }
