@@ -164,7 +164,7 @@ impl Guard {
         if self.token_digest.is_some() || is_named_locally(headers) {
             return Ok(());
         }
-        let reason = "without a token this port answers only to an IP address or localhost as its host name";
+        let reason = "without a token this port answers only to an IP address or localhost as its host name; use one, or set admin_token_file";
         Err(Problem(StatusCode::FORBIDDEN, reason.to_owned()))
     }
 }

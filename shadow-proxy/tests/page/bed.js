@@ -17,6 +17,7 @@ export const shots = path.join(target, "page");
 mkdirSync(shots, { recursive: true });
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
+let browser;
 /** A service that answers as `answer(request, body)` says: `{ status, headers, body }`. */
 export async function service(answer) {
   const server = http.createServer({ maxHeaderSize: 1 << 20 }, async (request, response) => {
@@ -28,7 +29,9 @@ export async function service(answer) {
     response.end(text);
   });
   await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
-  return { url: `http://127.0.0.1:${server.address().port}`, close: () => (server.closeAllConnections(), server.close()) };
+  const close = () => (running.delete(close), server.closeAllConnections(), server.close());
+  running.add(close);
+  return { url: `http://127.0.0.1:${server.address().port}`, close };
 }
 
 /** The Express service of legacy-stub. */
@@ -38,11 +41,11 @@ export async function stub() {
 }
 
 /** A running `shadow-proxy run` with a data directory of its own. */
-export async function proxy({ legacy, candidate, config = "", data = mkdtempSync(path.join(tmpdir(), "shadow-proxy-page-")) }) {
+export async function proxy({ legacy, candidate, config = "", address = "127.0.0.1:0", data = mkdtempSync(path.join(tmpdir(), "shadow-proxy-page-")) }) {
   const file = path.join(data, "config.toml");
   writeFileSync(file, config);
   const sides = ["--legacy", legacy.url, ...(candidate ? ["--candidate-url", candidate.url] : [])];
-  const places = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data", path.join(data, "data"), "--config", file];
+  const places = ["--listen", "127.0.0.1:0", "--admin", address, "--data", path.join(data, "data"), "--config", file];
   const started = await start(binary, ["run", ...places, ...sides]);
   const admin = `http://${started.ready.admin}`;
   return {
@@ -51,6 +54,8 @@ export async function proxy({ legacy, candidate, config = "", data = mkdtempSync
     data: path.join(data, "data"),
     said: started.said,
     end: started.close,
+    /** The same on what it left, with the same page. */
+    again: () => proxy({ legacy, candidate, config, address: started.ready.admin, data }),
     close: async () => {
       await started.close();
       rmSync(data, { recursive: true });
@@ -59,6 +64,13 @@ export async function proxy({ legacy, candidate, config = "", data = mkdtempSync
     post: (command, body) =>
       fetch(`${admin}/api/${command}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
   };
+}
+
+/** What is still running when a test file is over, also because a test failed. */
+const running = new Set();
+export async function end() {
+  await browser?.close();
+  for (const close of [...running]) await close();
 }
 
 async function start(program, args, options = {}) {
@@ -77,9 +89,11 @@ async function start(program, args, options = {}) {
     child.once("exit", (code) => reject(new Error(`${program} ended with ${code}: ${said}`)));
   });
   const close = async () => {
+    running.delete(close);
     if (child.exitCode === null) child.kill("SIGTERM");
     await ended;
   };
+  running.add(close);
   return { ready, close, said: () => said };
 }
 
@@ -88,23 +102,24 @@ export function traffic(base, request, atOnce = 4) {
   let [isOver, sent] = [false, 0];
   const agent = new http.Agent({ keepAlive: true, maxSockets: atOnce });
   const ask = () =>
-    new Promise((resolve, reject) => {
+    new Promise((resolve) => {
       const [where, { method = "GET", headers = {}, body } = {}] = request(sent++);
       const asked = http.request(base + where, { method, headers, agent, maxHeaderSize: 1 << 20 }, (answer) => answer.resume().on("end", resolve));
-      asked.on("error", reject).end(body);
+      // A proxy that is ended in a test answers nobody any more.
+      asked.on("error", () => ((isOver = true), resolve())).end(body);
     });
   const worker = async () => {
     while (!isOver) await ask();
   };
   const workers = Promise.all(Array.from({ length: atOnce }, worker));
-  return {
-    sent: () => sent,
-    stop: async () => {
-      isOver = true;
-      await workers;
-      agent.destroy();
-    },
+  const stop = async () => {
+    running.delete(stop);
+    isOver = true;
+    await workers;
+    agent.destroy();
   };
+  running.add(stop);
+  return { sent: () => sent, stop };
 }
 
 /** Asks until it is so. */
@@ -118,7 +133,6 @@ export async function until(what, isSo, patience = 60_000) {
   }
 }
 
-let browser;
 /** A page of its own, which fails the test when the console has an error. */
 export async function page(options = {}) {
   browser ??= await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
@@ -130,8 +144,6 @@ export async function page(options = {}) {
   opened.on("dialog", (dialog) => (errors.push(`a dialog: ${dialog.message()}`), dialog.dismiss()));
   return Object.assign(opened, { errors, done: () => context.close() });
 }
-
-export const closeBrowser = async () => browser?.close();
 
 /** What axe-core has against a page: nothing, if it is well. Run beside the page, for its policy lets nothing in. */
 export async function violations(opened) {

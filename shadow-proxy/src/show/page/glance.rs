@@ -71,13 +71,13 @@ pub fn alarm(view: &View) -> Markup {
     let (breaches, lockouts) = (view.breaches(), view.lockouts());
     html! {
         @if breaches > 0 {
-            p.alarm.breach role="alert" { strong { "▲ " (breach(breaches)) } " The candidate let in whom legacy refused. " a href="/findings?show=open" { "See which" } }
+            p.alarm.breach role="alert" { strong { "▲ " (breach(breaches)) } " " span.more { "The candidate let in whom legacy refused. " } a href="/findings?show=open" { "See which" } }
         }
         @if lockouts > 0 {
-            p.alarm.lockout role="alert" { strong { "■ " (lockout(lockouts)) } " The candidate refused whom legacy let in. " a href="/findings?show=open" { "See which" } }
+            p.alarm.lockout role="alert" { strong { "■ " (lockout(lockouts)) } " " span.more { "The candidate refused whom legacy let in. " } a href="/findings?show=open" { "See which" } }
         }
-        @if view.is_braked { p.alarm.braked role="alert" { strong { "✕ The brake is on." } " The candidate was found failing; only a person goes on." } }
-        @if view.recording_fails { p.alarm role="alert" { strong { "✕ Records do not reach the disk." } " Free space in the data directory." } }
+        @if view.is_braked { p.alarm.braked role="alert" { strong { "✕ The brake is on." } " " span.more { "The candidate was found failing; only a person goes on." } } }
+        @if view.recording_fails { p.alarm role="alert" { strong { "✕ Records do not reach the disk." } " " span.more { "Free space in the data directory." } } }
         @if let Some(failed) = &view.stored.failed { p.alarm role="alert" { strong { "✕ The store cannot be read." } " " (visible(failed, 300)) } }
     }
 }
@@ -104,7 +104,9 @@ fn lockout(count: u64) -> String {
 pub fn region(view: &View) -> Markup {
     let View { state, present, plan, .. } = view;
     let farewell = decommission::judge(state, plan, &present.input);
-    let Headline { tone, word } = headline(state, &present.decision, view.judgement.verdict, farewell.verdict);
+    // The gate looks every few seconds, and this must not wait for it.
+    let gate = if view.breaches() + view.lockouts() > 0 { Verdict::NoGo } else { view.judgement.verdict };
+    let Headline { tone, word } = headline(state, &present.decision, gate, farewell.verdict);
     let reasons = &present.decision.reasons;
     html! {
         div.cards {
@@ -163,7 +165,7 @@ fn coverage(view: &View) -> Markup {
     html! {
         section.card.coverage aria-labelledby="coverage-title" {
             h3 id="coverage-title" { "Coverage" }
-            p.word { (view.judgement.coverage.map_or_else(|| "-".to_owned(), percent)) span.quiet { " compared of what was to be" } }
+            p.word { (view.judgement.coverage.map_or_else(|| "…".to_owned(), percent)) span.quiet { " compared of what was to be" } }
             svg.bar viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" {
                 @for (_, class, count) in &shares {
                     @let width = *count as f64 / total * 100.0;

@@ -235,6 +235,9 @@ async fn order(
     }
     if order.confirmed_at != Some(admin.shift.state().epoch) {
         let view = View::of(&admin, 500).await;
+        // The controller looks at the store now and then, and for a command: what is stated is by what it will see.
+        let evidence = read(admin, |store, _| super::gate::evidence(store, now_ms())).await?;
+        let view = view.with_evidence(evidence);
         let main = shift::confirmation(&visitor.form_token, &order, &view);
         return Ok(respond(StatusCode::OK, document(Shell::of("Confirm", &visitor), &main)));
     }

@@ -41,11 +41,10 @@
     const isUsed = list && (list.matches(":hover") || list.contains(document.activeElement));
     if (isUsed && keys(list) !== keys(newer)) {
       waiting.set(id, html);
-      let button = region.querySelector(".newer");
-      if (!button) {
-        button = Object.assign(document.createElement("button"), { className: "newer", textContent: "There is more: show" });
+      if (!list.querySelector(".newer")) {
+        const button = Object.assign(document.createElement("button"), { className: "newer", textContent: "There is more: show" });
         button.onclick = () => apply(id, waiting.get(id));
-        region.append(button);
+        list.prepend(button);
         list.addEventListener("pointerleave", () => waiting.has(id) && apply(id, waiting.get(id)), { once: true });
       }
       return;
@@ -120,7 +119,7 @@
     const figure = plot.closest("figure");
     const last = figure.querySelectorAll("tbody tr").length - 1;
     move(plot, (cursors.get(figure.id) ?? last + 1) + steps[event.key]);
-    said.textContent = figure.querySelector(".readout").textContent.replace(/\s+/g, " ");
+    said.textContent = [...figure.querySelectorAll(".when, .key")].map((part) => part.textContent).join(", ");
   });
   document.addEventListener("focusout", (event) => plotOf(event) && move(plotOf(event), null));
 

@@ -7,7 +7,7 @@ use crate::metrics::Snapshot;
 use crate::shadow::record::{Samples, Store};
 use crate::shift::controller::Present;
 use crate::shift::evidence::{EndpointCount, Rate};
-use crate::shift::gate::{self, Judgement};
+use crate::shift::gate::{self, Evidence, Judgement};
 use crate::shift::journal::{self, Entry};
 use crate::shift::plan::Plan;
 use crate::shift::state::State;
@@ -67,6 +67,13 @@ impl View {
             present,
             stored,
         }
+    }
+
+    /// The same with what the store has at this moment.
+    pub fn with_evidence(self, evidence: Evidence) -> View {
+        let mut present = Present::clone(&self.present);
+        (present.input.evidence, present.input.evidence_failed) = (evidence, false);
+        View { present: Arc::new(present), ..self }
     }
 
     /// Of all runs, as far as they were kept, and of this one.
