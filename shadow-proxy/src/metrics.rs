@@ -208,7 +208,11 @@ impl Default for Metrics {
             candidate_memory_bytes: new(&mut r, "candidate_memory_bytes", "Their linear memory"),
             page_streams: new(&mut r, "page_streams", "Open pages that are kept up to date"),
             page_streams_refused: new(&mut r, "page_streams_refused", "Pages refused that, because there are enough"),
-            admin_refused: new(&mut r, "admin_refused", "Requests to the admin port with a wrong token or too many of them"),
+            admin_refused: new(
+                &mut r,
+                "admin_refused",
+                "Requests to the admin port with a wrong token or too many of them",
+            ),
             stateful: Stateful::new(&mut r),
             shift: Shift::new(&mut r),
             latency,

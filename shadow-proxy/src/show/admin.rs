@@ -118,7 +118,8 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
 /// What the host counts for itself.
 impl Admin {
     pub fn tell_usage(&self) {
-        let (instances, memory_bytes) = self.usage.as_ref().map_or((0, 0), |usage| (usage.instances(), usage.memory_bytes()));
+        let (instances, memory_bytes) =
+            self.usage.as_ref().map_or((0, 0), |usage| (usage.instances(), usage.memory_bytes()));
         self.metrics.candidate_instances.set(instances as i64);
         self.metrics.candidate_memory_bytes.set(memory_bytes as i64);
     }

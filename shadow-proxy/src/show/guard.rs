@@ -128,7 +128,10 @@ pub async fn programs(
 ) -> Result<Response, Problem> {
     admin.guard.check_host(request.headers())?;
     if request.method() == Method::POST && is_cross_site(request.headers()) {
-        return Err(Problem(StatusCode::FORBIDDEN, "a web page of somebody else sent this; nothing was done".to_owned()));
+        return Err(Problem(
+            StatusCode::FORBIDDEN,
+            "a web page of somebody else sent this; nothing was done".to_owned(),
+        ));
     }
     match admin.guard.entry(peer.ip(), request.headers()) {
         Entry::Open(_) => Ok(next.run(request).await),
@@ -230,7 +233,8 @@ fn hex(bytes: &[u8]) -> String {
 pub const COOKIE_NAME: &str = "shadow_proxy_session";
 pub use self::sessions::LIFETIME_MS as SESSION_MS;
 const NO_TOKEN: &str = "send `Authorization: Bearer TOKEN`, or use --token-file";
-const NOT_OURS: &str = "this form was not sent from this page, so nothing was done; open the page and send it from there";
+const NOT_OURS: &str =
+    "this form was not sent from this page, so nothing was done; open the page and send it from there";
 
 /// RFC 9457.
 pub struct Problem(pub StatusCode, pub String);
@@ -302,7 +306,10 @@ mod tests {
         let address = IpAddr::from([10, 0, 0, 7]);
         let wrong = (0..1_000).take_while(|_| matches!(guard.log_in(address, b"wrong"), Err(Entry::Closed))).count();
         assert_eq!(wrong, 20);
-        assert!(matches!(guard.log_in(address, b"0123456789abcdef"), Err(Entry::Later(1..=60))), "not even the right one");
+        assert!(
+            matches!(guard.log_in(address, b"0123456789abcdef"), Err(Entry::Later(1..=60))),
+            "not even the right one"
+        );
         assert!(guard.log_in(IpAddr::from([10, 0, 0, 8]), b"0123456789abcdef").is_ok(), "others may");
         assert_eq!(refused.get(), 22);
     }

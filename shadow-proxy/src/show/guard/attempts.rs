@@ -131,9 +131,8 @@ mod tests {
 
     #[test]
     fn a_network_of_ipv6_is_one_address() {
-        let [one, other, third] = ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1"].map(|text| {
-            network(text.parse::<IpAddr>().expect("an address"))
-        });
+        let [one, other, third] = ["2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1"]
+            .map(|text| network(text.parse::<IpAddr>().expect("an address")));
         assert!(one == other && one != third);
         assert_eq!(network("::ffff:10.0.0.1".parse().expect("an address")), IpAddr::from([10, 0, 0, 1]));
     }

@@ -112,7 +112,8 @@ impl Chart {
             @if let Some((value, name)) = &self.limit {
                 @let y = axis.y(*value);
                 line.limit x1=(LEFT) x2=(WIDTH - RIGHT) y1=(y) y2=(y) {}
-                text.limit x=(WIDTH - RIGHT) y=(y) dy="-4" text-anchor="end" { (name) }
+                // Below the line where there is no room above it.
+                text.limit x=(WIDTH - RIGHT) y=(y) dy=(if y < TOP + 12.0 { 12 } else { -4 }) text-anchor="end" { (name) }
             }
             @for line in &self.lines { (PreEscaped(self.path(line, &axis))) }
             line.cursor x1="0" x2="0" y1=(TOP) y2=(HEIGHT - BOTTOM) {}
@@ -167,9 +168,7 @@ impl Axis {
         let values = values.chain(chart.limit.as_ref().map(|(value, _)| *value));
         let scale = chart.scale;
         match scale {
-            Scale::FromZero => {
-                Axis { scale, from: 0.0, to: round_up(values.fold(0.0, f64::max)) }
-            }
+            Scale::FromZero => Axis { scale, from: 0.0, to: round_up(values.fold(0.0, f64::max)) },
             Scale::Log => {
                 let (least, most) = values
                     .filter(|value| *value > 0.0)
@@ -197,7 +196,10 @@ impl Axis {
             Scale::Log => {
                 let powers = (self.to - self.from) as i32;
                 let each = (powers + 3) / 4;
-                (0..=powers).filter(|power| power % each.max(1) == 0).map(|power| 10_f64.powi(self.from as i32 + power)).collect()
+                (0..=powers)
+                    .filter(|power| power % each.max(1) == 0)
+                    .map(|power| 10_f64.powi(self.from as i32 + power))
+                    .collect()
             }
         };
         values.into_iter().map(|value| (value, words(value))).collect()

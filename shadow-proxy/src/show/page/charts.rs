@@ -38,7 +38,11 @@ fn charts(points: &[Point], span: Span, rate_max: f64) -> Vec<Chart> {
         until_ms: points.iter().map(|point| point.until_ms).collect(),
         words,
     };
-    let line = |name, look, value: &dyn Fn(&Point) -> Option<f64>| Line { name, look, values: points.iter().map(value).collect() };
+    let line = |name, look, value: &dyn Fn(&Point) -> Option<f64>| Line {
+        name,
+        look,
+        values: points.iter().map(value).collect(),
+    };
     vec![
         chart(
             "requests",
@@ -105,8 +109,20 @@ fn component(points: &[Point], span: Span) -> [Chart; 2] {
     };
     let memory = |point: &Point| point.memory_bytes;
     [
-        chart("memory", "Component memory", "Linear memory of all instances, the most that was seen.", &memory, figures::bytes),
-        chart("instances", "Component instances", "Instances at work and waiting, the most that was seen.", &|point| point.instances, figures::count),
+        chart(
+            "memory",
+            "Component memory",
+            "Linear memory of all instances, the most that was seen.",
+            &memory,
+            figures::bytes,
+        ),
+        chart(
+            "instances",
+            "Component instances",
+            "Instances at work and waiting, the most that was seen.",
+            &|point| point.instances,
+            figures::count,
+        ),
     ]
 }
 

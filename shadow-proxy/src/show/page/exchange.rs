@@ -239,9 +239,14 @@ mod tests {
     }
 
     fn sample(body: &str, differences: Vec<ShownDifference>) -> ShownSample {
-        let answer = ShownAnswer { status: 200, headers: vec![("etag".into(), "‹text 3 1›".into())], body: body.to_owned() };
+        let answer =
+            ShownAnswer { status: 200, headers: vec![("etag".into(), "‹text 3 1›".into())], body: body.to_owned() };
         let call = ShownCall { method: "GET".into(), path: "/".into(), headers: Vec::new(), body: String::new() };
-        ShownSample { at_ms: 0, shown: Shown { call, legacy: Some(answer.clone()), candidate: Some(answer) }, differences }
+        ShownSample {
+            at_ms: 0,
+            shown: Shown { call, legacy: Some(answer.clone()), candidate: Some(answer) },
+            differences,
+        }
     }
 
     #[test]
@@ -257,7 +262,10 @@ mod tests {
         ))
         .into_string();
         assert!(shown.contains(r#"<li class="differs"><span class="name">na.me</span>: <code>&quot;x&quot;</code> <span class="mark">≠ another type</span>"#), "{shown}");
-        assert!(shown.contains(r#"<li class="differs"><code>&quot;a&quot;</code> <span class="mark">≠ differs</span>"#), "{shown}");
+        assert!(
+            shown.contains(r#"<li class="differs"><code>&quot;a&quot;</code> <span class="mark">≠ differs</span>"#),
+            "{shown}"
+        );
         assert!(shown.contains(r#"<li><span class="name">same</span>: <code>1</code></li>"#), "{shown}");
         assert!(shown.contains(r#"<div class="differs"><dt>etag</dt>"#), "{shown}");
     }

@@ -22,7 +22,7 @@ pub fn region(findings: &[Finding]) -> Markup {
     let open: Vec<&Finding> = findings.iter().filter(|finding| is_open(finding)).collect();
     let others = findings.len() - open.len();
     html! {
-        p.sum { (sum(&open)) "; " a href="/findings" { "all " (grouped(findings.len() as u64)) } @if others > 0 { ", of which " (grouped(others as u64)) " are explained or legacy's own noise" } "." }
+        p.sum data-replace="" { (sum(&open)) "; " a href="/findings" { "all " (grouped(findings.len() as u64)) } @if others > 0 { ", of which " (grouped(others as u64)) " are explained or legacy's own noise" } "." }
         div.box.scroll tabindex="0" role="region" aria-label="Open findings" {
             @if open.is_empty() { p.empty { span.good { "✓" } " Nothing differs that no rule explains." } }
             @else { (table(&open[..open.len().min(FIRST_MAX)])) }

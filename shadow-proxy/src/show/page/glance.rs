@@ -62,7 +62,8 @@ pub fn headline(state: &State, decision: &Decision, gate: Verdict, farewell: Ver
 
 /// All tests of this look say that the next step may be taken.
 fn is_shown(decision: &Decision) -> bool {
-    let before = |name: &str| decision.tests.iter().any(|test| test.name.starts_with(name) && test.says == Finding::Advance);
+    let before =
+        |name: &str| decision.tests.iter().any(|test| test.name.starts_with(name) && test.says == Finding::Advance);
     ["mismatches before", "errors within", "latency within"].into_iter().all(before)
 }
 
@@ -275,7 +276,11 @@ fn standing(view: &View) -> String {
     let since = if state.since_ms == 0 {
         "since the beginning".to_owned()
     } else {
-        format!("for {}, since {} UTC", plan::span(now_ms.saturating_sub(state.since_ms)), figures::moment(state.since_ms))
+        format!(
+            "for {}, since {} UTC",
+            plan::span(now_ms.saturating_sub(state.since_ms)),
+            figures::moment(state.since_ms)
+        )
     };
     let next = match plan.step_above(state.weight_ppm) {
         Some(next) => format!("next: {}", share(plan.steps[next].weight_ppm)),

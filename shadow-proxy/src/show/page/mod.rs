@@ -249,16 +249,13 @@ async fn order(
 }
 
 /// A form that this process made for this visitor.
-fn ours<T>(
-    form: Result<Form<T>, FormRejection>,
-    visitor: &Visitor,
-    token: impl Fn(&T) -> &str,
-) -> Result<T, Problem> {
+fn ours<T>(form: Result<Form<T>, FormRejection>, visitor: &Visitor, token: impl Fn(&T) -> &str) -> Result<T, Problem> {
     let Form(form) = form.map_err(|error| Problem(error.status(), format!("{error}; send the form from the page")))?;
     if visitor.has_made(token(&form)) {
         return Ok(form);
     }
-    let reason = "this form is of another session or of the proxy before it was restarted, so nothing was done; reload the page";
+    let reason =
+        "this form is of another session or of the proxy before it was restarted, so nothing was done; reload the page";
     Err(Problem(StatusCode::FORBIDDEN, reason.to_owned()))
 }
 

@@ -7,12 +7,8 @@
 
   // What has a place of its own keeps it: focus, scrolling and open details stay as they are.
   function update(old, now) {
-    if (old.nodeType !== now.nodeType || old.nodeName !== now.nodeName) return old.replaceWith(now);
-    if (old.nodeType !== Node.ELEMENT_NODE) {
-      if (old.data !== now.data) old.data = now.data;
-      return;
-    }
     if (old.isEqualNode(now)) return;
+    if (old.nodeType !== Node.ELEMENT_NODE || old.nodeName !== now.nodeName) return old.replaceWith(now);
     for (const { name } of [...old.attributes]) {
       if (!now.hasAttribute(name) && name !== "open") old.removeAttribute(name);
     }

@@ -63,7 +63,11 @@ pub fn read(data: &Path, file: &str) -> Option<Vec<u8>> {
 fn is_name(file: &str) -> bool {
     let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let has_end = [".html", ".json"].iter().any(|end| file.strip_suffix(end).is_some_and(|name| !name.is_empty()));
-    has_end && file.len() <= NAME_BYTES_MAX && !file.starts_with('.') && !file.contains("..") && file.bytes().all(is_safe)
+    has_end
+        && file.len() <= NAME_BYTES_MAX
+        && !file.starts_with('.')
+        && !file.contains("..")
+        && file.bytes().all(is_safe)
 }
 
 pub fn region(reports: &[Report]) -> Markup {
@@ -125,8 +129,21 @@ mod tests {
             assert_eq!(read(data.path(), name).as_deref(), Some(name.as_bytes()));
         }
         for name in [
-            "link.html", "folder.html", "large.html", "note.txt", ".hidden.html", "none.html", "../secret.html", "..html",
-            "a/../a.html", "/etc/passwd", "", ".html", "a.html\0", "a%2f.html", "ä.html",
+            "link.html",
+            "folder.html",
+            "large.html",
+            "note.txt",
+            ".hidden.html",
+            "none.html",
+            "../secret.html",
+            "..html",
+            "a/../a.html",
+            "/etc/passwd",
+            "",
+            ".html",
+            "a.html\0",
+            "a%2f.html",
+            "ä.html",
         ] {
             assert_eq!(read(data.path(), name), None, "{name}");
         }

@@ -123,7 +123,8 @@ impl Sample {
     fn and(&self, later: &Sample) -> Sample {
         let merged = |side: usize| {
             let (a, b) = (self.latency[side], later.latency[side]);
-            let p50_us = if a.p50_us == 0 || b.p50_us == 0 { a.p50_us.max(b.p50_us) } else { (a.p50_us + b.p50_us) / 2 };
+            let p50_us =
+                if a.p50_us == 0 || b.p50_us == 0 { a.p50_us.max(b.p50_us) } else { (a.p50_us + b.p50_us) / 2 };
             Percentiles {
                 p50_us,
                 p95_us: a.p95_us.max(b.p95_us),

@@ -103,7 +103,8 @@ pub fn who_and_why(who: &str, why: &str) -> Markup {
 pub fn confirmation(form_token: &str, order: &Order, view: &View) -> Markup {
     let (state, input) = (&view.state, &view.present.input);
     let command = order.command();
-    let preview = step(state, &view.plan, &Input { command: Some(command.clone()), now_ms: view.now_ms, ..input.clone() });
+    let preview =
+        step(state, &view.plan, &Input { command: Some(command.clone()), now_ms: view.now_ms, ..input.clone() });
     let is_stale = order.confirmed_at.is_some_and(|at| at != state.epoch);
     html! {
         h1 { (order.verb.words()) "?" }
@@ -159,7 +160,9 @@ fn effect(from: &State, to: &State, input: &Input) -> String {
     let after = match to.phase {
         Phase::Shadow => "Legacy answers everybody, and nothing moves until somebody says `advance`.",
         Phase::Ramp => "The next step follows by itself when its evidence is there.",
-        Phase::Held => "No further step is taken until somebody says `resume`; what takes the traffic back still works.",
+        Phase::Held => {
+            "No further step is taken until somebody says `resume`; what takes the traffic back still works."
+        }
         Phase::RolledBack => "Legacy answers, and nothing moves until somebody says `advance`.",
         Phase::Complete | Phase::ReverseShadow => "The candidate answers everybody, and legacy is the mirror.",
     };
@@ -191,7 +194,9 @@ mod tests {
             "The candidate's share goes from 25 % to 0 %; there is hardly any traffic at present. \
              Phase ramp → rolled-back. Legacy answers, and nothing moves until somebody says `advance`."
         );
-        assert!(effect(&at(1_000, Phase::Ramp), &at(1_000, Phase::Held), &input).starts_with("The weight stays at 0.1 %. "));
+        assert!(
+            effect(&at(1_000, Phase::Ramp), &at(1_000, Phase::Held), &input).starts_with("The weight stays at 0.1 %. ")
+        );
     }
 
     #[test]

@@ -54,7 +54,8 @@ pub async fn log_in(
     form: Result<Form<Login>, FormRejection>,
 ) -> Result<Response, Problem> {
     if !is_same_origin(&headers) {
-        let reason = "the token was not sent from this page, so it was not looked at; open the page and send it from there";
+        let reason =
+            "the token was not sent from this page, so it was not looked at; open the page and send it from there";
         return Err(Problem(StatusCode::FORBIDDEN, reason.to_owned()));
     }
     let Form(Login { token, to }) = form.map_err(|error| Problem(error.status(), error.body_text()))?;
@@ -71,7 +72,8 @@ pub async fn log_in(
 
 pub async fn log_out(State(admin): State<Arc<Admin>>, headers: HeaderMap) -> Response {
     admin.guard.log_out(&headers);
-    ([(SET_COOKIE, format!("{COOKIE_NAME}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"))], see_other("/")).into_response()
+    ([(SET_COOKIE, format!("{COOKIE_NAME}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"))], see_other("/"))
+        .into_response()
 }
 
 /// A page of ours, whatever was asked for.

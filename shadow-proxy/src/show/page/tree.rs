@@ -144,8 +144,14 @@ mod tests {
     #[test]
     fn a_body_that_was_cut_off_ends_where_it_was() {
         for (text, expected) in [
-            (r#"{"a":1…‹text 9 1f›"#, Node::Object(vec![("a".into(), leaf("1")), (String::new(), leaf("…‹text 9 1f›"))])),
-            (r#"{"a":[1,2…‹x›"#, Node::Object(vec![("a".into(), Node::Array(vec![leaf("1"), leaf("2"), leaf("…‹x›")]))])),
+            (
+                r#"{"a":1…‹text 9 1f›"#,
+                Node::Object(vec![("a".into(), leaf("1")), (String::new(), leaf("…‹text 9 1f›"))]),
+            ),
+            (
+                r#"{"a":[1,2…‹x›"#,
+                Node::Object(vec![("a".into(), Node::Array(vec![leaf("1"), leaf("2"), leaf("…‹x›")]))]),
+            ),
             (r#"{"a":…‹x›"#, Node::Object(vec![("a".into(), leaf("…‹x›"))])),
         ] {
             assert_eq!(parse(text), Some(expected), "{text}");
