@@ -84,7 +84,7 @@ test("state, plan, verdict and coverage are on the first screen", async () => {
   assert.deepEqual(steps, ["0 %", "0.1 %", "1 %", "5 %", "25 %", "50 %", "100 %"]);
   assert.equal(await opened.locator(".steps li[aria-current=step] b").innerText(), "0 %");
   assert.match(await opened.locator("#track-title").innerText(), /answers 0 % of the traffic: phase shadow/);
-  assert.match(await opened.locator(".coverage .word").innerText(), /\d+(\.\d+)? % compared/);
+  await bed.until("the coverage", async () => /\d+(\.\d+)? %\s+compared/.test(await opened.locator(".coverage .word").innerText()));
   assert.ok((await opened.locator(".verdict .reasons").innerText()).length > 20);
   for (const part of [".verdict", ".matrix", ".coverage", ".track"]) {
     const box = await opened.locator(part).boundingBox();

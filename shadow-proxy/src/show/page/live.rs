@@ -20,6 +20,7 @@ use tokio::time::MissedTickBehavior;
 use super::series::{SAMPLE_EVERY_MS, Span};
 use super::view::{View, sample};
 use super::{figures, fragments};
+use crate::clock::now_ms;
 use crate::metrics::Metrics;
 use crate::show::admin::Admin;
 use crate::show::guard::Problem;
@@ -33,6 +34,7 @@ pub struct Live {
 
 struct Stream {
     span: Span,
+    opened_ms: u64,
     /// Hashes of what it was sent last, by region.
     sent: HashMap<&'static str, u64>,
     to: mpsc::Sender<Bytes>,
@@ -57,7 +59,7 @@ impl Live {
             return response;
         }
         let (to, events) = mpsc::channel(WAITING_MAX);
-        streams.push(Stream { span, sent: HashMap::new(), to });
+        streams.push(Stream { span, opened_ms: now_ms(), sent: HashMap::new(), to });
         metrics.page_streams.inc();
         self.opened.notify_one();
         ([(CONTENT_TYPE, "text/event-stream")], Body::new(Events { events, metrics: metrics.clone() })).into_response()
@@ -91,7 +93,7 @@ impl Live {
                     is_sent &= stream.to.try_send(event).is_ok();
                 }
             }
-            is_sent
+            is_sent && now_ms.saturating_sub(stream.opened_ms) < STREAM_MS_MAX
         });
     }
 }
@@ -154,6 +156,8 @@ impl Drop for Events {
 }
 
 const STREAMS_MAX: usize = 32;
+/// Then the page opens another, if it still may: a session ends.
+const STREAM_MS_MAX: u64 = 3_600_000;
 /// Events of a stream that nobody has read yet.
 const WAITING_MAX: usize = 32;
 const DRAW_EVERY: Duration = Duration::from_secs(1);
