@@ -60,6 +60,11 @@ export async function proxy({ legacy, candidate, config = "", address = "127.0.0
       await started.close();
       rmSync(data, { recursive: true });
     },
+    /** The value of a metric, by its name without the prefix. */
+    metric: async (name, headers = {}) => {
+      const text = await (await fetch(`${admin}/metrics`, { headers })).text();
+      return Number(new RegExp(`^shadow_proxy_${name} (.*)$`, "m").exec(text)[1]);
+    },
     status: async () => (await fetch(`${admin}/api/status`)).json(),
     post: (command, body) =>
       fetch(`${admin}/api/${command}`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),

@@ -113,6 +113,8 @@ test("the six charts are drawn from numbers that are in their tables", async () 
     assert.ok(drawn.some((points) => points >= 2), `${name} has a line`);
   }
   assert.match(await opened.locator("#chart-memory .readout").innerText(), /component [\d.]+ (kB|MB)/);
+  assert.ok((await component.metric("candidate_instances")) >= 1);
+  assert.ok((await component.metric("candidate_memory_bytes")) >= 131_072);
   await opened.locator("#charts").screenshot({ path: path.join(bed.shots, "light-charts.png") });
   await opened.done();
   await component.close();

@@ -159,12 +159,15 @@ test("with a token the page asks for it, and a session is all a browser keeps", 
 });
 
 test("wrong tokens are looked at only so often", async () => {
+  const token = { authorization: `Bearer ${TOKEN}` };
+  const before = await guarded.metric("admin_refused_total", token);
   const { host, origin } = new URL(guarded.admin);
   const login = (token, headers = { "sec-fetch-site": "same-origin" }) =>
     send(`${guarded.admin}/login`, { method: "POST", headers: { ...FORM, host, ...headers }, body: form({ token, to: "/" }) });
   assert.equal((await login(TOKEN, { origin: "http://evil.example" })).status, 403, "nobody is logged in by another site");
   assert.equal((await login(TOKEN, { origin })).status, 303);
-  const seen = [];
+  const seen = [(await login("wrong")).status];
+  assert.equal(await guarded.metric("admin_refused_total", token), before + 1);
   for (let tries = 0; tries < 30; tries += 1) seen.push((await login(`wrong ${tries}`)).status);
   const limit = seen.indexOf(429);
   assert.ok(limit >= 10 && limit <= 20, `${seen}`);
@@ -200,9 +203,8 @@ test("so many pages are kept up to date and no more", async () => {
   const seen = [];
   for (let count = 0; count < 33; count += 1) seen.push(await open());
   assert.deepEqual([seen.filter((status) => status === 200).length, seen.at(-1)], [32, 503]);
-  const metric = async (name) => Number(new RegExp(`^shadow_proxy_${name} (.*)$`, "m").exec(await (await fetch(`${wrong.admin}/metrics`)).text())[1]);
-  assert.equal(await metric("page_streams"), 32);
-  assert.equal(await metric("page_streams_refused_total"), 1);
+  assert.equal(await wrong.metric("page_streams"), 32);
+  assert.equal(await wrong.metric("page_streams_refused_total"), 1);
   streams.forEach((stream) => stream.destroy());
-  await bed.until("the streams to end", async () => (await metric("page_streams")) === 0);
+  await bed.until("the streams to end", async () => (await wrong.metric("page_streams")) === 0);
 });

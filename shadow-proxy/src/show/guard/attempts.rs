@@ -59,7 +59,7 @@ impl Attempts {
 
 impl Window {
     fn add(&mut self, now_ms: u64) {
-        if self.is_over(now_ms) {
+        if self.wrong == 0 || self.is_over(now_ms) {
             *self = Window { since_ms: now_ms, wrong: 0 };
         }
         self.wrong = self.wrong.saturating_add(1);

@@ -50,7 +50,8 @@ fn differences(differences: &[ShownDifference]) -> Markup {
 }
 
 fn answer(side: Side, answer: Option<&ShownAnswer>, differences: &[ShownDifference]) -> Markup {
-    let at = |path: &str| differences.iter().find(|difference| difference.path == path);
+    let differences: Vec<&ShownDifference> = differences.iter().filter(|one| concerns(one, side)).collect();
+    let at = |path: &str| differences.iter().copied().find(|difference| difference.path == path);
     let name = side.name();
     html! {
         section.answer.(name) aria-label=(format!("The answer of {name}")) {
@@ -67,7 +68,7 @@ fn answer(side: Side, answer: Option<&ShownAnswer>, differences: &[ShownDifferen
                 h4 { "Headers" }
                 dl.headers {
                     @for (header, text) in answer.headers.iter().take(HEADERS_MAX) {
-                        @let difference = of_header(differences, header);
+                        @let difference = of_header(&differences, header);
                         div.differs[difference.is_some()] {
                             dt { (visible(header, PATH_MAX)) }
                             dd { code { (visible(text, VALUE_MAX)) } @if let Some(difference) = difference { " " (mark(difference)) } }
@@ -78,7 +79,7 @@ fn answer(side: Side, answer: Option<&ShownAnswer>, differences: &[ShownDifferen
                 h4 { "Body" }
                 @match tree::parse(&answer.body) {
                     Some(node) => {
-                        ul.tree { (branch(None, &node, "body", differences)) }
+                        ul.tree { (branch(None, &node, "body", side, &differences)) }
                     }
                     None if answer.body.is_empty() => p.quiet { "empty" },
                     None => {
@@ -90,10 +91,25 @@ fn answer(side: Side, answer: Option<&ShownAnswer>, differences: &[ShownDifferen
     }
 }
 
+/// Whether it is seen on this side: what only the other has cannot be marked here.
+fn concerns(difference: &ShownDifference, side: Side) -> bool {
+    match difference.kind {
+        Kind::Missing => side == Side::Legacy,
+        Kind::Added => side == Side::Candidate,
+        _ => true,
+    }
+}
+
 /// One value with its name, and what is below it.
-fn branch(name: Option<&str>, node: &Node, place: &str, differences: &[ShownDifference]) -> Markup {
-    let difference = differences.iter().find(|difference| difference.path == place);
+fn branch(name: Option<&str>, node: &Node, place: &str, side: Side, differences: &[&ShownDifference]) -> Markup {
     let token = format!("{place}(jwt)");
+    // Positions are not part of a path: of several elements it is the one with that value.
+    let is_meant = |difference: &&&ShownDifference| match (node, side_of(difference, side)) {
+        (Node::Leaf(text), Some(value)) if place.contains("[]") => text == value,
+        _ => true,
+    };
+    let mut here = differences.iter().filter(|difference| difference.path == place);
+    let difference = here.find(is_meant);
     let of_token = differences.iter().find(|difference| difference.path.starts_with(&token));
     let below = |key: &str| {
         let mut below = place.to_owned();
@@ -113,11 +129,11 @@ fn branch(name: Option<&str>, node: &Node, place: &str, differences: &[ShownDiff
             @match node {
                 Node::Leaf(_) => {}
                 Node::Object(members) => {
-                    ul { @for (key, member) in members { (branch(Some(key), member, &below(key), differences)) } }
+                    ul { @for (key, member) in members { (branch(Some(key), member, &below(key), side, differences)) } }
                 }
                 Node::Array(elements) => {
                     @let place = { let mut below = place.to_owned(); path::push_elements(&mut below); below };
-                    ul { @for element in elements { (branch(None, element, &place, differences)) } }
+                    ul { @for element in elements { (branch(None, element, &place, side, differences)) } }
                 }
             }
         }
@@ -181,10 +197,10 @@ fn side_of(difference: &ShownDifference, side: Side) -> Option<&str> {
     }
 }
 
-fn of_header<'a>(differences: &'a [ShownDifference], name: &str) -> Option<&'a ShownDifference> {
+fn of_header<'a>(differences: &[&'a ShownDifference], name: &str) -> Option<&'a ShownDifference> {
     let mut place = "header".to_owned();
     path::push_key(&mut place, name);
-    differences.iter().find(|difference| {
+    differences.iter().copied().find(|difference| {
         difference.path.strip_prefix(&place).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[', '(']))
     })
 }
@@ -266,8 +282,21 @@ mod tests {
             shown.contains(r#"<li class="differs"><code>&quot;a&quot;</code> <span class="mark">≠ differs</span>"#),
             "{shown}"
         );
-        assert!(shown.contains(r#"<li><span class="name">same</span>: <code>1</code></li>"#), "{shown}");
+        assert!(shown.contains(r#"<li class=""><span class="name">same</span>: <code>1</code></li>"#), "{shown}");
         assert!(shown.contains(r#"<div class="differs"><dt>etag</dt>"#), "{shown}");
+    }
+
+    #[test]
+    fn of_several_elements_the_one_that_only_one_side_has_is_marked_there() {
+        let differences = vec![
+            difference("body.scopes[]", Kind::Missing, Some("\"write\""), None),
+            difference("header.etag", Kind::Missing, Some("x"), None),
+        ];
+        let shown = exchange(&sample(r#"{"scopes":["read","write"]}"#, differences)).into_string();
+        let (legacy, candidate) = shown.split_once("answer candidate").expect("both sides");
+        assert!(legacy.contains(r#"<li class=""><code>&quot;read&quot;</code></li>"#), "{legacy}");
+        assert!(legacy.contains(r#"<li class="differs"><code>&quot;write&quot;</code>"#), "{legacy}");
+        assert!(!candidate.contains("differs\""), "{candidate}");
     }
 
     #[test]

@@ -187,7 +187,12 @@ const COARSE_MAX: usize = 1_440 + 30;
 mod tests {
     use super::*;
 
-    fn sample(at_ms: u64, served: u64, p99_us: u64) -> Sample {
+    /// A whole number of points of any span.
+    const BEGIN_MS: u64 = 1_800_000_000;
+
+    /// So long after the beginning.
+    fn sample(ms: u64, served: u64, p99_us: u64) -> Sample {
+        let at_ms = BEGIN_MS + ms;
         let latency = Percentiles { p50_us: p99_us / 2, p99_us, ..Percentiles::default() };
         Sample { at_ms, served: [served, served / 2], latency: [latency; 2], ..Sample::default() }
     }
@@ -196,10 +201,10 @@ mod tests {
     fn a_point_is_what_came_since_the_point_before() {
         let mut series = Series::default();
         (0..=30).for_each(|n| series.add(sample(n * 2_000, n * 20, 100 + n)));
-        let points = series.points(Span::Minutes, 60_000);
+        let points = series.points(Span::Minutes, BEGIN_MS + 60_000);
         assert_eq!(points.len(), 60);
         let last = points[59];
-        assert_eq!(last.until_ms, 60_000);
+        assert_eq!(last.until_ms, BEGIN_MS + 60_000);
         assert_eq!(last.served_per_s, [Some(10.0), Some(5.0)]);
         assert_eq!((last.p99_us[0], last.p50_us[0]), (Some(129.0), Some(64.0)), "of 56 and 58 s");
         assert_eq!(points[0].served_per_s, [None, None], "nobody looked then");
@@ -212,7 +217,7 @@ mod tests {
         let days = 2 * 24 * 1_800;
         (0..days).for_each(|n| series.add(sample(n * SAMPLE_EVERY_MS, n, if n % 1_000 == 0 { 9_000 } else { 10 })));
         assert_eq!((series.fine.len(), series.coarse.len()), (FINE_MAX, COARSE_MAX));
-        let day = series.points(Span::Day, days * SAMPLE_EVERY_MS);
+        let day = series.points(Span::Day, BEGIN_MS + days * SAMPLE_EVERY_MS);
         assert_eq!(day.len(), 72);
         assert!(day.iter().all(|point| point.served_per_s[0].is_some_and(|rate| (rate - 0.5).abs() < 0.05)), "{day:?}");
         assert!(day.iter().any(|point| point.p99_us[0] == Some(9_000.0)), "the worst is kept");
@@ -224,11 +229,14 @@ mod tests {
         for at in [400_000, 402_000, 600_000, 602_000] {
             series.add(sample(at, at, 1));
         }
-        let points = series.points(Span::Minutes, 610_000);
+        let points = series.points(Span::Minutes, BEGIN_MS + 610_000);
         assert_eq!(points.iter().filter(|point| point.served_per_s[0].is_some()).count(), 2);
         series.add(sample(2_000, 7, 1));
-        assert_eq!(series.fine.len(), 2);
-        assert_eq!(series.points(Span::Minutes, 3_000).last().map(|point| point.until_ms), Some(5_000));
+        assert_eq!(series.fine.len(), 1, "what was later is gone");
+        assert_eq!(
+            series.points(Span::Minutes, BEGIN_MS + 3_000).last().map(|point| point.until_ms),
+            Some(BEGIN_MS + 5_000)
+        );
     }
 
     #[test]
@@ -236,7 +244,7 @@ mod tests {
         let mut series = Series::default();
         series.add(sample(0, 100, 1));
         series.add(sample(5_000, 10, 1));
-        assert_eq!(series.points(Span::Hour, 6_000)[59].served_per_s[0], Some(0.0));
+        assert_eq!(series.points(Span::Hour, BEGIN_MS + 6_000)[59].served_per_s[0], Some(0.0));
     }
 
     #[test]
