@@ -5,6 +5,7 @@
 mod credentials;
 mod million;
 mod nginx;
+mod page;
 mod pairs;
 mod server;
 mod wrk;
@@ -55,6 +56,8 @@ enum Bench {
     Choice,
     /// Time to compare two JSON documents against their size, 1 kB to 16 MB
     JsonSize,
+    /// What an open page costs the proxy, with 500 findings and 1,000 requests/s
+    Page,
     /// 1,000,000 exchanges compared and recorded in one run: memory and size of the database on the way
     Million,
 }
@@ -107,6 +110,10 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
         let pairs = match bench {
             Bench::Credentials => {
                 println!("\n{}", bed.credentials()?.text());
+                continue;
+            }
+            Bench::Page => {
+                println!("\n{}", bed.page()?.text());
                 continue;
             }
             Bench::Million => {

@@ -43,6 +43,8 @@ pub(crate) enum Lane {
     Guide,
     /// Runs the demo with 1,500 requests and checks its summary
     Demo,
+    /// Watches a migration on the page in a real Chromium, and takes pictures into target/page
+    Page,
     /// Finds out how often shadow-proxy sees a change and how often it cries wolf, beside Diffy's rule
     Judge,
     /// Moves made-up traffic by the real shift and by the rules of Flagger, Argo and Kayenta, and counts whom it harms
@@ -98,9 +100,14 @@ impl Lane {
         match self {
             Lane::Setup | Lane::Fmt | Lane::Tidy | Lane::Fuzz | Lane::Timing => &[],
             Lane::Component => &[Lane::Setup],
-            Lane::Clippy | Lane::Test | Lane::Guide | Lane::Demo | Lane::Judge | Lane::ShiftSim | Lane::Hosts => {
-                &[Lane::Setup, Lane::Component]
-            }
+            Lane::Clippy
+            | Lane::Test
+            | Lane::Guide
+            | Lane::Demo
+            | Lane::Page
+            | Lane::Judge
+            | Lane::ShiftSim
+            | Lane::Hosts => &[Lane::Setup, Lane::Component],
         }
     }
 
@@ -119,6 +126,7 @@ impl Lane {
             Lane::Test => test(workspace),
             Lane::Guide => guide::run(workspace),
             Lane::Demo => demo::lane(workspace),
+            Lane::Page => page(workspace),
             Lane::Judge => judge(workspace, wanted.full),
             Lane::ShiftSim => ignored(workspace, "shift::simulation::shift_sim"),
             Lane::Fuzz => fuzz::run(workspace, wanted.seconds),
@@ -158,6 +166,18 @@ fn test(workspace: &Workspace) -> Result<()> {
     pytest.args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider"]).current_dir(workspace.fastapi());
     let printed = child::output(pytest.env("PYTHONDONTWRITEBYTECODE", "1"))?;
     println!("  legacy-stub/fastapi: {}", printed.lines().last().unwrap_or("all passed"));
+    Ok(())
+}
+
+fn page(workspace: &Workspace) -> Result<()> {
+    let chromium = setup::bring_browser()?;
+    workspace.build()?;
+    let mut npm = Command::new("npm");
+    npm.args(["test", "--silent"]).env("NODE_OPTIONS", "--test-reporter=spec").current_dir(workspace.page_tests());
+    npm.env("SHADOW_PROXY", workspace.binary("shadow-proxy")).env("CARGO_TARGET_DIR", &workspace.target);
+    let printed = child::output(npm.env("CHROMIUM", chromium))?;
+    let pictures = workspace.shown(&workspace.target.join("page"));
+    println!("  {} tests passed; pictures in {pictures}", node_passed(&printed).unwrap_or("all"));
     Ok(())
 }
 
@@ -267,7 +287,7 @@ mod tests {
             [Lane::Setup, Lane::Fmt, Lane::Component, Lane::Test, Lane::Demo]
         );
         assert_eq!(with_needed(&[Lane::Tidy]), [Lane::Tidy]);
-        assert_eq!(with_needed(&[]).len(), 11);
+        assert_eq!(with_needed(&[]).len(), 12);
         assert_eq!(with_needed(&[Lane::Timing]), [Lane::Timing]);
     }
 

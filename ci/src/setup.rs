@@ -1,10 +1,10 @@
 //! Lane `setup`: brings what is missing and says so; with nothing to do it only looks.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
 use crate::child;
@@ -19,9 +19,13 @@ const DEBIAN_STD_SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.tom
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     bring_wasm_std()?;
     bring_node()?;
-    bring_npm_packages(&workspace.legacy_stub())?;
+    bring_npm_packages(workspace, &workspace.legacy_stub())?;
+    bring_npm_packages(workspace, &workspace.page_tests())?;
     bring_python_packages(workspace)?;
     bring_container_tools();
+    if let Err(error) = bring_browser() {
+        println!("  {}; without it lane page fails", reason(&error));
+    }
     Ok(())
 }
 
@@ -111,10 +115,10 @@ fn major(version: &str) -> Option<u32> {
     version.trim().trim_start_matches('v').split('.').next()?.parse().ok()
 }
 
-fn bring_npm_packages(package: &Path) -> Result<()> {
+fn bring_npm_packages(workspace: &Workspace, package: &Path) -> Result<()> {
     let lock = package.join("package-lock.json");
     unless_stamped(&lock, &package.join("node_modules/.ci-stamp"), || {
-        println!("  legacy-stub: npm ci");
+        println!("  {}: npm ci", workspace.shown(package));
         child::quiet(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(package))
     })
 }
@@ -159,6 +163,12 @@ fn bring_container_tools() {
     if let Err(error) = bring_tools("container tools", &["podman", "runc"]) {
         println!("  {}; without them the demo runs the legacy stub as a process", reason(&error));
     }
+}
+
+/// What lane `page` looks with.
+pub(crate) fn bring_browser() -> Result<PathBuf> {
+    bring_tools("browser", &["chromium"])?;
+    child::on_path("chromium").context("chromium is installed and not on PATH; put it there")
 }
 
 /// What `cargo ci bench` measures with and against.

@@ -71,6 +71,11 @@ impl Workspace {
         self.target.join("component/embedded").join(name).with_extension("wasm")
     }
 
+    /// Tests of the page, for Node and a browser.
+    pub(crate) fn page_tests(&self) -> PathBuf {
+        self.root.join("shadow-proxy/tests/page")
+    }
+
     pub(crate) fn legacy_stub(&self) -> PathBuf {
         self.root.join("legacy-stub")
     }

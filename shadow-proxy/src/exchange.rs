@@ -247,6 +247,11 @@ impl Severity {
         }
     }
 
+    /// A decision that differs, which no rule explains.
+    pub fn is_flip(self) -> bool {
+        matches!(self, Severity::Breach | Severity::Lockout)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Severity::Breach => "breach",

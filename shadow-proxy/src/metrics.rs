@@ -3,6 +3,7 @@
 //! At rest `received = mirrored + skipped + dropped` and `mirrored = compared + not_comparable`; before that `serving`
 //! requests are missing from the first sum, and those being compared from the second.
 
+mod latency;
 mod shift;
 mod stateful;
 
@@ -11,7 +12,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -23,6 +23,8 @@ use serde::Serialize;
 
 use crate::exchange::{Cell, Decision, Side, Verdict};
 
+use self::latency::Latency;
+pub use self::latency::Percentiles;
 use self::shift::Shift;
 use self::stateful::Stateful;
 
@@ -130,18 +132,14 @@ pub struct Metrics {
     pub introspections: Count,
     pub introspections_failed: Count,
     pub outbound_refused: Count,
+    pub candidate_instances: Level,
+    pub candidate_memory_bytes: Level,
+    pub page_streams: Level,
+    pub page_streams_refused: Count,
+    pub admin_refused: Count,
     pub stateful: Stateful,
     pub shift: Shift,
     latency: [Latency; 2],
-}
-
-/// An hour: longer than any deadline.
-const LATENCY_US_MAX: u64 = 3_600_000_000;
-
-/// Latencies of one side over the pairs that were compared.
-struct Latency {
-    buckets: Buckets,
-    exact: Mutex<Histogram<u64>>,
 }
 
 impl Default for Metrics {
@@ -165,10 +163,8 @@ impl Default for Metrics {
         let seconds =
             Family::<OfSide, Buckets>::new_with_constructor(|| Buckets::new(exponential_buckets(0.000_05, 2.0, 18)));
         register(&mut r, "latency_seconds", "Time to the complete answer, over the mirrored exchanges", &seconds);
-        let latency = [Side::Legacy, Side::Candidate].map(|side| Latency {
-            buckets: seconds.get_or_create_owned(&OfSide { side: side.name() }),
-            exact: Mutex::new(Histogram::new_with_max(LATENCY_US_MAX, 3).expect("the bounds are in order")),
-        });
+        let latency = [Side::Legacy, Side::Candidate]
+            .map(|side| Latency::new(seconds.get_or_create_owned(&OfSide { side: side.name() })));
         let not_comparable_family = Family::default();
         register(&mut r, "not_comparable", "Mirrored exchanges without a verdict, by reason", &not_comparable_family);
         Metrics {
@@ -208,6 +204,15 @@ impl Default for Metrics {
             introspections: new(&mut r, "introspections", "Opaque tokens that the issuer was asked about"),
             introspections_failed: new(&mut r, "introspections_failed", "Of these, those without a 200 in time"),
             outbound_refused: new(&mut r, "outbound_refused", "Requests of a component to an address not configured"),
+            candidate_instances: new(&mut r, "candidate_instances", "Instances of the component, at work and waiting"),
+            candidate_memory_bytes: new(&mut r, "candidate_memory_bytes", "Their linear memory"),
+            page_streams: new(&mut r, "page_streams", "Open pages that are kept up to date"),
+            page_streams_refused: new(&mut r, "page_streams_refused", "Pages refused that, because there are enough"),
+            admin_refused: new(
+                &mut r,
+                "admin_refused",
+                "Requests to the admin port with a wrong token or too many of them",
+            ),
             stateful: Stateful::new(&mut r),
             shift: Shift::new(&mut r),
             latency,
@@ -254,9 +259,12 @@ impl Metrics {
 
     /// A latency of a side, for exchanges in which both sides answered: anything else would compare unlike with unlike.
     pub fn latency(&self, side: Side, latency: Duration) {
-        let Latency { buckets, exact } = &self.latency[side as usize];
-        buckets.observe(latency.as_secs_f64());
-        exact.lock().expect("nothing panics while it records").saturating_record(latency.as_micros() as u64);
+        self.latency[side as usize].record(latency);
+    }
+
+    /// Of each side, since the last time this was asked.
+    pub fn take_latest_latency(&self) -> [Percentiles; 2] {
+        self.latency.each_ref().map(Latency::take_latest)
     }
 
     /// The Prometheus text format.
@@ -274,7 +282,7 @@ impl Metrics {
         let compared = self.compared.get();
         let not_comparable = self.not_comparable_by_reason();
         let mirrored = self.mirrored.get();
-        let latency = |side: Side| Percentiles::of(&self.latency[side as usize].exact.lock().expect("as above"));
+        let latency = |side: Side| self.latency[side as usize].percentiles();
         Snapshot {
             requests: Requests {
                 in_flight: mirrored.saturating_sub(compared + not_comparable.values().sum::<u64>()),
@@ -333,22 +341,6 @@ pub struct Requests {
 pub struct Latencies {
     pub legacy: Percentiles,
     pub candidate: Percentiles,
-}
-
-/// Microseconds; zero when nothing was measured.
-#[derive(Serialize)]
-pub struct Percentiles {
-    pub p50_us: u64,
-    pub p95_us: u64,
-    pub p99_us: u64,
-    pub p999_us: u64,
-}
-
-impl Percentiles {
-    fn of(histogram: &Histogram<u64>) -> Percentiles {
-        let at = |quantile| histogram.value_at_quantile(quantile);
-        Percentiles { p50_us: at(0.5), p95_us: at(0.95), p99_us: at(0.99), p999_us: at(0.999) }
-    }
 }
 
 fn new<M: Clone + Default + prometheus_client::registry::Metric>(r: &mut Registry, name: &str, help: &str) -> M {

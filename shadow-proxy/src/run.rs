@@ -39,6 +39,8 @@ use crate::shift::watch::Watch;
 use crate::shift::weight::Weight;
 use crate::show;
 use crate::show::admin::{self, Admin};
+use crate::show::guard::{self, Guard};
+use crate::show::page::Page;
 use crate::side::candidate::{Grants, Introspection, Outbound, Overlay};
 use crate::side::legacy::Legacy;
 use crate::side::{Candidate, Sides};
@@ -46,6 +48,7 @@ use crate::side::{Candidate, Sides};
 use self::candidate::load;
 pub use self::candidate::{candidate, code, compile};
 use self::ending::Ending;
+use self::judging::NO_RANDOMNESS;
 pub use self::judging::judge;
 use self::machine::{Signals, bind, cache_home, connection_limits, thread, unusable};
 pub use self::machine::{log_to_stderr, open_data};
@@ -89,7 +92,12 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
         rules: RulesInForce::new(config.data.clone(), written, config.comparer.clone(), recorder.clone()),
         keys,
         ready: AtomicBool::new(true),
-        token_digest,
+        guard: Guard::new(token_digest, metrics.admin_refused.clone()).context(NO_RANDOMNESS)?,
+        page: Page::default(),
+        usage: match &candidate {
+            Candidate::Embedded(component) => Some(component.usage().clone()),
+            Candidate::Remote(_) => None,
+        },
         base: format!("http://{listen}"),
         gate: config.gate.clone(),
     });
@@ -321,5 +329,5 @@ fn token_digest(file: &Path) -> anyhow::Result<[u8; 32]> {
         "the token in {} is shorter than 16 characters; make a longer one",
         file.display()
     );
-    Ok(admin::digest(&token))
+    Ok(guard::digest(&token))
 }

@@ -64,10 +64,13 @@ impl Server {
         Ok(Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND))
     }
 
+    pub(super) fn admin(&self) -> Result<&str> {
+        self.admin.as_deref().context("only a shadow-proxy run has an admin port")
+    }
+
     /// The accounts of a shadow-proxy.
     pub(super) fn requests(&self) -> Result<admin::Requests> {
-        let admin = self.admin.as_deref().context("only a shadow-proxy run has accounts")?;
-        Ok(admin::status(admin)?.requests)
+        Ok(admin::status(self.admin()?)?.requests)
     }
 
     /// What of the process is in memory.

@@ -26,10 +26,10 @@ const HOMES: [(&str, &[&str]); 8] = [
     ("wasmtime*", &["side/candidate/", "side/candidate.rs"]),
     ("hyper_util::client", &["side/legacy.rs"]),
     ("reqwest", &["side/remote.rs", "side/candidate/outbound.rs", "shift/hooks.rs", "operator.rs", "operator/"]),
-    ("axum", &["serve/accept.rs", "show/admin.rs"]),
+    ("axum", &["serve/accept.rs", "show/admin.rs", "show/guard.rs", "show/page/"]),
     ("rusqlite", &["shadow/record.rs", "shadow/record/"]),
     ("prometheus_client", &["metrics.rs", "metrics/"]),
-    ("maud", &["show/page.rs"]),
+    ("maud", &["show/page/"]),
 ];
 
 /// `file` is relative to shadow-proxy/src. Tests may reach everywhere.

@@ -146,7 +146,7 @@ impl Source {
     fn findings(&self, samples: Samples) -> anyhow::Result<Vec<Finding>> {
         match (self, samples) {
             (Source::Directory(data), _) => finding::findings(&Store::open(data)?, samples, BASE, now_ms()),
-            (Source::Running(port), Samples::One) => port.read("/api/diffs"),
+            (Source::Running(port), Samples::None | Samples::One) => port.read("/api/diffs"),
             (Source::Running(port), Samples::All) => port.read("/api/diffs?samples=all"),
         }
     }

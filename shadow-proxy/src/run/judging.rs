@@ -67,4 +67,4 @@ fn start_capture(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Opti
     Capture::start(limits.clone(), stand_ins, metrics.clone()).map(Some)
 }
 
-const NO_RANDOMNESS: &str = "the system has no randomness for keys";
+pub const NO_RANDOMNESS: &str = "the system has no randomness for keys";

@@ -11,9 +11,9 @@ use crate::clock::now_ms;
 
 use super::compare::Comparer;
 use super::noise::Place;
-use super::record::{self, Recorder, Store};
+use super::record::{self, Recorder, Samples, Store, StoredFinding};
 use super::rules::proposal::{Drift, Refusal, proposal};
-use super::rules::{Day, Rules, accepted};
+use super::rules::{Day, RawRule, Rules, accepted};
 
 /// Somebody's word that a finding does not matter.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -27,6 +27,19 @@ pub struct Acceptance {
     /// Also where a member is gone, new, of another type or repeated.
     #[serde(default)]
     pub structure_is_meant: bool,
+}
+
+/// The rule that an acceptance would write, and what of the past it would explain.
+#[derive(Clone, Debug)]
+pub struct Proposal {
+    pub rule: RawRule,
+    pub expires: String,
+    /// As it would stand in the file.
+    pub text: String,
+    /// Findings that no rule explains yet, and the exchanges that show them; of so many compared at the endpoint.
+    pub findings: usize,
+    pub exchanges: u64,
+    pub pairs: u64,
 }
 
 /// What came of it.
@@ -71,6 +84,11 @@ impl RulesInForce {
         self.comparer.clone()
     }
 
+    /// What `accept` would do. Nothing is written.
+    pub fn propose(&self, id: i64, acceptance: &Acceptance) -> Result<Proposal, NotAccepted> {
+        propose(&self.data, id, acceptance, Day::of_ms(now_ms()))
+    }
+
     pub fn accept(&self, id: i64, acceptance: &Acceptance) -> Result<Accepted, NotAccepted> {
         let _turn = self.turn.lock().expect("nothing panics while it accepts");
         let today = Day::of_ms(now_ms());
@@ -94,10 +112,17 @@ pub fn accept_in(data: &Path, id: i64, acceptance: &Acceptance, written: &Rules)
 }
 
 fn write(data: &Path, id: i64, acceptance: &Acceptance, written: &Rules, today: Day) -> Result<Accepted, NotAccepted> {
-    let Acceptance { who, why, expires, structure_is_meant } = acceptance;
+    let Acceptance { who, why, .. } = acceptance;
     if who.trim().is_empty() || why.trim().is_empty() {
         return Err(NotAccepted::Wrong("who and why are written into the rule; give both".to_owned()));
     }
+    let Proposal { rule, expires, .. } = propose(data, id, acceptance, today)?;
+    let rule = accepted::accept(data, rule, written)?;
+    Ok(Accepted { id, rule, expires })
+}
+
+fn propose(data: &Path, id: i64, acceptance: &Acceptance, today: Day) -> Result<Proposal, NotAccepted> {
+    let Acceptance { who, why, expires, structure_is_meant } = acceptance;
     let expires = expires.as_deref().map(|text| last_day(text, today)).transpose()?;
     let store = Store::open(data)?;
     let finding = store.finding(id)?.ok_or(NotAccepted::Unknown(id))?;
@@ -109,8 +134,10 @@ fn write(data: &Path, id: i64, acceptance: &Acceptance, written: &Rules, today: 
     let fields = store.fields()?;
     let noisy: HashSet<&Place> =
         fields.iter().filter(|field| field.c + field.both > 0).map(|field| &field.place).collect();
-    let places = store.findings_places()?;
-    let steady: Vec<Place> = places.into_iter().filter(|place| !noisy.contains(place)).collect();
+    let mut unexplained = store.findings(Samples::None)?;
+    unexplained.retain(|finding| finding.rule.is_none());
+    let places = unexplained.iter().map(|finding| &finding.place);
+    let steady: Vec<Place> = places.filter(|place| !noisy.contains(place)).cloned().collect();
     let own = fields.iter().find(|field| field.place == finding.place);
     let endpoints = store.endpoints()?;
     let endpoint = endpoints.iter().find(|count| count.endpoint == finding.place.endpoint);
@@ -127,9 +154,16 @@ fn write(data: &Path, id: i64, acceptance: &Acceptance, written: &Rules, today: 
     rule.accepted_by = Some(who.trim().to_owned());
     rule.accepted_at = Some(today.to_string());
     rule.expires = expires.map_or(rule.expires, |day| day.to_string());
-    let expires = rule.expires.clone();
-    let rule = accepted::accept(data, rule, written)?;
-    Ok(Accepted { id, rule, expires })
+    let is_explained = |other: &&StoredFinding| rule.is_about(&other.place) && !other.severity.is_flip();
+    let explained: Vec<&StoredFinding> = unexplained.iter().filter(is_explained).collect();
+    Ok(Proposal {
+        findings: explained.len(),
+        exchanges: explained.iter().map(|finding| finding.count).sum(),
+        pairs: finding.pairs,
+        text: accepted::text(std::slice::from_ref(&rule))?,
+        expires: rule.expires.clone(),
+        rule,
+    })
 }
 
 fn last_day(text: &str, today: Day) -> Result<Day, NotAccepted> {

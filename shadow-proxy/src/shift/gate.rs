@@ -256,7 +256,7 @@ fn ppm(ppm: u32) -> f64 {
 }
 
 /// With as many digits as tell something.
-pub(super) fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let digits =
         if percent >= 10.0 || percent == 0.0 { 0 } else { (1.0 - percent.log10().floor()).clamp(1.0, 6.0) as usize };
@@ -266,12 +266,12 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// A weight, for people.
-pub(super) fn share(weight_ppm: u32) -> String {
+pub fn share(weight_ppm: u32) -> String {
     percent(ppm(weight_ppm))
 }
 
 /// `1240` is `1,240`.
-pub(super) fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

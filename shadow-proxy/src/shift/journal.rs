@@ -2,6 +2,7 @@
 
 mod archive;
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -193,10 +194,7 @@ impl Shared for Journal {
 /// # Errors
 /// There is no journal that can be read.
 pub fn find(directory: &Path, epoch: Option<u64>) -> anyhow::Result<Option<Entry>> {
-    let path = [FILE, BEHIND].map(|name| directory.join(name)).into_iter().find(|path| path.exists());
-    let path = path.unwrap_or_else(|| directory.join(FILE));
-    let text = std::fs::read(&path)
-        .with_context(|| format!("{} cannot be read; name the proxy's data directory with --data", path.display()))?;
+    let text = read_file(directory)?;
     let Some(epoch) = epoch else { return Ok(replay(&text, |_| ()).last) };
     Ok(match find_in(&text, epoch) {
         None => archive::with(directory, epoch)?.and_then(|text| find_in(&text, epoch)),
@@ -212,6 +210,27 @@ fn find_in(text: &[u8], epoch: u64) -> Option<Entry> {
         }
     });
     found
+}
+
+/// The last changes, the newest first, up to so many.
+///
+/// # Errors
+/// There is no journal that can be read.
+pub fn latest(directory: &Path, count: usize) -> anyhow::Result<Vec<Entry>> {
+    let text = read_file(directory)?;
+    let mut latest = VecDeque::new();
+    replay(&text, |entry| {
+        latest.push_front(entry.clone());
+        latest.truncate(count);
+    });
+    Ok(latest.into())
+}
+
+fn read_file(directory: &Path) -> anyhow::Result<Vec<u8>> {
+    let path = [FILE, BEHIND].map(|name| directory.join(name)).into_iter().find(|path| path.exists());
+    let path = path.unwrap_or_else(|| directory.join(FILE));
+    std::fs::read(&path)
+        .with_context(|| format!("{} cannot be read; name the proxy's data directory with --data", path.display()))
 }
 
 struct Replayed {
@@ -365,6 +384,8 @@ mod tests {
         assert_eq!(find(directory.path(), Some(1)).expect("it reads").as_ref(), Some(&first));
         assert_eq!(find(directory.path(), None).expect("it reads").as_ref(), Some(&second));
         assert_eq!(find(directory.path(), Some(3)).expect("it reads"), None);
+        assert_eq!(latest(directory.path(), 9).expect("it reads"), [second.clone(), first.clone()]);
+        assert_eq!(latest(directory.path(), 1).expect("it reads"), [second.clone()]);
 
         let path = directory.path().join(FILE);
         let whole = std::fs::read(&path).expect("it is there");

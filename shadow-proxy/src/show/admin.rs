@@ -1,16 +1,16 @@
 //! The admin port.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::DefaultBodyLimit;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Path, Query, Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::{self, Next};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -31,9 +31,11 @@ use crate::shift::journal;
 use crate::shift::plan::Plan;
 use crate::shift::step::{Command, Verb};
 use crate::shift::weight::{ALL_PPM, Weight};
+use crate::side::candidate::Usage;
 
 use super::finding::{self, Finding};
-use super::page;
+use super::guard::{self, Guard, Problem};
+use super::page::{self, Page};
 use super::shift::{self, Explained};
 
 /// A command and its reason; what it says is written into the journal.
@@ -53,8 +55,10 @@ pub struct Admin {
     pub keys: Option<Arc<Live>>,
     /// Off once the proxy drains.
     pub ready: AtomicBool,
-    /// SHA-256 of the token that everything but the probes asks for.
-    pub token_digest: Option<[u8; 32]>,
+    pub guard: Guard,
+    pub page: Page,
+    /// What the component holds; none where the candidate is a service elsewhere.
+    pub usage: Option<Arc<Usage>>,
     /// Where curl lines point to: the proxy's own address.
     pub base: String,
     /// What has to be shown before traffic may move.
@@ -63,12 +67,13 @@ pub struct Admin {
 
 /// Serves until the process ends: what drains is watched through it.
 pub async fn serve(listener: TcpListener, admin: Arc<Admin>) -> std::io::Result<()> {
-    axum::serve(tokio::net::TcpListener::from_std(listener)?, router(admin)).await
+    tokio::spawn(page::keep_up(admin.clone()));
+    let router = router(admin).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(tokio::net::TcpListener::from_std(listener)?, router).await
 }
 
 fn router(admin: Arc<Admin>) -> Router {
     let guarded = Router::new()
-        .route("/", get(show_page))
         .route("/metrics", get(metrics))
         .route("/api/status", get(status))
         .route("/api/gate", get(judgement))
@@ -86,47 +91,15 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/api/shift", get(present))
         .route("/api/shift/decommission", get(may_go))
         .route("/api/shift/{epoch}", get(explained))
-        .layer(middleware::from_fn_with_state(admin.clone(), guard));
+        .layer(middleware::from_fn_with_state(admin.clone(), guard::programs));
     Router::new()
         .route("/healthz", get(async || Json(json!({"status": "ok"}))))
         .route("/readyz", get(ready))
         .merge(guarded)
+        .merge(page::routes(&admin))
         .layer(DefaultBodyLimit::max(COMMAND_BYTES_MAX))
         .fallback(async || Problem(StatusCode::NOT_FOUND, "there is no such page; `/` lists what there is".to_owned()))
         .with_state(admin)
-}
-
-/// Asks for the token where one is set, and refuses what a web page of somebody else could make a browser send.
-async fn guard(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Result<Response, Problem> {
-    if let Some(expected) = admin.token_digest {
-        let sent = request.headers().get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-        if sent.is_none_or(|token| digest(token) != expected) {
-            return Err(Problem(
-                StatusCode::UNAUTHORIZED,
-                "send `Authorization: Bearer TOKEN`, or use --token-file".to_owned(),
-            ));
-        }
-    } else if !is_named_locally(request.headers()) {
-        let reason = "without a token this port answers only to an IP address or localhost as its host name";
-        return Err(Problem(StatusCode::FORBIDDEN, reason.to_owned()));
-    }
-    Ok(next.run(request).await)
-}
-
-/// Comparing digests tells nothing about the token, however long it takes.
-pub fn digest(token: &[u8]) -> [u8; 32] {
-    use sha2::Digest as _;
-    sha2::Sha256::digest(token.trim_ascii()).into()
-}
-
-/// A page that rebinds its own name to this address still sends its own name.
-fn is_named_locally(headers: &HeaderMap) -> bool {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = host
-        .rsplit_once(':')
-        .map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
-    let name = name.trim_start_matches('[').trim_end_matches(']');
-    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok()
 }
 
 /// Old keys are no reason to be given no more requests: there is nobody who has newer ones.
@@ -142,7 +115,18 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     }
 }
 
+/// What the host counts for itself.
+impl Admin {
+    pub fn tell_usage(&self) {
+        let (instances, memory_bytes) =
+            self.usage.as_ref().map_or((0, 0), |usage| (usage.instances(), usage.memory_bytes()));
+        self.metrics.candidate_instances.set(instances as i64);
+        self.metrics.candidate_memory_bytes.set(memory_bytes as i64);
+    }
+}
+
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    admin.tell_usage();
     const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(CONTENT_TYPE, OPENMETRICS)], admin.metrics.text()).into_response()
 }
@@ -223,16 +207,8 @@ async fn rules(State(admin): State<Arc<Admin>>) -> Result<Json<Vec<Reviewed>>, P
     Ok(Json(read(admin, move |store, _| finding::rules(store, &comparer.rules, now_ms())).await?))
 }
 
-async fn show_page(State(admin): State<Arc<Admin>>) -> Result<Response, Problem> {
-    let (state, present) = (admin.shift.state(), admin.shift.present());
-    let snapshot = admin.metrics.snapshot();
-    let findings = read(admin, |store, base| finding::findings(store, Samples::One, base, now_ms())).await?;
-    let page = page::page(&state, &present.decision, &snapshot, &findings);
-    Ok(([(CONTENT_TYPE, "text/html; charset=utf-8")], page.into_string()).into_response())
-}
-
 /// Reads the store on a thread that may wait for the disk.
-async fn read<T: Send + 'static>(
+pub async fn read<T: Send + 'static>(
     admin: Arc<Admin>,
     read: impl FnOnce(&Store, &str) -> anyhow::Result<T> + Send + 'static,
 ) -> Result<T, Problem> {
@@ -315,22 +291,4 @@ async fn explained(State(admin): State<Arc<Admin>>, Path(epoch): Path<String>) -
 async fn may_go(State(admin): State<Arc<Admin>>) -> Json<Farewell> {
     let present = admin.shift.present();
     Json(decommission::judge(&present.state, &admin.plan, &present.input))
-}
-
-/// RFC 9457.
-struct Problem(StatusCode, String);
-
-impl Problem {
-    fn internal(error: &anyhow::Error) -> Problem {
-        Problem(StatusCode::INTERNAL_SERVER_ERROR, format!("{error:#}"))
-    }
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let Problem(status, detail) = self;
-        let title = status.canonical_reason().unwrap_or("Error");
-        let body = json!({"type": "about:blank", "title": title, "status": status.as_u16(), "detail": detail});
-        (status, [(CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
-    }
 }

@@ -10,7 +10,7 @@ use crate::exchange::{Kind, Severity};
 use crate::shadow::class::Class;
 use crate::shadow::noise::{Place, Status, Suspect, statuses};
 use crate::shadow::record::{HOUR_MS, Sample, Samples, Shown, Store, StoredFinding};
-use crate::shadow::redact::curl;
+use crate::shadow::redact::{ShownDifference, curl};
 use crate::shadow::rules::review::{Hidden, Reviewed, review};
 use crate::shadow::rules::{Day, Rules};
 use crate::shift::evidence::{ALPHA, upper_bound};
@@ -63,6 +63,9 @@ pub struct ShownSample {
     pub at_ms: u64,
     #[serde(flatten)]
     pub shown: Shown,
+    /// All of the exchange, those of other findings too.
+    #[serde(default)]
+    pub differences: Vec<ShownDifference>,
 }
 
 /// Those that ask for something to be done first, then the worst and most frequent.
@@ -73,7 +76,7 @@ pub fn findings(store: &Store, samples: Samples, base: &str, now_ms: u64) -> any
     let statuses = known(store, &stored)?;
     let shown = stored.into_iter().zip(statuses).map(|(stored, status)| finding_of(stored, status, base, now_ms));
     let mut findings: Vec<Finding> = match samples {
-        Samples::One => shown.map(|finding| Finding { samples: None, ..finding }).collect(),
+        Samples::None | Samples::One => shown.map(|finding| Finding { samples: None, ..finding }).collect(),
         Samples::All => shown.collect(),
     };
     // A stable sort: the store has them by severity and count.
@@ -102,6 +105,10 @@ pub fn rules(store: &Store, rules: &Rules, now_ms: u64) -> anyhow::Result<Vec<Re
     Ok(review(rules, &hidden, &pairs, Day::of_ms(now_ms)))
 }
 
+fn shown_sample(Sample { at_ms, shown, differences }: Sample) -> ShownSample {
+    ShownSample { at_ms, shown, differences }
+}
+
 fn known(store: &Store, stored: &[StoredFinding]) -> anyhow::Result<Vec<Status>> {
     let suspects: Vec<Suspect> = stored
         .iter()
@@ -123,7 +130,7 @@ fn finding_of(stored: StoredFinding, status: Status, base: &str, now_ms: u64) ->
         hours: last_hours(&hours, now),
         sentence: sentence(&path, kind, legacy.as_deref(), candidate.as_deref()),
         curl: samples.first().map(|sample| curl(&sample.shown.call, base)),
-        samples: Some(samples.into_iter().map(|Sample { at_ms, shown }| ShownSample { at_ms, shown }).collect()),
+        samples: Some(samples.into_iter().map(shown_sample).collect()),
         classes: Classes { legacy: classes.0, candidate: classes.1 },
         id,
         endpoint,

@@ -4,5 +4,6 @@ pub mod admin;
 pub mod export;
 pub mod finding;
 pub mod gate;
-mod page;
+pub mod guard;
+pub mod page;
 pub mod shift;

@@ -10,6 +10,7 @@ use crate::shift::evidence::EndpointCount;
 
 use super::super::class::Class;
 use super::super::noise::{FieldCount, Place};
+use super::super::redact::ShownDifference;
 use super::tally::Signature;
 use super::{FILE, Shown, schema, sql};
 
@@ -37,6 +38,7 @@ pub struct StoredFinding {
 /// How many of each finding are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Samples {
+    None,
     One,
     All,
 }
@@ -45,6 +47,8 @@ pub enum Samples {
 pub struct Sample {
     pub at_ms: u64,
     pub shown: Shown,
+    /// All of the exchange, those of other findings too.
+    pub differences: Vec<ShownDifference>,
 }
 
 /// Flipped decisions, over all runs.
@@ -77,8 +81,10 @@ impl Store {
             hours.entry(row.get(0)?).or_default().push((row.get(1)?, row.get(2)?));
         }
         let mut kept: HashMap<i64, Vec<Sample>> = HashMap::new();
-        for (finding, sample) in samples(&self.0, None, of_each)? {
-            kept.entry(finding).or_default().push(sample);
+        if of_each != Samples::None {
+            for (finding, sample) in samples(&self.0, None, of_each)? {
+                kept.entry(finding).or_default().push(sample);
+            }
         }
         for finding in &mut findings {
             finding.hours = hours.remove(&finding.id).unwrap_or_default();
@@ -93,12 +99,6 @@ impl Store {
         finding.hours = collect(statement.query_map([id], |row| Ok((row.get(0)?, row.get(1)?))))?;
         finding.samples = samples(&self.0, Some(id), Samples::All)?.into_iter().map(|(_, sample)| sample).collect();
         Ok(Some(finding))
-    }
-
-    /// Of those that no rule explains.
-    pub fn findings_places(&self) -> anyhow::Result<Vec<Place>> {
-        let unexplained = findings(&self.0, None)?.into_iter().filter(|finding| finding.rule.is_none());
-        Ok(unexplained.map(|finding| finding.place).collect())
     }
 
     pub fn endpoints(&self) -> anyhow::Result<Vec<EndpointCount>> {
@@ -205,17 +205,18 @@ pub(super) fn findings(connection: &Connection, id: Option<i64>) -> rusqlite::Re
 
 fn samples(connection: &Connection, finding: Option<i64>, of_each: Samples) -> anyhow::Result<Vec<(i64, Sample)>> {
     let mut statement = connection.prepare(
-        "SELECT s.finding, x.at_ms, x.shown FROM samples s JOIN exchanges x ON x.id = s.exchange
+        "SELECT s.finding, x.at_ms, x.shown, x.differences FROM samples s JOIN exchanges x ON x.id = s.exchange
          WHERE (?1 IS NULL OR s.finding = ?1)
            AND (?2 OR s.slot = (SELECT min(slot) FROM samples WHERE finding = s.finding))
          ORDER BY s.finding, x.id",
     )?;
     let rows = statement.query_map(params![finding, of_each == Samples::All], |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?))
+        Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?, row.get::<_, String>(3)?))
     });
-    let rows: Vec<(i64, u64, String)> = collect(rows)?;
-    let samples = rows.into_iter().filter_map(|(finding, at_ms, shown)| {
-        Some((finding, Sample { at_ms, shown: serde_json::from_str(&shown).ok()? }))
+    let rows: Vec<(i64, u64, String, String)> = collect(rows)?;
+    let samples = rows.into_iter().filter_map(|(finding, at_ms, shown, differences)| {
+        let (shown, differences) = (serde_json::from_str(&shown).ok()?, serde_json::from_str(&differences).ok()?);
+        Some((finding, Sample { at_ms, shown, differences }))
     });
     Ok(samples.collect())
 }

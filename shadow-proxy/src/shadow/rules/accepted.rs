@@ -71,9 +71,14 @@ pub(crate) fn accept(data: &Path, mut rule: RawRule, written: &Rules) -> anyhow:
     }
     let name = rule.name.clone();
     rules.push(rule);
-    let text = toml::to_string(&Content { compare: Compare { rules } }).context("a rule that cannot be written")?;
-    disk::replace(&path, format!("{HEAD}{text}").as_bytes())?;
+    disk::replace(&path, format!("{HEAD}{}", text(&rules)?).as_bytes())?;
     Ok(name)
+}
+
+/// As they stand in the file.
+pub(crate) fn text(rules: &[RawRule]) -> anyhow::Result<String> {
+    let content = Content { compare: Compare { rules: rules.to_vec() } };
+    toml::to_string(&content).context("a rule that cannot be written")
 }
 
 #[derive(Default, Deserialize, Serialize)]

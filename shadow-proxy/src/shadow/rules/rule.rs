@@ -11,6 +11,7 @@ use super::starter::STARTER;
 use crate::exchange::{Difference, Kind};
 use crate::shadow::class::Class;
 use crate::shadow::endpoint;
+use crate::shadow::noise::Place;
 use crate::shadow::path::{Path, Root, Segment};
 
 /// `[[compare.rules]]`, as written.
@@ -56,6 +57,23 @@ pub(crate) struct RawRule {
     pub accepted_by: Option<String>,
     pub accepted_at: Option<String>,
     pub finding: Option<u64>,
+}
+
+impl RawRule {
+    /// Whether it explains whatever differs there, as far as that depends on the place: for a rule with no condition but
+    /// on the class of both values.
+    pub(crate) fn is_about(&self, place: &Place) -> bool {
+        let Place { endpoint, path, kind, classes } = place;
+        let is_of_class = |class: &String| {
+            let is_of = |found: Option<Class>| found.is_some_and(|found| found.name() == class);
+            is_of(classes.0) && is_of(classes.1)
+        };
+        let kinds = self.explains.as_deref();
+        self.endpoint.as_ref().is_none_or(|only| only == endpoint)
+            && self.path == *path
+            && kinds.map_or(*kind == Kind::Value, |kinds| kinds.iter().any(|explained| explained == kind.name()))
+            && self.class.as_ref().is_none_or(is_of_class)
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -24,14 +24,16 @@ impl Export for Har {
 }
 
 fn of_finding(finding: &Finding) -> impl Iterator<Item = Value> {
-    finding.samples.iter().flatten().flat_map(move |ShownSample { at_ms, shown: Shown { call, legacy, candidate } }| {
-        let answers = [("legacy", legacy), ("candidate", candidate)];
-        let answers = answers.into_iter().filter_map(|(side, answer)| Some((side, answer.as_ref()?)));
-        answers.map(move |(side, answer)| {
-            let comment = format!("#{} {}: {}; answered by {side}", finding.id, finding.endpoint, finding.sentence);
-            entry(*at_ms, call, answer, &comment)
-        })
-    })
+    finding.samples.iter().flatten().flat_map(
+        move |ShownSample { at_ms, shown: Shown { call, legacy, candidate }, .. }| {
+            let answers = [("legacy", legacy), ("candidate", candidate)];
+            let answers = answers.into_iter().filter_map(|(side, answer)| Some((side, answer.as_ref()?)));
+            answers.map(move |(side, answer)| {
+                let comment = format!("#{} {}: {}; answered by {side}", finding.id, finding.endpoint, finding.sentence);
+                entry(*at_ms, call, answer, &comment)
+            })
+        },
+    )
 }
 
 fn entry(at_ms: u64, call: &ShownCall, answer: &ShownAnswer, comment: &str) -> Value {

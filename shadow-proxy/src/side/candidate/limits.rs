@@ -16,6 +16,7 @@ use super::Grants;
 use super::frozen::{Frozen, Moment};
 use super::keyvalue::KeyValue;
 use super::outbound::Door;
+use super::usage::{Share, Usage};
 
 /// How long an instance lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,10 +86,11 @@ pub struct Guest {
     cpu_left: Duration,
     /// Of the thread, at the last tick of this call.
     cpu_seen: Option<Duration>,
+    share: Share,
 }
 
 impl Guest {
-    pub fn new(limits: &Limits, grants: Grants) -> Guest {
+    pub fn new(limits: &Limits, grants: Grants, usage: &Arc<Usage>) -> Guest {
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
         let frozen = grants.frozen.then(Frozen::default);
@@ -109,6 +111,7 @@ impl Guest {
             tick: limits.tick,
             cpu_left: Duration::ZERO,
             cpu_seen: None,
+            share: Share::of(usage),
         }
     }
 
@@ -184,9 +187,12 @@ pub fn confine(store: &mut wasmtime::Store<Guest>) {
 }
 
 impl ResourceLimiter for Guest {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let allowed = desired <= self.memory_bytes_max;
         self.memory_refused |= !allowed;
+        if allowed {
+            self.share.grow(desired.saturating_sub(current));
+        }
         Ok(allowed)
     }
 
@@ -223,7 +229,7 @@ mod tests {
             tick,
             body_bytes_max: 0,
         };
-        let mut guest = Guest::new(&limits, Grants::default());
+        let mut guest = Guest::new(&limits, Grants::default(), &Arc::default());
         guest.arm(tick);
         assert!(!guest.is_out_of_cpu(), "the first tick says nothing");
         let start = thread_cpu();

@@ -8,6 +8,7 @@ mod keyvalue;
 mod limits;
 mod outbound;
 mod stock;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use self::limits::Guest;
 pub use self::limits::{Instances, Limits};
 pub use self::outbound::Outbound;
 use self::stock::Stock;
+pub use self::usage::Usage;
 
 /// A loaded component, ready to answer. Shared by all threads.
 pub struct Embedded {
@@ -107,6 +109,11 @@ impl Embedded {
         self.answer(call, Some(moment)).await
     }
 
+    /// What its instances hold at this moment.
+    pub fn usage(&self) -> &Arc<Usage> {
+        &self.stock.usage
+    }
+
     async fn answer(&self, call: &Call, moment: Option<Moment>) -> std::result::Result<Answer, Failure> {
         let _slot = self.slots.try_acquire().map_err(|_| Failure::Busy)?;
         let instance = match self.stock.take() {
@@ -129,7 +136,7 @@ impl Embedded {
         tokio::spawn(async move {
             drop(used);
             if !stock.is_full()
-                && let Ok(instance) = stock::Instance::new(&pre, &limits, grants).await
+                && let Ok(instance) = stock::Instance::new(&pre, &limits, grants, &stock.usage).await
             {
                 stock.put(instance);
             }
@@ -137,7 +144,7 @@ impl Embedded {
     }
 
     async fn instantiate(&self) -> std::result::Result<stock::Instance, Failure> {
-        stock::Instance::new(&self.pre, &self.limits, self.grants.clone()).await.map_err(|error| {
+        stock::Instance::new(&self.pre, &self.limits, self.grants.clone(), &self.stock.usage).await.map_err(|error| {
             if error.is::<wasmtime::PoolConcurrencyLimitError>() {
                 Failure::Busy
             } else {
@@ -153,10 +160,10 @@ impl Embedded {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         runtime.block_on(async {
             for _ in 0..self.stock.capacity() {
-                let instance = stock::Instance::new(&self.pre, &self.limits, self.grants.clone()).await.context(
+                let made = stock::Instance::new(&self.pre, &self.limits, self.grants.clone(), &self.stock.usage).await;
+                self.stock.put(made.context(
                     "the component cannot be instantiated; does it need more than candidate.memory_bytes_max?",
-                )?;
-                self.stock.put(instance);
+                )?);
             }
             let warm_up = Call {
                 method: http::Method::GET,

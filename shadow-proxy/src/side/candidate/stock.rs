@@ -1,12 +1,13 @@
 //! Instances waiting for a call.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use wasmtime::Store;
 use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyPre};
 
 use super::Grants;
 use super::limits::{self, Guest, Instances, Limits};
+use super::usage::Usage;
 
 /// Instances kept ready. More would not be faster: each thread serves one call at a time.
 const READY: usize = 8;
@@ -18,8 +19,13 @@ pub struct Instance {
 }
 
 impl Instance {
-    pub async fn new(pre: &ProxyPre<Guest>, limits: &Limits, grants: Grants) -> wasmtime::Result<Instance> {
-        let mut store = Store::new(pre.engine(), Guest::new(limits, grants));
+    pub async fn new(
+        pre: &ProxyPre<Guest>,
+        limits: &Limits,
+        grants: Grants,
+        usage: &Arc<Usage>,
+    ) -> wasmtime::Result<Instance> {
+        let mut store = Store::new(pre.engine(), Guest::new(limits, grants, usage));
         limits::confine(&mut store);
         limits::arm(&mut store, limits);
         let proxy = pre.instantiate_async(&mut store).await?;
@@ -32,6 +38,7 @@ impl Instance {
 pub struct Stock {
     ready: Mutex<Vec<Instance>>,
     capacity: usize,
+    pub usage: Arc<Usage>,
 }
 
 impl Stock {
@@ -41,7 +48,7 @@ impl Stock {
             Instances::Fresh => READY.min(limits.calls_max),
             Instances::Reuse(_) => limits.calls_max,
         };
-        Stock { ready: Mutex::new(Vec::with_capacity(capacity)), capacity }
+        Stock { ready: Mutex::new(Vec::with_capacity(capacity)), capacity, usage: Arc::default() }
     }
 
     /// How many to make before the first call.
