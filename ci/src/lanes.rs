@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::child;
 use crate::table::Table;
 use crate::workspace::Workspace;
-use crate::{component, demo, fuzz, guide, setup, tidy};
+use crate::{component, demo, fuzz, guide, setup, templates, tidy};
 
 #[derive(Args)]
 pub(crate) struct Wanted {
@@ -41,6 +41,8 @@ pub(crate) enum Lane {
     Test,
     /// Checks that the commands and the configurations of the guide and README work
     Guide,
+    /// Checks pipelines, manifests, the unit and alert rules, as what reads them would
+    Templates,
     /// Runs the demo with 1,500 requests and checks its summary
     Demo,
     /// Watches a migration on the page in a real Chromium, and takes pictures into target/page
@@ -99,6 +101,7 @@ impl Lane {
     fn needs(self) -> &'static [Lane] {
         match self {
             Lane::Setup | Lane::Fmt | Lane::Tidy | Lane::Fuzz | Lane::Timing => &[],
+            Lane::Templates => &[Lane::Setup],
             Lane::Component => &[Lane::Setup],
             Lane::Clippy
             | Lane::Test
@@ -125,6 +128,7 @@ impl Lane {
             Lane::Clippy => clippy(workspace),
             Lane::Test => test(workspace),
             Lane::Guide => guide::run(workspace),
+            Lane::Templates => templates::run(workspace),
             Lane::Demo => demo::lane(workspace),
             Lane::Page => page(workspace),
             Lane::Judge => judge(workspace, wanted.full),
@@ -287,7 +291,7 @@ mod tests {
             [Lane::Setup, Lane::Fmt, Lane::Component, Lane::Test, Lane::Demo]
         );
         assert_eq!(with_needed(&[Lane::Tidy]), [Lane::Tidy]);
-        assert_eq!(with_needed(&[]).len(), 12);
+        assert_eq!(with_needed(&[]).len(), 13);
         assert_eq!(with_needed(&[Lane::Timing]), [Lane::Timing]);
     }
 

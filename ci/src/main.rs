@@ -13,6 +13,7 @@ mod lanes;
 mod service;
 mod setup;
 mod table;
+mod templates;
 mod tidy;
 mod workspace;
 

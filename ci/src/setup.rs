@@ -123,17 +123,20 @@ fn bring_npm_packages(workspace: &Workspace, package: &Path) -> Result<()> {
     })
 }
 
-/// Into an environment of its own in the target folder.
 fn bring_python_packages(workspace: &Workspace) -> Result<()> {
     let lock = workspace.fastapi().join("requirements-test.lock");
-    let environment = workspace.target.join("python");
-    unless_stamped(&lock, &environment.join(".ci-stamp"), || {
+    bring_environment("legacy-stub/fastapi", &lock, &workspace.target.join("python"))
+}
+
+/// An environment of its own in the target folder.
+fn bring_environment(purpose: &str, lock: &Path, environment: &Path) -> Result<()> {
+    unless_stamped(lock, &environment.join(".ci-stamp"), || {
         bring_python()?;
-        println!("  legacy-stub/fastapi: pip install --require-hashes");
-        child::quiet(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
-        let mut pip = workspace.python();
+        println!("  {purpose}: pip install --require-hashes");
+        child::quiet(Command::new("python3").args(["-m", "venv", "--clear"]).arg(environment))?;
+        let mut pip = Command::new(environment.join("bin/python"));
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r"]);
-        child::quiet(pip.arg(&lock))
+        child::quiet(pip.arg(lock))
     })
 }
 
@@ -169,6 +172,19 @@ fn bring_container_tools() {
 pub(crate) fn bring_browser() -> Result<PathBuf> {
     bring_tools("browser", &["chromium"])?;
     child::on_path("chromium").context("chromium is installed and not on PATH; put it there")
+}
+
+/// What lane `templates` checks with.
+pub(crate) fn bring_linters(workspace: &Workspace) -> Result<()> {
+    let tools = [("shellcheck", "shellcheck"), ("promtool", "prometheus"), ("systemd-analyze", "systemd")];
+    let missing = tools.iter().filter(|(tool, _)| child::on_path(tool).is_none());
+    let missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    if !missing.is_empty() {
+        apt_install("linters", &missing)?;
+    }
+    let linters = workspace.root.join("ci/linters");
+    bring_npm_packages(workspace, &linters)?;
+    bring_environment("ci/linters", &linters.join("requirements.lock"), &workspace.target.join("linters"))
 }
 
 /// What `cargo ci bench` measures with and against.

@@ -57,6 +57,11 @@ impl Workspace {
         Command::new(self.target.join("python/bin/python"))
     }
 
+    /// Python with what lane `templates` checks with.
+    pub(crate) fn linters_python(&self) -> PathBuf {
+        self.target.join("linters/bin/python")
+    }
+
     pub(crate) fn binary(&self, name: &str) -> PathBuf {
         self.target.join("debug").join(name)
     }
