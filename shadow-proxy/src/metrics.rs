@@ -5,6 +5,7 @@
 
 mod latency;
 mod shift;
+mod show;
 mod stateful;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use crate::exchange::{Cell, Decision, Side, Verdict};
 use self::latency::Latency;
 pub use self::latency::Percentiles;
 use self::shift::Shift;
+use self::show::Show;
 use self::stateful::Stateful;
 
 /// Why a request is not mirrored, although there was room.
@@ -132,13 +134,9 @@ pub struct Metrics {
     pub introspections: Count,
     pub introspections_failed: Count,
     pub outbound_refused: Count,
-    pub candidate_instances: Level,
-    pub candidate_memory_bytes: Level,
-    pub page_streams: Level,
-    pub page_streams_refused: Count,
-    pub admin_refused: Count,
     pub stateful: Stateful,
     pub shift: Shift,
+    pub show: Show,
     latency: [Latency; 2],
 }
 
@@ -204,17 +202,9 @@ impl Default for Metrics {
             introspections: new(&mut r, "introspections", "Opaque tokens that the issuer was asked about"),
             introspections_failed: new(&mut r, "introspections_failed", "Of these, those without a 200 in time"),
             outbound_refused: new(&mut r, "outbound_refused", "Requests of a component to an address not configured"),
-            candidate_instances: new(&mut r, "candidate_instances", "Instances of the component, at work and waiting"),
-            candidate_memory_bytes: new(&mut r, "candidate_memory_bytes", "Their linear memory"),
-            page_streams: new(&mut r, "page_streams", "Open pages that are kept up to date"),
-            page_streams_refused: new(&mut r, "page_streams_refused", "Pages refused that, because there are enough"),
-            admin_refused: new(
-                &mut r,
-                "admin_refused",
-                "Requests to the admin port with a wrong token or too many of them",
-            ),
             stateful: Stateful::new(&mut r),
             shift: Shift::new(&mut r),
+            show: Show::new(&mut r),
             latency,
             registry: r,
         }

@@ -92,7 +92,7 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
         rules: RulesInForce::new(config.data.clone(), written, config.comparer.clone(), recorder.clone()),
         keys,
         ready: AtomicBool::new(true),
-        guard: Guard::new(token_digest, metrics.admin_refused.clone()).context(NO_RANDOMNESS)?,
+        guard: Guard::new(token_digest, metrics.show.admin_refused.clone()).context(NO_RANDOMNESS)?,
         page: Page::default(),
         usage: match &candidate {
             Candidate::Embedded(component) => Some(component.usage().clone()),

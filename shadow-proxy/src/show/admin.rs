@@ -120,8 +120,8 @@ impl Admin {
     pub fn tell_usage(&self) {
         let (instances, memory_bytes) =
             self.usage.as_ref().map_or((0, 0), |usage| (usage.instances(), usage.memory_bytes()));
-        self.metrics.candidate_instances.set(instances as i64);
-        self.metrics.candidate_memory_bytes.set(memory_bytes as i64);
+        self.metrics.show.candidate_instances.set(instances as i64);
+        self.metrics.show.candidate_memory_bytes.set(memory_bytes as i64);
     }
 }
 

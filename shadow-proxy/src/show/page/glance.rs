@@ -162,16 +162,15 @@ fn coverage(view: &View) -> Markup {
         ("dropped for lack of room", "dropped", dropped),
     ];
     let total = shares.iter().map(|(_, _, count)| *count).sum::<u64>().max(1) as f64;
-    let mut from = 0.0;
+    let widths = shares.map(|(_, _, count)| count as f64 / total * 100.0);
+    let bar = |(index, width): (usize, &f64)| (shares[index].1, widths[..index].iter().sum::<f64>(), *width);
     html! {
         section.card.coverage aria-labelledby="coverage-title" {
             h3 id="coverage-title" { "Coverage" }
             p.word { (view.judgement.coverage.map_or_else(|| "…".to_owned(), percent)) span.quiet { " compared of what was to be" } }
             svg.bar viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" {
-                @for (_, class, count) in &shares {
-                    @let width = *count as f64 / total * 100.0;
+                @for (class, from, width) in widths.iter().enumerate().map(bar) {
                     rect.(class) x=(format!("{from:.2}")) y="0" height="4" width=(format!("{width:.2}")) {}
-                    @let _ = { from += width; };
                 }
             }
             table.account {

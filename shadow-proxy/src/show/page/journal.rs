@@ -78,7 +78,7 @@ fn seen(entry: &Entry) -> Markup {
 
 fn number(number: f64) -> String {
     match number.abs() {
-        zero if zero == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         small if small < 0.001 => format!("{number:.2e}"),
         small if small < 100.0 => format!("{number:.3}"),
         _ => format!("{number:.0}"),

@@ -52,7 +52,7 @@ impl Live {
         let mut streams = self.streams.lock().expect("nothing panics while it looks");
         streams.retain(|stream| !stream.to.is_closed());
         if streams.len() >= STREAMS_MAX {
-            metrics.page_streams_refused.inc();
+            metrics.show.page_streams_refused.inc();
             let reason = format!("{STREAMS_MAX} pages are open already; close one, or reload by hand");
             let mut response = Problem(StatusCode::SERVICE_UNAVAILABLE, reason).into_response();
             response.headers_mut().insert(RETRY_AFTER, 30.into());
@@ -60,7 +60,7 @@ impl Live {
         }
         let (to, events) = mpsc::channel(WAITING_MAX);
         streams.push(Stream { span, opened_ms: now_ms(), sent: HashMap::new(), to });
-        metrics.page_streams.inc();
+        metrics.show.page_streams.inc();
         self.opened.notify_one();
         ([(CONTENT_TYPE, "text/event-stream")], Body::new(Events { events, metrics: metrics.clone() })).into_response()
     }
@@ -151,7 +151,7 @@ impl hyper::body::Body for Events {
 
 impl Drop for Events {
     fn drop(&mut self) {
-        self.metrics.page_streams.dec();
+        self.metrics.show.page_streams.dec();
     }
 }
 
@@ -206,15 +206,15 @@ mod tests {
     async fn streams_are_bounded_and_a_slow_one_ends() {
         let (live, metrics) = (Live::default(), Arc::new(Metrics::default()));
         let bodies: Vec<Body> = (0..STREAMS_MAX).map(|_| live.open(Span::Hour, &metrics).into_body()).collect();
-        assert_eq!(metrics.page_streams.get(), STREAMS_MAX as i64);
+        assert_eq!(metrics.show.page_streams.get(), STREAMS_MAX as i64);
         assert_eq!(live.open(Span::Hour, &metrics).status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(metrics.page_streams_refused.get(), 1);
+        assert_eq!(metrics.show.page_streams_refused.get(), 1);
         for second in 0..=WAITING_MAX as u64 {
             live.send(Span::Hour, second * 1_000, &[]);
         }
         assert!(live.spans().is_empty(), "nobody read, so they are over");
         drop(bodies);
-        assert_eq!(metrics.page_streams.get(), 0);
+        assert_eq!(metrics.show.page_streams.get(), 0);
         assert_eq!(live.open(Span::Hour, &metrics).status(), StatusCode::OK);
     }
 }
