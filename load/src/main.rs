@@ -3,6 +3,10 @@
 mod cli;
 mod plan;
 
+mod random;
+mod result;
+mod statistics;
+
 mod base64;
 mod contract;
 mod request;
