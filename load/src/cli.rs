@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cost::CostArgs;
+
 #[derive(Debug, Parser)]
 #[command(name = "load", version, about = "Load tests made from the contract, every answer checked")]
 pub(crate) struct Cli {
@@ -18,6 +20,11 @@ pub(crate) enum Command {
     /// Exit code: 0 all requests were answered and right; 1 some were not, or the run was ended early;
     /// 2 wrong usage, or nothing could be measured.
     Attack(AttackArgs),
+
+    /// What the measured figures mean in money, on platforms with dated prices
+    ///
+    /// Exit code: 0 done; 2 wrong usage, or figures or prices are missing or too old.
+    Cost(CostArgs),
 }
 
 #[derive(Debug, Args)]

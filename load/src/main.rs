@@ -18,6 +18,12 @@ mod attack;
 mod check;
 mod progress;
 
+mod cost;
+mod measured;
+
+mod file;
+mod shown;
+
 mod outcome;
 mod redact;
 mod table;
@@ -25,6 +31,7 @@ mod tally;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use clap::Parser;
 
@@ -40,6 +47,7 @@ const UNUSABLE: u8 = 2;
 fn main() -> ExitCode {
     let code = match Cli::parse().command {
         Command::Attack(args) => attack(args),
+        Command::Cost(args) => say(cost::run(&args, now_ms())),
     };
     ExitCode::from(code)
 }
@@ -63,6 +71,23 @@ fn attack(args: AttackArgs) -> u8 {
         return refuse(&[format!("{error:#}")]);
     }
     if outcome.is_right() { RIGHT } else { WRONG }
+}
+
+fn say(done: Result<String, Vec<String>>) -> u8 {
+    match done {
+        Ok(text) => {
+            // Whoever closed stdout does not want to read it.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            RIGHT
+        }
+        Err(errors) => refuse(&errors),
+    }
+}
+
+/// Unix time.
+fn now_ms() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn refuse(errors: &[String]) -> u8 {

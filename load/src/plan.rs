@@ -170,7 +170,7 @@ mod tests {
     fn all_errors_are_told_at_once() {
         let line = "load attack --target nowhere --time soon --users 0 --rate 0 --requests 0 --out /no/such/f.json \
                     --contract /no/such";
-        let Command::Attack(args) = Cli::parse_from(line.split_whitespace()).command;
+        let Command::Attack(args) = Cli::parse_from(line.split_whitespace()).command else { panic!("attack") };
         let errors = Plan::from_args(args).expect_err("nothing in it is right");
         for (error, start) in
             errors.iter().zip(["--target", "--time", "--requests", "--users", "--rate", "--out", "/no/such"])

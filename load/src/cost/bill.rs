@@ -120,8 +120,7 @@ fn share(vcpu: f64, gb: f64, usd_per_hour: &Price, need: Need, rate: f64, assume
 }
 
 fn by_invocations(billing: &Billing, gb: f64, need: Need, rate: f64, assumed: &Assumptions) -> Option<Bill> {
-    let Billing::Invocations { usd_per_million_requests, usd_per_gb_second, gb_per_vcpu, step_ms, .. } = billing
-    else {
+    let Billing::Invocations { usd_per_million_requests, usd_per_gb_second, gb_per_vcpu, step_ms, .. } = billing else {
         return None;
     };
     // With less than a core, the CPU's part of the time is stretched.
@@ -137,14 +136,7 @@ fn by_invocations(billing: &Billing, gb: f64, need: Need, rate: f64, assumed: &A
     Some(Bill { size: format!("{:.0} MB, {billed_ms} ms billed", gb * 1_024.0), instances, usd_per_month })
 }
 
-fn by_active_time(
-    billing: &Billing,
-    vcpu: f64,
-    gb: f64,
-    need: Need,
-    rate: f64,
-    assumed: &Assumptions,
-) -> Option<Bill> {
+fn by_active_time(billing: &Billing, vcpu: f64, gb: f64, need: Need, rate: f64, assumed: &Assumptions) -> Option<Bill> {
     let Billing::ActiveTime {
         usd_per_million_requests,
         usd_per_vcpu_second,

@@ -257,12 +257,15 @@ fn break_even(question: &Question<'_>, today: Day) -> Vec<BreakEven> {
     if is_per_request(present) {
         return Vec::new();
     }
-    let per_request =
-        book.platforms.iter().filter(|platform| is_per_request(platform) && question.left_out(platform, today).is_none());
+    let per_request = book
+        .platforms
+        .iter()
+        .filter(|platform| is_per_request(platform) && question.left_out(platform, today).is_none());
     let both = [("legacy", &figures.legacy), ("candidate", &figures.candidate)];
     let of = |platform: &Platform, side: &str, figures: &Figures| {
         let usd = |platform: &Platform, rate: f64| {
-            bill::price(platform, figures, rate, assumptions).map_or(f64::INFINITY, |priced| priced.usd_per_month.estimate)
+            bill::price(platform, figures, rate, assumptions)
+                .map_or(f64::INFINITY, |priced| priced.usd_per_month.estimate)
         };
         // Without a size that has the memory there is nothing to cross.
         let is_sold = usd(present, 1.0).is_finite() && usd(platform, 1.0).is_finite();
@@ -273,7 +276,9 @@ fn break_even(question: &Question<'_>, today: Day) -> Vec<BreakEven> {
             rate: breakeven::rate(|rate| usd(present, rate), |rate| usd(platform, rate)),
         })
     };
-    per_request.flat_map(|platform| both.into_iter().filter_map(move |(side, figures)| of(platform, side, figures))).collect()
+    per_request
+        .flat_map(|platform| both.into_iter().filter_map(move |(side, figures)| of(platform, side, figures)))
+        .collect()
 }
 
 fn sensitivity(question: &Question<'_>) -> Vec<Sensitivity> {
@@ -353,10 +358,13 @@ pub(crate) mod tests {
     pub(crate) const NOW_MS: u64 = 1_795_219_200_000;
 
     pub(crate) fn cost(age_days_max: Option<u64>) -> Cost {
-        let book = PriceBook::parse(SHIPPED).expect("the book");
+        cost_by(&PriceBook::parse(SHIPPED).expect("the book"), age_days_max)
+    }
+
+    fn cost_by(book: &PriceBook, age_days_max: Option<u64>) -> Cost {
         let (figures, assumptions) = (figures(), assumptions());
         answer(&Question {
-            book: &book,
+            book,
             figures: &figures,
             assumptions: &assumptions,
             present: book.platform("fargate-x86").expect("there"),
@@ -394,8 +402,12 @@ pub(crate) mod tests {
     #[test]
     fn old_prices_leave_their_platforms_out_and_say_so() {
         let cost = cost(Some(180));
-        let left_out: Vec<&str> =
-            cost.platforms.iter().filter(|platform| platform.left_out.is_some()).map(|platform| &*platform.name).collect();
+        let left_out: Vec<&str> = cost
+            .platforms
+            .iter()
+            .filter(|platform| platform.left_out.is_some())
+            .map(|platform| &*platform.name)
+            .collect();
         assert_eq!(left_out, ["lambda-x86", "lambda-arm", "cloud-run", "container-apps"]);
         assert!(cost.platforms.iter().all(|platform| platform.left_out.is_some() == platform.rates.is_empty()));
         assert!(cost.break_even.is_empty());
@@ -410,7 +422,7 @@ pub(crate) mod tests {
         assert_eq!(fixed, [16.425, 7.3]);
         let mut book = PriceBook::parse(SHIPPED).expect("the book");
         book.fixed.clear();
-        assert_eq!(cost.savings.on_present_platform, self::cost(None).savings.on_present_platform);
+        assert_eq!(cost.savings.on_present_platform, cost_by(&book, None).savings.on_present_platform);
     }
 
     #[test]

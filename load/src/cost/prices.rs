@@ -325,9 +325,9 @@ pub(crate) fn too_old(platform: &Platform, today: Day, age_days_max: u64) -> Opt
     let PriceLine { unit, date, .. } = oldest;
     match oldest.age_days {
         None => Some(format!("the price of a {unit} is of {date}, which has not come yet; correct the date")),
-        Some(days) if days > age_days_max => Some(format!(
-            "the price of a {unit} is of {date}, {days} days ago; look it up, or use --allow-old-prices"
-        )),
+        Some(days) if days > age_days_max => {
+            Some(format!("the price of a {unit} is of {date}, {days} days ago; look it up, or use --allow-old-prices"))
+        }
         Some(_) => None,
     }
 }

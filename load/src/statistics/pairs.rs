@@ -121,7 +121,8 @@ mod tests {
         for seed in 0..100 {
             let mut random = SplitMix64::new(seed);
             // Skewed like latencies: mostly near 1, now and then half as much again.
-            let mut run = || Some(1.0 + 0.1 * random.unit() + if random.unit() < 0.1 { 0.5 * random.unit() } else { 0.0 });
+            let mut run =
+                || Some(1.0 + 0.1 * random.unit() + if random.unit() < 0.1 { 0.5 * random.unit() } else { 0.0 });
             let runs: Vec<[Option<f64>; 3]> = (0..6).map(|_| [run(), run(), run()]).collect();
             let of = |at: usize| runs.iter().map(|runs| runs[at]).collect::<Vec<_>>();
             let control = control(ratios(&of(0), &of(1), Better::Lower));
