@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cost::CostArgs;
+use crate::report::ReportArgs;
 
 #[derive(Debug, Parser)]
 #[command(name = "load", version, about = "Load tests made from the contract, every answer checked")]
@@ -25,6 +26,11 @@ pub(crate) enum Command {
     ///
     /// Exit code: 0 done; 2 wrong usage, or figures or prices are missing or too old.
     Cost(CostArgs),
+
+    /// One page about everything that was measured, as HTML, Markdown and JSON
+    ///
+    /// Exit code: 0 written; 1 a --fail-on was proven; 2 wrong usage, or something is missing.
+    Report(ReportArgs),
 }
 
 #[derive(Debug, Args)]

@@ -21,6 +21,10 @@ mod progress;
 mod cost;
 mod measured;
 
+mod chart;
+mod claims;
+mod report;
+
 mod file;
 mod shown;
 
@@ -47,7 +51,8 @@ const UNUSABLE: u8 = 2;
 fn main() -> ExitCode {
     let code = match Cli::parse().command {
         Command::Attack(args) => attack(args),
-        Command::Cost(args) => say(cost::run(&args, now_ms())),
+        Command::Cost(args) => say(cost::run(&args, now_ms()).map(|text| (text, RIGHT))),
+        Command::Report(args) => say(report::run(&args, now_ms()).map(|made| (made.text, u8::from(made.failed)))),
     };
     ExitCode::from(code)
 }
@@ -73,12 +78,12 @@ fn attack(args: AttackArgs) -> u8 {
     if outcome.is_right() { RIGHT } else { WRONG }
 }
 
-fn say(done: Result<String, Vec<String>>) -> u8 {
+fn say(done: Result<(String, u8), Vec<String>>) -> u8 {
     match done {
-        Ok(text) => {
+        Ok((text, code)) => {
             // Whoever closed stdout does not want to read it.
             let _ = std::io::stdout().write_all(text.as_bytes());
-            RIGHT
+            code
         }
         Err(errors) => refuse(&errors),
     }

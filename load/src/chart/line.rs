@@ -56,7 +56,8 @@ pub(crate) fn draw(chart: &Lines<'_>) -> Markup {
     let Lines { title, description, height, x, y, lines, marks, rug } = chart;
     let levels = marks.iter().filter_map(|mark| if let Mark::Level(at, _) = mark { Some(*at) } else { None });
     let places = marks.iter().filter_map(|mark| if let Mark::Place(at, _) = mark { Some(*at) } else { None });
-    let all = || lines.iter().flat_map(|line| line.points.iter().copied().chain(line.dots.iter().map(|dot| (dot.0, dot.1))));
+    let all =
+        || lines.iter().flat_map(|line| line.points.iter().copied().chain(line.dots.iter().map(|dot| (dot.0, dot.1))));
     let bands = lines.iter().flat_map(|line| line.band.iter().flat_map(|(_, low, high)| [*low, *high]));
     let rugs = rug.iter().flat_map(|(_, values)| values.iter().copied());
     let frame = Frame::new(
@@ -109,7 +110,8 @@ fn band(frame: &Frame, line: &Line) -> String {
         }
         high.push((*x, *value));
     }
-    let back: String = high.iter().rev().map(|(x, y)| format!("L{} {}", px(frame.x.at(*x)), px(frame.y.at(*y)))).collect();
+    let back: String =
+        high.iter().rev().map(|(x, y)| format!("L{} {}", px(frame.x.at(*x)), px(frame.y.at(*y)))).collect();
     format!("{low}{back}Z")
 }
 
@@ -142,7 +144,8 @@ fn meaning(frame: &Frame, mark: &Mark) -> Markup {
         Mark::Place(at, name) => {
             let x = frame.x.at(*at);
             // Names near the right edge stand to the left of their mark.
-            let (x_name, anchor) = if x > f64::midpoint(frame.left, frame.right) { (x - 5.0, "end") } else { (x + 5.0, "start") };
+            let (x_name, anchor) =
+                if x > f64::midpoint(frame.left, frame.right) { (x - 5.0, "end") } else { (x + 5.0, "start") };
             html! {
                 path.mark d={ "M" (px(x)) " " (px(frame.top)) "V" (px(frame.bottom)) } {}
                 text.mark x=(px(x_name)) y=(px(frame.top + 10.0)) text-anchor=(anchor) { (name) }
@@ -176,7 +179,8 @@ mod tests {
 
     fn chart(lines: &[Line], marks: &[Mark]) -> String {
         let axis = Axis { label: "x", kind: Kind::Linear, shown: figure };
-        draw(&Lines { title: "A & B", description: "d", height: 300.0, x: axis, y: axis, lines, marks, rug: &[] }).into_string()
+        draw(&Lines { title: "A & B", description: "d", height: 300.0, x: axis, y: axis, lines, marks, rug: &[] })
+            .into_string()
     }
 
     #[test]
@@ -188,7 +192,8 @@ mod tests {
 
     #[test]
     fn a_picture_says_what_it_is_and_escapes_what_it_was_given() {
-        let svg = chart(&[Line::new("<b>", Look(1), vec![(0.0, 1.0), (1.0, 2.0)])], &[Mark::Level(1.0, "a<b".to_owned())]);
+        let svg =
+            chart(&[Line::new("<b>", Look(1), vec![(0.0, 1.0), (1.0, 2.0)])], &[Mark::Level(1.0, "a<b".to_owned())]);
         for part in ["<title>A &amp; B</title>", "<desc>d</desc>", "&lt;b&gt;", "a&lt;b", "role=\"img\""] {
             assert!(svg.contains(part), "{part} is not in {svg}");
         }

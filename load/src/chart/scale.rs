@@ -24,7 +24,8 @@ impl Scale {
     /// Around all of the values; a linear one begins at 0 unless something lies below.
     pub(super) fn around(kind: Kind, values: impl Iterator<Item = f64>, start_px: f64, end_px: f64) -> Self {
         let usable = values.filter(|value| value.is_finite() && (kind != Kind::Log || *value > 0.0));
-        let (low, high) = usable.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+        let (low, high) =
+            usable.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
         let (low, high) = if low > high { (0.1, 1.0) } else { (low, high) };
         let (from, to) = match kind {
             Kind::Linear => {
@@ -78,7 +79,16 @@ fn step(width: f64) -> f64 {
     let rough = width / 5.0;
     let power = 10f64.powf(rough.log10().floor());
     let times = rough / power;
-    power * if times < 1.5 { 1.0 } else if times < 3.5 { 2.0 } else if times < 7.5 { 5.0 } else { 10.0 }
+    power
+        * if times < 1.5 {
+            1.0
+        } else if times < 3.5 {
+            2.0
+        } else if times < 7.5 {
+            5.0
+        } else {
+            10.0
+        }
 }
 
 fn rung_at_most(value: f64) -> f64 {

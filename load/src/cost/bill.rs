@@ -17,6 +17,7 @@ pub(crate) struct Bill {
 
 /// A bill with its uncertainty.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Priced {
     pub(crate) size: String,
     pub(crate) instances: u64,

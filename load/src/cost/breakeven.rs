@@ -26,6 +26,7 @@ pub(crate) fn rate(always_on: impl Fn(f64) -> f64, per_request: impl Fn(f64) -> 
 
 /// When the migration has paid for itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Payback {
     pub(crate) migration_usd: f64,
     /// The candidate's bill while both run.

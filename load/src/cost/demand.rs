@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// An interval of anything: what is least, most likely and most.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Range {
     pub(crate) low: f64,
     pub(crate) estimate: f64,
@@ -54,6 +55,7 @@ impl Range {
 
 /// What one side was measured to need.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Figures {
     /// CPU time of all its threads, µs for each request, at a rate far under saturation.
@@ -69,6 +71,7 @@ pub(crate) struct Figures {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BothFigures {
     pub(crate) legacy: Figures,
@@ -123,6 +126,7 @@ pub(crate) struct Need {
 
 /// What was not measured but has to be said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Assumptions {
     /// The peak of traffic, as a multiple of its average.
     pub(crate) peak_factor: f64,

@@ -12,6 +12,7 @@ pub(crate) const VERSION: u32 = 1;
 
 /// The whole file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Cost {
     /// [`SCHEMA`]
     pub(crate) schema: String,
@@ -41,6 +42,7 @@ pub(crate) struct Cost {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct PlatformCost {
     pub(crate) name: String,
     pub(crate) title: String,
@@ -53,6 +55,7 @@ pub(crate) struct PlatformCost {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct RateCost {
     /// Average, requests per second.
     pub(crate) rate: f64,
@@ -63,6 +66,7 @@ pub(crate) struct RateCost {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct FixedCost {
     pub(crate) name: String,
     pub(crate) usd_per_month: f64,
@@ -71,6 +75,7 @@ pub(crate) struct FixedCost {
 
 /// Three things that are often taken for one another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Savings {
     /// What the machines do, whoever pays for them.
     pub(crate) resources: [Resources; 2],
@@ -82,6 +87,7 @@ pub(crate) struct Savings {
 
 /// Of one side, for a million requests at the main rate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Resources {
     pub(crate) side: String,
     pub(crate) vcpu_seconds: Range,
@@ -92,6 +98,7 @@ pub(crate) struct Resources {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Elsewhere {
     pub(crate) platform: String,
     pub(crate) title: String,
@@ -102,6 +109,7 @@ pub(crate) struct Elsewhere {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct BreakEven {
     pub(crate) side: String,
     /// Titles.
@@ -112,6 +120,7 @@ pub(crate) struct BreakEven {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Sensitivity {
     pub(crate) change: String,
     pub(crate) legacy_usd_per_month: Range,
@@ -119,6 +128,7 @@ pub(crate) struct Sensitivity {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct CurvePoint {
     pub(crate) rate: f64,
     pub(crate) legacy: Option<Range>,

@@ -16,6 +16,8 @@ pub(crate) use args::{CostArgs, Terms};
 pub(crate) use bill::Priced;
 pub(crate) use demand::Range;
 pub(crate) use estimate::Cost;
+pub(crate) use measured::figures as measured;
+pub(crate) use table::{break_even, pays_back};
 
 use crate::file::write_json;
 use estimate::Question;
@@ -34,7 +36,7 @@ pub(crate) fn run(args: &CostArgs, now_ms: u64) -> Result<String, Vec<String>> {
 
 /// # Errors
 /// All that is wrong, each with what to do.
-fn estimate(found: Found, terms: &Terms, now_ms: u64) -> Result<Cost, Vec<String>> {
+pub(crate) fn estimate(found: Found, terms: &Terms, now_ms: u64) -> Result<Cost, Vec<String>> {
     let Found { figures, notes, short } = found;
     let book = PriceBook::read(terms.prices.as_deref())?;
     let assumptions = terms.assumptions(&book)?;

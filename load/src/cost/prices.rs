@@ -145,6 +145,7 @@ impl Price {
 
 /// A price as it is shown: of what, and who says so.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct PriceLine {
     pub(crate) product: String,
     pub(crate) region: String,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Null where this machine does not say.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Environment {
     pub(crate) kernel: String,
     pub(crate) cpu_model: Option<String>,

@@ -18,6 +18,7 @@ pub(crate) const VERSION: u32 = 2;
 
 /// An estimate and the confidence interval around it. The unit is that of the member's name.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Interval {
     pub(crate) low: f64,
     pub(crate) estimate: f64,
@@ -29,6 +30,7 @@ pub(crate) struct Interval {
 
 /// A service that was measured.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Side {
     /// `legacy`, `candidate`, or what a bar beside them is called (`native`, `fastapi`); unique in a file.
     pub(crate) name: String,

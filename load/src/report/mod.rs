@@ -1,0 +1,144 @@
+//! `load report`: everything that was measured, for a manager and for an engineer.
+
+mod args;
+
+pub(crate) mod contents;
+mod evidence;
+mod histograms;
+mod ratios;
+mod sentences;
+
+mod assemble;
+
+mod baseline;
+mod fail_on;
+
+mod export;
+
+#[cfg(test)]
+pub(crate) mod sample;
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+pub(crate) use args::ReportArgs;
+
+use crate::claims::Claims;
+use crate::cost::{self, Cost};
+use crate::file;
+use crate::measured::{Measured, file_name, read_json};
+use assemble::Beside;
+use contents::{Decision, Report, Source};
+
+/// What is printed, and whether `--fail-on` was proven.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) text: String,
+    pub(crate) failed: bool,
+}
+
+/// # Errors
+/// All that is wrong or missing, each with what to do.
+pub(crate) fn run(args: &ReportArgs, now_ms: u64) -> Result<Made, Vec<String>> {
+    let measured = Measured::read(&args.folder)?;
+    let beside = Beside {
+        cost: cost(args, &measured, now_ms)?,
+        decision: decision(args).map_err(one)?,
+        sources: sources(&args.folder).map_err(one)?,
+    };
+    let mut report = assemble::report(&measured, beside, &Claims::shipped(), now_ms);
+    if let Some(before) = &args.baseline {
+        report.baseline = Some(baseline::compare(&baseline::read(before).map_err(one)?, &report));
+    }
+    let mut text = String::new();
+    for exporter in export::all() {
+        let file = args.out.with_extension(exporter.extension());
+        file::write(&file, exporter.export(&report).as_bytes()).map_err(|error| vec![format!("{error:#}")])?;
+        text += &format!("{}\n", file.display());
+    }
+    for reason in &report.standing.reasons {
+        text += &format!("not to be quoted: {reason}\n");
+    }
+    for sentence in &report.sentences {
+        text += &format!("{sentence}\n");
+    }
+    let mut wrong = Vec::new();
+    let proven = args.fail_on.iter().filter_map(|fail_on| {
+        fail_on.proven(&report).unwrap_or_else(|error| {
+            wrong.push(error);
+            None
+        })
+    });
+    let proven: Vec<String> = proven.collect();
+    if !wrong.is_empty() {
+        return Err(wrong);
+    }
+    for why in &proven {
+        text += &format!("failed: {why}\n");
+    }
+    Ok(Made { text, failed: !proven.is_empty() })
+}
+
+fn one(error: String) -> Vec<String> {
+    vec![error]
+}
+
+/// As it was computed before, or else from what was measured; none where that is too little.
+fn cost(args: &ReportArgs, measured: &Measured, now_ms: u64) -> Result<Option<Cost>, Vec<String>> {
+    let file = args.folder.join(file_name(cost::estimate::SCHEMA));
+    if let Some(cost) = read_json(&file, cost::estimate::SCHEMA, cost::estimate::VERSION).map_err(one)? {
+        return Ok(Some(cost));
+    }
+    match cost::measured(measured) {
+        Ok(found) => cost::estimate(found, &args.terms, now_ms).map(Some),
+        // The page says that it was not computed, and how to.
+        Err(_) => Ok(None),
+    }
+}
+
+fn decision(args: &ReportArgs) -> Result<Option<Decision>, String> {
+    let there = |named: &Option<_>, name: &str| {
+        named.clone().or_else(|| Some(args.folder.join(name)).filter(|file| file.exists()))
+    };
+    let Some(gate) = there(&args.gate, "gate.json") else { return Ok(None) };
+    let gate = evidence::read(&gate, "--gate", "shadow-proxy gate --json")?;
+    let status = there(&args.status, "status.json");
+    let status = status.map(|file| evidence::read(&file, "--status", "shadow-proxy status --json")).transpose()?;
+    Ok(Some(evidence::decision(gate, status)))
+}
+
+/// What the report was made of, so that a figure can be followed to where it came from.
+fn sources(folder: &Path) -> Result<Vec<Source>, String> {
+    let mut sources = Vec::new();
+    for name in SOURCES {
+        let file = folder.join(name);
+        match fs::read(&file) {
+            Ok(bytes) => sources.push(Source {
+                file: name.to_owned(),
+                bytes: bytes.len() as u64,
+                sha256: Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
+            }),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(format!("cannot read {}: {error}; give this user the right to", file.display())),
+        }
+    }
+    Ok(sources)
+}
+
+const SOURCES: [&str; 8] =
+    ["attack.json", "compare.json", "search.json", "cold.json", "memory.json", "cost.json", "gate.json", "status.json"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_reads_back_as_it_was_written() {
+        let report = sample::report();
+        let json = serde_json::to_string(&report).expect("JSON");
+        assert_eq!(serde_json::from_str::<Report>(&json).expect("a report"), report);
+    }
+}
