@@ -413,7 +413,7 @@ mod tests {
         let fargate = book.platform("fargate-x86").expect("there");
         let day = |text| Day::parse(text).expect("a day");
         assert_eq!(too_old(fargate, day("2026-12-14"), 180), None);
-        insta::assert_snapshot!(too_old(fargate, day("2026-12-15"), 180).expect("old"), @"the price of a vCPU-hour is of 2026-06-17, 181 days ago; look it up, or use --allow-old-prices");
+        insta::assert_snapshot!(too_old(fargate, day("2026-12-15"), 180).expect("old"), @"the price of a GB-hour is of 2026-06-17, 181 days ago; look it up, or use --allow-old-prices");
         assert!(too_old(fargate, day("2026-06-16"), 180).expect("future").contains("has not come yet"));
     }
 }

@@ -31,7 +31,7 @@ use crate::cost::{self, Cost};
 use crate::file;
 use crate::measured::{Measured, file_name, read_json};
 use assemble::Beside;
-use contents::{Decision, Report, Source};
+use contents::{Decision, Source};
 
 /// What is printed, and whether `--fail-on` was proven.
 #[derive(Debug)]
@@ -133,12 +133,99 @@ const SOURCES: [&str; 8] =
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
+    use clap::Parser;
+    use serde::Serialize;
+    use serde_json::Value;
+
+    use super::contents::Report;
     use super::*;
+    use crate::cli::{Cli, Command};
+
+    /// `target/report/NAME/`, where one can look at what came out.
+    fn folder(name: &str) -> PathBuf {
+        let test = std::env::current_exe().expect("this program");
+        let folder = test.ancestors().nth(3).expect("target/debug/deps/…").join("report").join(name);
+        if folder.exists() {
+            fs::remove_dir_all(&folder).expect("ours");
+        }
+        fs::create_dir_all(&folder).expect("created");
+        folder
+    }
+
+    fn with_results(name: &str) -> PathBuf {
+        let folder = folder(name);
+        let write = |name: &str, value: &dyn erased::Json| fs::write(folder.join(name), value.json()).expect("written");
+        let Measured { attack: _, compare, search, cold, memory } = sample::measured();
+        write("compare.json", &compare);
+        write("search.json", &search);
+        write("cold.json", &cold);
+        write("memory.json", &memory);
+        folder
+    }
+
+    mod erased {
+        pub(super) trait Json {
+            fn json(&self) -> String;
+        }
+
+        impl<T: super::Serialize> Json for Option<T> {
+            fn json(&self) -> String {
+                serde_json::to_string(self).expect("JSON")
+            }
+        }
+    }
+
+    fn made(folder: &Path, options: &str) -> Result<Made, Vec<String>> {
+        let line = format!("load report --in {0} --out {0}/report.html {options}", folder.display());
+        let Command::Report(args) = Cli::parse_from(line.split_whitespace()).command else { panic!("report") };
+        run(&args, sample::NOW_MS)
+    }
 
     #[test]
     fn a_report_reads_back_as_it_was_written() {
         let report = sample::report();
         let json = serde_json::to_string(&report).expect("JSON");
         assert_eq!(serde_json::from_str::<Report>(&json).expect("a report"), report);
+    }
+
+    #[test]
+    fn a_folder_becomes_a_page_markdown_and_data_that_can_be_a_baseline() {
+        let folder = with_results("made-up");
+        let first = made(&folder, "--allow-old-prices").expect("made");
+        assert!(!first.failed && first.text.contains("Speed: 99 % of answers"), "{}", first.text);
+        let json: Value = serde_json::from_slice(&fs::read(folder.join("report.json")).expect("there")).expect("JSON");
+        assert_eq!(json["sources"].as_array().map(Vec::len), Some(4));
+        assert!(fs::read_to_string(folder.join("report.md")).expect("there").contains("| Response time, 99 % |"));
+        assert!(fs::metadata(folder.join("report.html")).expect("there").len() < 1_000_000);
+
+        let baseline = format!("--allow-old-prices --baseline {}/report.json", folder.display());
+        let second = made(&folder, &format!("{baseline} --fail-on worse_than_baseline>0 --fail-on p99_ratio>1.10"))
+            .expect("made");
+        assert!(!second.failed, "{}", second.text);
+        let failing = made(&folder, &format!("{baseline} --fail-on p99_ratio>0.01")).expect("made");
+        assert!(failing.failed && failing.text.contains("failed: p99_ratio>0.01"), "{}", failing.text);
+    }
+
+    #[test]
+    fn what_is_missing_or_damaged_is_told_at_once() {
+        let folder = with_results("damaged");
+        fs::write(folder.join("cold.json"), "{").expect("written");
+        fs::write(folder.join("memory.json"), r#"{"schema":"load-cold","version":2}"#).expect("written");
+        let errors = made(&folder, "").expect_err("damaged");
+        assert_eq!(errors.len(), 2);
+        assert!(
+            errors[0].contains("cold.json is no JSON") && errors[1].contains("memory.json is not load-memory"),
+            "{errors:?}"
+        );
+        assert!(made(Path::new("/no/such"), "").expect_err("nothing there")[0].contains("correct --in"));
+    }
+
+    #[test]
+    fn evidence_in_the_folder_is_taken_in() {
+        let folder = with_results("evidence");
+        fs::write(folder.join("gate.json"), "{}").expect("written");
+        assert!(made(&folder, "--allow-old-prices").expect_err("no gate")[0].contains("shadow-proxy gate --json"));
     }
 }
