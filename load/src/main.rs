@@ -8,25 +8,37 @@ mod result;
 mod statistics;
 
 mod base64;
+mod capture;
 mod contract;
+mod deck;
 mod request;
 
-mod deck;
-mod pace;
-
-mod attack;
 mod check;
-mod progress;
-
-mod outcome;
 mod redact;
-mod table;
+mod series;
 mod tally;
 
+mod engine;
+mod interrupt;
+
+mod environment;
+mod gates;
+mod measure;
+mod side;
+mod watch;
+
+mod attack;
+
+mod file;
+mod progress;
+mod text;
+
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use serde::Serialize;
 
 use crate::cli::{AttackArgs, Cli, Command};
 use crate::plan::Plan;
@@ -40,6 +52,7 @@ const UNUSABLE: u8 = 2;
 fn main() -> ExitCode {
     let code = match Cli::parse().command {
         Command::Attack(args) => attack(args),
+        _ => refuse(&["not there yet".to_owned()]),
     };
     ExitCode::from(code)
 }
@@ -52,17 +65,24 @@ fn attack(args: AttackArgs) -> u8 {
     if let Err(error) = plan.reach_target() {
         return refuse(&[error]);
     }
-    let outcome = match attack::run(&plan) {
-        Ok(outcome) => outcome,
+    let found = match attack::run(&plan) {
+        Ok(found) => found,
         Err(error) => return refuse(&[format!("{error:#}")]),
     };
-    let written = plan.out.as_deref().map_or(Ok(()), |file| outcome.write(file));
+    let right = attack::is_right(&found);
+    told(&found, plan.out.as_deref(), &attack::table::render(&found), right)
+}
+
+/// Writes what was found, for programs and for people.
+fn told(found: &impl Serialize, out: Option<&Path>, text: &str, right: bool) -> u8 {
+    let written = out.map_or(Ok(()), |out| file::write(found, out));
     // The figures are safe by now: whoever closed stdout does not want to read them.
-    let _ = std::io::stdout().write_all(table::render(&outcome).as_bytes());
-    if let Err(error) = written {
-        return refuse(&[format!("{error:#}")]);
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    match written {
+        Err(error) => refuse(&[format!("{error:#}")]),
+        Ok(()) if right => RIGHT,
+        Ok(()) => WRONG,
     }
-    if outcome.is_right() { RIGHT } else { WRONG }
 }
 
 fn refuse(errors: &[String]) -> u8 {
