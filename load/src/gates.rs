@@ -93,9 +93,13 @@ fn generator(facts: &Facts) -> Vec<Check> {
     let little = (facts.in_flight_from_times >= LITTLE_IN_FLIGHT_MIN && facts.complete)
         .then(|| (facts.in_flight_counted / facts.in_flight_from_times - 1.0).abs());
     let ours = |name, measured, max, sentence| Check { name, measured, max, else_verdict: Verdict::GeneratorBound, sentence };
+    // A generator that others do not let run is late through no fault of its own.
+    let disturbed = facts.foreign_share.is_some_and(|share| share > FOREIGN_SHARE_MAX);
+    let late = if disturbed { Verdict::Noisy } else { Verdict::GeneratorBound };
+    let lag = ours("lag-us-p99", facts.lag_us_p99.map(|us| us as f64), LAG_US_P99_MAX, "requests went out when they were planned");
     vec![
         ours("generator-share", Some(share), GENERATOR_SHARE_MAX, "the generator had CPU to spare"),
-        ours("lag-us-p99", facts.lag_us_p99.map(|us| us as f64), LAG_US_P99_MAX, "requests went out when they were planned"),
+        Check { else_verdict: late, ..lag },
         ours("little-off-share", little, LITTLE_OFF_MAX, "what was in flight is what times and rate make it (Little 1961)"),
     ]
 }

@@ -28,6 +28,7 @@ mod side;
 mod watch;
 
 mod attack;
+mod compare;
 
 mod file;
 mod progress;
@@ -40,8 +41,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde::Serialize;
 
-use crate::cli::{AttackArgs, Cli, Command};
+use crate::cli::{AttackArgs, Cli, Command, CompareArgs};
+use crate::compare::Comparison;
 use crate::plan::Plan;
+use crate::result::Verdict;
 
 /// The run was complete and every answer was right; answers were wrong or missing, or the run was ended early;
 /// nothing was measured, or the measurement could not be written.
@@ -52,6 +55,7 @@ const UNUSABLE: u8 = 2;
 fn main() -> ExitCode {
     let code = match Cli::parse().command {
         Command::Attack(args) => attack(args),
+        Command::Compare(args) => compare(&args),
         _ => refuse(&["not there yet".to_owned()]),
     };
     ExitCode::from(code)
@@ -71,6 +75,20 @@ fn attack(args: AttackArgs) -> u8 {
     };
     let right = attack::is_right(&found);
     told(&found, plan.out.as_deref(), &attack::table::render(&found), right)
+}
+
+fn compare(args: &CompareArgs) -> u8 {
+    let comparison = match Comparison::from_args(args) {
+        Ok(comparison) => comparison,
+        Err(errors) => return refuse(&errors),
+    };
+    match compare::run(&comparison, args) {
+        Ok(found) => {
+            let right = found.complete && found.verdict == Verdict::Valid;
+            told(&found, args.output.out.as_deref(), &compare::table::render(&found), right)
+        }
+        Err(error) => refuse(&[format!("{error:#}")]),
+    }
 }
 
 /// Writes what was found, for programs and for people.

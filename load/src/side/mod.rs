@@ -1,6 +1,7 @@
 //! The services under load: what they are, how they are started, found ready, looked at and ended.
 
 mod container;
+pub(crate) mod lineup;
 mod program;
 mod ready;
 
