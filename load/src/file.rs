@@ -7,17 +7,14 @@ use std::path::Path;
 use anyhow::Context;
 use serde::Serialize;
 
-/// # Errors
-/// The file cannot be written.
-pub(crate) fn write_json(file: &Path, value: &impl Serialize) -> anyhow::Result<()> {
-    let mut json = serde_json::to_vec_pretty(value).context("the figures are no JSON")?;
+/// What a command found, as JSON.
+pub(crate) fn write(found: &impl Serialize, file: &Path) -> anyhow::Result<()> {
+    let mut json = serde_json::to_vec_pretty(found).context("the figures are no JSON")?;
     json.push(b'\n');
-    write(file, &json)
+    write_bytes(&json, file)
 }
 
-/// # Errors
-/// The file cannot be written.
-pub(crate) fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn write_bytes(bytes: &[u8], file: &Path) -> anyhow::Result<()> {
     let mut unfinished = file.as_os_str().to_owned();
     unfinished.push(format!(".{}.tmp", std::process::id()));
     let unfinished = Path::new(&unfinished);

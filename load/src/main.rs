@@ -8,39 +8,53 @@ mod result;
 mod statistics;
 
 mod base64;
+mod capture;
 mod contract;
+mod deck;
 mod request;
 
-mod deck;
-mod pace;
+mod check;
+mod redact;
+mod series;
+mod tally;
+
+mod engine;
+mod interrupt;
+
+mod environment;
+mod gates;
+mod measure;
+mod side;
+mod watch;
 
 mod attack;
-mod check;
-mod progress;
+mod compare;
+
+mod measured;
 
 mod cost;
-mod measured;
 
 mod chart;
 mod claims;
 mod report;
 
 mod file;
+mod progress;
 mod shown;
-
-mod outcome;
-mod redact;
-mod table;
-mod tally;
+mod text;
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::Parser;
+use serde::Serialize;
 
-use crate::cli::{AttackArgs, Cli, Command};
+use crate::cli::{AttackArgs, Cli, Command, CompareArgs};
+use crate::compare::Comparison;
 use crate::plan::Plan;
+use crate::result::Verdict;
 
 /// The run was complete and every answer was right; answers were wrong or missing, or the run was ended early;
 /// nothing was measured, or the measurement could not be written.
@@ -53,6 +67,8 @@ fn main() -> ExitCode {
         Command::Attack(args) => attack(args),
         Command::Cost(args) => say(cost::run(&args, now_ms()).map(|text| (text, RIGHT))),
         Command::Report(args) => say(report::run(&args, now_ms()).map(|made| (made.text, u8::from(made.failed)))),
+        Command::Compare(args) => compare(&args),
+        _ => refuse(&["not there yet".to_owned()]),
     };
     ExitCode::from(code)
 }
@@ -65,17 +81,38 @@ fn attack(args: AttackArgs) -> u8 {
     if let Err(error) = plan.reach_target() {
         return refuse(&[error]);
     }
-    let outcome = match attack::run(&plan) {
-        Ok(outcome) => outcome,
+    let found = match attack::run(&plan) {
+        Ok(found) => found,
         Err(error) => return refuse(&[format!("{error:#}")]),
     };
-    let written = plan.out.as_deref().map_or(Ok(()), |file| outcome.write(file));
-    // The figures are safe by now: whoever closed stdout does not want to read them.
-    let _ = std::io::stdout().write_all(table::render(&outcome).as_bytes());
-    if let Err(error) = written {
-        return refuse(&[format!("{error:#}")]);
+    let right = attack::is_right(&found);
+    told(&found, plan.out.as_deref(), &attack::table::render(&found), right)
+}
+
+fn compare(args: &CompareArgs) -> u8 {
+    let comparison = match Comparison::from_args(args) {
+        Ok(comparison) => comparison,
+        Err(errors) => return refuse(&errors),
+    };
+    match compare::run(&comparison, args) {
+        Ok(found) => {
+            let right = found.complete && found.verdict == Verdict::Valid;
+            told(&found, args.output.out.as_deref(), &compare::table::render(&found), right)
+        }
+        Err(error) => refuse(&[format!("{error:#}")]),
     }
-    if outcome.is_right() { RIGHT } else { WRONG }
+}
+
+/// Writes what was found, for programs and for people.
+fn told(found: &impl Serialize, out: Option<&Path>, text: &str, right: bool) -> u8 {
+    let written = out.map_or(Ok(()), |out| file::write(found, out));
+    // The figures are safe by now: whoever closed stdout does not want to read them.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    match written {
+        Err(error) => refuse(&[format!("{error:#}")]),
+        Ok(()) if right => RIGHT,
+        Ok(()) => WRONG,
+    }
 }
 
 fn say(done: Result<(String, u8), Vec<String>>) -> u8 {

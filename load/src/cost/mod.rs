@@ -19,7 +19,7 @@ pub(crate) use estimate::Cost;
 pub(crate) use measured::figures as measured;
 pub(crate) use table::{break_even, pays_back};
 
-use crate::file::write_json;
+use crate::file;
 use estimate::Question;
 use measured::Found;
 use prices::PriceBook;
@@ -29,7 +29,7 @@ use prices::PriceBook;
 pub(crate) fn run(args: &CostArgs, now_ms: u64) -> Result<String, Vec<String>> {
     let cost = estimate(args.figures()?, &args.terms, now_ms)?;
     if let Some(file) = &args.out {
-        write_json(file, &cost).map_err(|error| vec![format!("{error:#}")])?;
+        file::write(&cost, file).map_err(|error| vec![format!("{error:#}")])?;
     }
     Ok(table::render(&cost))
 }

@@ -26,7 +26,12 @@ pub(super) fn merged<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Option<Hist
         let one = decode(&slice.latency_us_hdr)?;
         match &mut all {
             Some(all) => all.add(one).ok()?,
-            None => all = Some(one),
+            None => {
+                // Read back, it holds no more than it needed then.
+                let mut first = one;
+                first.auto(true);
+                all = Some(first);
+            }
         }
     }
     all.filter(|all| !all.is_empty())

@@ -56,7 +56,7 @@ pub(crate) fn run(args: &ReportArgs, now_ms: u64) -> Result<Made, Vec<String>> {
     let mut text = String::new();
     for exporter in export::all() {
         let file = args.out.with_extension(exporter.extension());
-        file::write(&file, exporter.export(&report).as_bytes()).map_err(|error| vec![format!("{error:#}")])?;
+        file::write_bytes(exporter.export(&report).as_bytes(), &file).map_err(|error| vec![format!("{error:#}")])?;
         text += &format!("{}\n", file.display());
     }
     for reason in &report.standing.reasons {

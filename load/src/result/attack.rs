@@ -76,7 +76,9 @@ pub(crate) struct Run {
     pub(crate) resources: Option<Resources>,
     pub(crate) generator: Generator,
     pub(crate) validity: Validity,
-    /// Raw data, one entry for each second of the plan; empty with users.
+    /// How long each slice is: 1 in runs of up to 5 minutes.
+    pub(crate) slice_seconds: u64,
+    /// Raw data, by the time for which requests were planned; empty with users.
     pub(crate) slices: Vec<Slice>,
 }
 
@@ -150,7 +152,7 @@ pub(crate) struct Resources {
     /// CPU seconds per second: 1 is one core.
     pub(crate) cpu_cores: f64,
     /// CPU time of the whole machine that was neither idle nor the generator's, for each answered request: the cross-check.
-    pub(crate) machine_cpu_us_per_request: f64,
+    pub(crate) machine_cpu_us_per_request: Option<f64>,
     /// The largest of the samples.
     pub(crate) rss_bytes_max: Option<u64>,
     pub(crate) pss_bytes_max: Option<u64>,
@@ -168,21 +170,21 @@ pub(crate) struct Generator {
     pub(crate) cpus: Option<Vec<usize>>,
 }
 
-/// One second of the plan. A request belongs to the second in which it was planned. Histograms are HdrHistogram V2
+/// One stretch of the plan. A request belongs to the one in which it was planned. Histograms are HdrHistogram V2
 /// (three significant digits, µs) in base64: they merge by adding counts.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Slice {
+    /// When it begins, from the start.
     pub(crate) second: u64,
-    pub(crate) planned: u64,
     pub(crate) answered: u64,
     pub(crate) wrong: u64,
     pub(crate) failed: u64,
-    /// Of this second, for a timeline.
+    /// Of this stretch, for a timeline.
     pub(crate) latency_us: Quantiles,
     pub(crate) latency_us_hdr: String,
     pub(crate) service_us_hdr: String,
     pub(crate) lag_us_hdr: String,
-    /// Of the service in this second, where it was watched.
+    /// Of the service in this stretch, where it was watched.
     pub(crate) cpu_cores: Option<f64>,
     pub(crate) rss_bytes: Option<u64>,
 }

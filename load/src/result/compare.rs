@@ -26,7 +26,7 @@ pub(crate) struct Compare {
     /// `legacy`, `candidate`, then the bars beside them.
     pub(crate) sides: Vec<Side>,
     pub(crate) metrics: Vec<Metric>,
-    /// The worst of all runs. Unless it is `valid`, no metric has a headline.
+    /// The worst of all runs at the fixed rate.
     pub(crate) verdict: Verdict,
     /// In the order in which they were made.
     pub(crate) runs: Vec<Turn>,
@@ -48,8 +48,8 @@ pub(crate) struct Settings {
 /// One figure, of all sides.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Metric {
-    /// `latency_us_p50`, `latency_us_p95`, `latency_us_p99`, `latency_us_p999`, `service_us_p50`,
-    /// `cpu_us_per_request`, `throughput_per_second`, `rss_bytes_max`.
+    /// `cpu_us_per_request`, `latency_us_p50`, `latency_us_p95`, `latency_us_p99`, `latency_us_p999`,
+    /// `service_us_p50`, `throughput_per_second`, `rss_bytes_max`.
     pub(crate) name: String,
     /// `us`, `per_second` or `bytes`.
     pub(crate) unit: String,
@@ -57,7 +57,7 @@ pub(crate) struct Metric {
     pub(crate) sides: Vec<Values>,
     /// Legacy against legacy: what this machine calls a difference where there is none.
     pub(crate) control: Ratio,
-    /// Each other side against legacy; empty when a run was not valid.
+    /// Each other side against legacy.
     pub(crate) ratios: Vec<Ratio>,
 }
 
@@ -73,6 +73,8 @@ pub(crate) struct Values {
     pub(crate) side: String,
     /// One for each pair, in order; null where that run could not say.
     pub(crate) runs: Vec<Option<f64>>,
+    /// Of each of those runs.
+    pub(crate) verdicts: Vec<Verdict>,
     /// The median of the runs; null under 6 runs.
     pub(crate) median: Option<Interval>,
 }
@@ -83,7 +85,10 @@ pub(crate) struct Ratio {
     pub(crate) side: String,
     /// How many times better than legacy, pair by pair: legacy / side where lower is better, side / legacy where
     /// higher is. 2 is twice as good, 0.5 half as good.
+    /// Where 6 pairs or more are of valid runs, those alone; else all, for a look.
     pub(crate) pairs: Vec<f64>,
+    /// The worst of the runs in `pairs`. Unless it is `valid`, the conclusion is `unknown` and there is no headline.
+    pub(crate) verdict: Verdict,
     /// The median of the pairs with its order-statistic interval; null under 6 pairs.
     pub(crate) times_better: Option<Interval>,
     /// Two-sided exact sign test of "no difference"; with k pairs never below 2^(1-k).

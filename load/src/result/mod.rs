@@ -50,9 +50,11 @@ pub(crate) struct Validity {
     pub(crate) verdict: Verdict,
     /// Every gate that was looked at, in the order of the README.
     pub(crate) gates: Vec<Gate>,
+    /// What does not spoil the figures, but whoever reads them should know; sentences.
+    pub(crate) remarks: Vec<String>,
 }
 
-/// The first that holds, in this order: what the generator could not do is nobody else's fault.
+/// The last that holds, in this order: what the generator could not do is nobody else's fault.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Verdict {
@@ -71,10 +73,22 @@ pub(crate) struct Gate {
     pub(crate) name: String,
     pub(crate) passed: bool,
     pub(crate) measured: f64,
-    /// What `measured` may be at the most, or at the least where the name ends in `-min`.
+    /// What `measured` may be at the most.
     pub(crate) limit: f64,
     /// What the run is called when this gate fails.
     pub(crate) else_verdict: Verdict,
     /// One sentence for people.
     pub(crate) sentence: String,
+}
+
+impl Verdict {
+    /// As it is written in the JSON and for people.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Verdict::Valid => "valid",
+            Verdict::Noisy => "noisy",
+            Verdict::TargetSaturated => "target-saturated",
+            Verdict::GeneratorBound => "generator-bound",
+        }
+    }
 }

@@ -4,35 +4,52 @@
 use statrs::distribution::{Binomial, DiscreteCDF};
 
 use super::order::{median, median_interval};
-use crate::result::Interval;
 use crate::result::compare::{Better, Conclusion, Ratio};
+use crate::result::{Interval, Verdict};
 
-/// How many times better the side is than legacy, pair by pair; pairs of which a run could not say are left out.
-pub(crate) fn ratios(legacy: &[Option<f64>], side: &[Option<f64>], better: Better) -> Vec<f64> {
-    let both = legacy.iter().zip(side).filter_map(|(legacy, side)| legacy.zip(*side));
-    both.map(|(legacy, side)| match better {
-        Better::Lower => legacy / side,
-        Better::Higher => side / legacy,
-    })
-    .filter(|ratio| ratio.is_finite() && *ratio > 0.0)
-    .collect()
+/// One figure of one run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Figure {
+    pub(crate) value: Option<f64>,
+    pub(crate) verdict: Verdict,
 }
+
+/// Fewer pairs cannot show a difference at 5 %: the least p of k pairs is 2^(1-k).
+const PAIRS_MIN: usize = 6;
 
 /// The control by itself: is this machine able to tell legacy from legacy? It should not be.
-pub(crate) fn control(pairs: Vec<f64>) -> Ratio {
+pub(crate) fn control(legacy: &[Figure], again: &[Figure], better: Better) -> Ratio {
     let itself = Interval { low: 1.0, estimate: 1.0, high: 1.0, confidence: 1.0 };
-    judged("legacy", pairs, Some(itself))
+    judged("legacy", legacy, again, better, Some(itself))
 }
 
-/// A side against legacy. `control` has the ratios of legacy with itself.
-pub(crate) fn against(side: &str, pairs: Vec<f64>, control: &Ratio) -> Ratio {
-    judged(side, pairs, control.times_better)
+/// A side against legacy, pair by pair. `control` has the ratios of legacy with itself.
+pub(crate) fn against(name: &str, legacy: &[Figure], side: &[Figure], better: Better, control: &Ratio) -> Ratio {
+    judged(name, legacy, side, better, control.times_better)
 }
 
-fn judged(side: &str, pairs: Vec<f64>, band: Option<Interval>) -> Ratio {
+fn judged(name: &str, legacy: &[Figure], side: &[Figure], better: Better, band: Option<Interval>) -> Ratio {
+    let all: Vec<(f64, Verdict)> = legacy.iter().zip(side).filter_map(|(a, b)| ratio(*a, *b, better)).collect();
+    let valid: Vec<(f64, Verdict)> = all.iter().copied().filter(|(_, verdict)| *verdict == Verdict::Valid).collect();
+    let used = if valid.len() >= PAIRS_MIN { valid } else { all };
+    let verdict = used.iter().map(|(_, verdict)| *verdict).max().unwrap_or(Verdict::Valid);
+    let pairs: Vec<f64> = used.into_iter().map(|(ratio, _)| ratio).collect();
     let times_better = median_interval(&pairs);
-    let conclusion = times_better.zip(band).map_or(Conclusion::Unknown, |(found, band)| conclude(found, band));
-    Ratio { side: side.to_owned(), p: sign_test(&pairs), pairs, times_better, conclusion }
+    let conclusion = match times_better.zip(band) {
+        Some((found, band)) if verdict == Verdict::Valid => conclude(found, band),
+        _ => Conclusion::Unknown,
+    };
+    Ratio { side: name.to_owned(), p: sign_test(&pairs), verdict, pairs, times_better, conclusion }
+}
+
+/// How many times better the side is than legacy; nothing where one of the runs could not say.
+fn ratio(legacy: Figure, side: Figure, better: Better) -> Option<(f64, Verdict)> {
+    let (of_legacy, of_side) = legacy.value.zip(side.value)?;
+    let ratio = match better {
+        Better::Lower => of_legacy / of_side,
+        Better::Higher => of_side / of_legacy,
+    };
+    (ratio.is_finite() && ratio > 0.0).then(|| (ratio, legacy.verdict.max(side.verdict)))
 }
 
 /// A difference is claimed only when its interval touches neither 1 nor what legacy differs from itself.
@@ -72,16 +89,40 @@ mod tests {
     use super::*;
     use crate::random::SplitMix64;
 
-    fn some(values: &[f64]) -> Vec<Option<f64>> {
-        values.iter().copied().map(Some).collect()
+    fn figures(values: &[f64]) -> Vec<Figure> {
+        values.iter().map(|&value| Figure { value: Some(value), verdict: Verdict::Valid }).collect()
+    }
+
+    /// Against a legacy that is 1 in each pair.
+    fn side(ratios: &[f64], control: &Ratio) -> Ratio {
+        against("candidate", &figures(&vec![1.0; ratios.len()]), &figures(ratios), Better::Higher, control)
+    }
+
+    fn controlled(ratios: &[f64]) -> Ratio {
+        control(&figures(&vec![1.0; ratios.len()]), &figures(ratios), Better::Higher)
     }
 
     #[test]
     fn a_ratio_says_how_many_times_better_whatever_is_better() {
-        let (legacy, side) = (some(&[10.0, 20.0, 30.0]), vec![Some(5.0), None, Some(10.0)]);
-        assert_eq!(ratios(&legacy, &side, Better::Lower), [2.0, 3.0]);
-        assert_eq!(ratios(&legacy, &side, Better::Higher), [0.5, 1.0 / 3.0]);
-        assert_eq!(ratios(&some(&[1.0]), &some(&[0.0]), Better::Lower), Vec::<f64>::new());
+        let (legacy, side) = (figures(&[10.0, 20.0, 30.0]), figures(&[5.0, 0.0, 10.0]));
+        assert_eq!(control(&legacy, &side, Better::Lower).pairs, [2.0, 3.0]);
+        let third = control(&legacy, &side, Better::Higher).pairs;
+        assert_eq!(third, [0.5, 1.0 / 3.0], "0 is no figure of a run");
+    }
+
+    #[test]
+    fn runs_that_were_not_valid_make_no_headline() {
+        let control = controlled(&[1.0; 8]);
+        let mut noisy = figures(&[2.0; 8]);
+        for figure in &mut noisy[..2] {
+            figure.verdict = Verdict::Noisy;
+        }
+        let found = against("candidate", &figures(&[1.0; 8]), &noisy, Better::Higher, &control);
+        assert_eq!((found.pairs.len(), found.verdict, found.conclusion), (6, Verdict::Valid, Conclusion::Better));
+        noisy[2].verdict = Verdict::GeneratorBound;
+        let found = against("candidate", &figures(&[1.0; 8]), &noisy, Better::Higher, &control);
+        assert_eq!((found.pairs.len(), found.verdict), (8, Verdict::GeneratorBound));
+        assert_eq!(found.conclusion, Conclusion::Unknown);
     }
 
     #[test]
@@ -98,17 +139,17 @@ mod tests {
 
     #[test]
     fn what_lies_within_the_control_is_no_difference() {
-        let control = control(vec![0.9, 0.95, 1.0, 1.02, 1.05, 1.1]);
+        let control = controlled(&[0.9, 0.95, 1.0, 1.02, 1.05, 1.1]);
         assert!(matches!(control.conclusion, Conclusion::NoDifference { .. }));
         for (pairs, expected) in [
             (vec![2.0, 2.1, 1.9, 2.0, 2.2, 1.8], Conclusion::Better),
             (vec![0.5, 0.51, 0.49, 0.5, 0.52, 0.48], Conclusion::Worse),
             (vec![2.0; 5], Conclusion::Unknown),
         ] {
-            assert_eq!(against("candidate", pairs, &control).conclusion, expected);
+            assert_eq!(side(&pairs, &control).conclusion, expected);
         }
         // All are above 1, but legacy differs from itself as much.
-        let small = against("candidate", vec![1.08; 6], &control);
+        let small = side(&[1.08; 6], &control);
         let Conclusion::NoDifference { detectable_factor } = small.conclusion else { panic!("{small:?}") };
         assert!((1.1..1.2).contains(&detectable_factor), "{detectable_factor}");
     }
@@ -121,12 +162,11 @@ mod tests {
         for seed in 0..100 {
             let mut random = SplitMix64::new(seed);
             // Skewed like latencies: mostly near 1, now and then half as much again.
-            let mut run =
-                || Some(1.0 + 0.1 * random.unit() + if random.unit() < 0.1 { 0.5 * random.unit() } else { 0.0 });
-            let runs: Vec<[Option<f64>; 3]> = (0..6).map(|_| [run(), run(), run()]).collect();
-            let of = |at: usize| runs.iter().map(|runs| runs[at]).collect::<Vec<_>>();
-            let control = control(ratios(&of(0), &of(1), Better::Lower));
-            let found = against("candidate", ratios(&of(0), &of(2), Better::Lower), &control);
+            let mut run = || 1.0 + 0.1 * random.unit() + if random.unit() < 0.1 { 0.5 * random.unit() } else { 0.0 };
+            let runs: Vec<[f64; 3]> = (0..6).map(|_| [run(), run(), run()]).collect();
+            let of = |at: usize| figures(&runs.iter().map(|runs| runs[at]).collect::<Vec<_>>());
+            let control = control(&of(0), &of(1), Better::Lower);
+            let found = against("candidate", &of(0), &of(2), Better::Lower, &control);
             signs += found.pairs.iter().map(|&ratio| if ratio > 1.0 { 1 } else { -1 }).sum::<i64>();
             match found.conclusion {
                 Conclusion::Better => better += 1,
@@ -143,11 +183,11 @@ mod tests {
     fn a_true_difference_of_a_half_is_found_in_nearly_every_seed() {
         let found = (0..100).filter(|&seed| {
             let mut random = SplitMix64::new(seed);
-            let mut run = |mean: f64| Some(mean * (1.0 + 0.1 * random.unit()));
-            let runs: Vec<[Option<f64>; 3]> = (0..6).map(|_| [run(1.5), run(1.5), run(1.0)]).collect();
-            let of = |at: usize| runs.iter().map(|runs| runs[at]).collect::<Vec<_>>();
-            let control = control(ratios(&of(0), &of(1), Better::Lower));
-            against("candidate", ratios(&of(0), &of(2), Better::Lower), &control).conclusion == Conclusion::Better
+            let mut run = |mean: f64| mean * (1.0 + 0.1 * random.unit());
+            let runs: Vec<[f64; 3]> = (0..6).map(|_| [run(1.5), run(1.5), run(1.0)]).collect();
+            let of = |at: usize| figures(&runs.iter().map(|runs| runs[at]).collect::<Vec<_>>());
+            let control = control(&of(0), &of(1), Better::Lower);
+            against("candidate", &of(0), &of(2), Better::Lower, &control).conclusion == Conclusion::Better
         });
         assert!(found.count() >= 95);
     }
