@@ -29,6 +29,7 @@ mod watch;
 
 mod attack;
 mod compare;
+mod search;
 
 mod file;
 mod progress;
@@ -41,7 +42,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use serde::Serialize;
 
-use crate::cli::{AttackArgs, Cli, Command, CompareArgs};
+use crate::cli::{AttackArgs, Cli, Command, CompareArgs, SearchArgs};
 use crate::compare::Comparison;
 use crate::plan::Plan;
 use crate::result::Verdict;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
     let code = match Cli::parse().command {
         Command::Attack(args) => attack(args),
         Command::Compare(args) => compare(&args),
+        Command::Search(args) => search(&args),
         _ => refuse(&["not there yet".to_owned()]),
     };
     ExitCode::from(code)
@@ -86,6 +88,20 @@ fn compare(args: &CompareArgs) -> u8 {
         Ok(found) => {
             let right = found.complete && found.verdict == Verdict::Valid;
             told(&found, args.output.out.as_deref(), &compare::table::render(&found), right)
+        }
+        Err(error) => refuse(&[format!("{error:#}")]),
+    }
+}
+
+fn search(args: &SearchArgs) -> u8 {
+    let plan = match search::Plan::from_args(args) {
+        Ok(plan) => plan,
+        Err(errors) => return refuse(&errors),
+    };
+    match search::run(&plan, args) {
+        Ok(found) => {
+            let right = found.sides.iter().all(|side| side.confirmed && side.verdict == Some(Verdict::Valid));
+            told(&found, args.output.out.as_deref(), &search::table::render(&found), right)
         }
         Err(error) => refuse(&[format!("{error:#}")]),
     }
