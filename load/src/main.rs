@@ -29,6 +29,7 @@ mod watch;
 
 mod attack;
 mod compare;
+mod search;
 
 mod measured;
 
@@ -51,7 +52,7 @@ use std::time::SystemTime;
 use clap::Parser;
 use serde::Serialize;
 
-use crate::cli::{AttackArgs, Cli, Command, CompareArgs};
+use crate::cli::{AttackArgs, Cli, Command, CompareArgs, SearchArgs};
 use crate::compare::Comparison;
 use crate::plan::Plan;
 use crate::result::Verdict;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         Command::Cost(args) => say(cost::run(&args, now_ms()).map(|text| (text, RIGHT))),
         Command::Report(args) => say(report::run(&args, now_ms()).map(|made| (made.text, u8::from(made.failed)))),
         Command::Compare(args) => compare(&args),
+        Command::Search(args) => search(&args),
         _ => refuse(&["not there yet".to_owned()]),
     };
     ExitCode::from(code)
@@ -98,6 +100,20 @@ fn compare(args: &CompareArgs) -> u8 {
         Ok(found) => {
             let right = found.complete && found.verdict == Verdict::Valid;
             told(&found, args.output.out.as_deref(), &compare::table::render(&found), right)
+        }
+        Err(error) => refuse(&[format!("{error:#}")]),
+    }
+}
+
+fn search(args: &SearchArgs) -> u8 {
+    let plan = match search::Plan::from_args(args) {
+        Ok(plan) => plan,
+        Err(errors) => return refuse(&errors),
+    };
+    match search::run(&plan, args) {
+        Ok(found) => {
+            let right = found.sides.iter().all(|side| side.confirmed && side.verdict == Some(Verdict::Valid));
+            told(&found, args.output.out.as_deref(), &search::table::render(&found), right)
         }
         Err(error) => refuse(&[format!("{error:#}")]),
     }

@@ -85,6 +85,10 @@ pub(crate) fn run(comparison: &Comparison, args: &CompareArgs) -> anyhow::Result
     let prober = Prober::new()?;
     let slots = order::slots(contenders.len(), comparison.pairs, comparison.seed);
     let steps = Steps::new(args.output.progress, slots.len());
+    for contender in contenders {
+        steps.say(&format!("{}: the first start, which is not measured", contender.name));
+        contender.start_once(&prober)?;
+    }
     let mut turns = Vec::with_capacity(slots.len());
     for slot in slots {
         let contender = &contenders[slot.side];

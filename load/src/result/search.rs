@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attack::Run;
 use super::environment::Environment;
-use super::{Interval, Side};
+use super::{Side, Verdict};
 
 pub(crate) const SCHEMA: &str = "load-search";
 
@@ -39,17 +39,26 @@ pub(crate) struct Found {
     pub(crate) side: Side,
     /// Answers per second of the closed loop that the search began with.
     pub(crate) closed_loop_rate: f64,
-    /// The highest rate that passed, confirmed; `low` the same, `high` the lowest rate that failed. Null when none
-    /// passed, or the search was ended before one did.
-    pub(crate) rate: Option<Interval>,
+    /// Requests per second. Null when none passed, or the search was ended before one did.
+    pub(crate) rate: Option<Highest>,
     /// The confirming runs all passed.
     pub(crate) confirmed: bool,
     /// Cores that the service used at that rate.
     pub(crate) cpu_cores: Option<f64>,
     /// The search ended because the generator or the machine was the limit: `rate` is then only what is sure.
     pub(crate) limited_by_generator: bool,
+    /// Of the last run at that rate; unless it is `valid`, there is no headline.
+    pub(crate) verdict: Option<Verdict>,
     /// In the order in which they were made; sort by `rate` for the curve.
     pub(crate) probes: Vec<Probe>,
+}
+
+/// The highest rate that passed.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Highest {
+    pub(crate) estimate: f64,
+    /// The lowest rate that did not pass; null where all did.
+    pub(crate) failed_at: Option<f64>,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -114,6 +114,14 @@ impl Contender {
     }
 }
 
+impl Contender {
+    /// Starts it and ends it again: pages are then in the cache and components compiled, for whoever is measured first.
+    pub(crate) fn start_once(&self, prober: &Prober) -> anyhow::Result<()> {
+        let started = Running::start(self, prober).and_then(Running::stop);
+        started.with_context(|| format!("the side {} ({})", self.name, self.spec))
+    }
+}
+
 /// A service that answers; ended when it is dropped, if it was started here.
 #[derive(Debug)]
 pub(crate) struct Running {
