@@ -23,10 +23,10 @@ pub(crate) fn figures(measured: &Measured) -> Result<Found, Vec<String>> {
         return Err(vec!["there is no compare.json; run `cargo load compare --out DIR/compare.json` first".to_owned()]);
     };
     let mut notes = Vec::new();
-    if compare.verdict != Verdict::Valid {
-        notes.push(
-            "CPU time comes from runs of which not all were valid: look at these costs, do not quote them".to_owned(),
-        );
+    let cpu = compare.metrics.iter().find(|metric| metric.name == CPU);
+    let of_candidate = cpu.and_then(|metric| metric.ratios.iter().find(|ratio| ratio.side == "candidate"));
+    if of_candidate.is_some_and(|ratio| ratio.verdict != Verdict::Valid) {
+        notes.push("CPU time comes from runs that do not count: look at these costs, do not quote them".to_owned());
     }
     let mut wrong = Vec::new();
     let [legacy, candidate] = ["legacy", "candidate"]
@@ -47,7 +47,7 @@ fn side_figures(
     notes: &mut Vec<String>,
 ) -> Result<Figures, Vec<String>> {
     let mut missing = Vec::new();
-    let cpu = metric(compare, "cpu_us_per_request", side);
+    let cpu = metric(compare, CPU, side);
     if cpu.is_none() {
         missing.push(format!(
             "{side}: compare.json has no CPU time for each request; let `load compare` start the side itself"
@@ -129,3 +129,5 @@ fn span(values: &[f64]) -> Option<Range> {
     let high = values.iter().copied().max_by(f64::total_cmp)?;
     Some(Range { low, estimate: median(values)?, high })
 }
+
+const CPU: &str = "cpu_us_per_request";

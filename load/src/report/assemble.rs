@@ -26,8 +26,8 @@ pub(super) struct Beside {
 
 pub(super) fn report(measured: &Measured, beside: Beside, claims: &Claims, now_ms: u64) -> Report {
     let Beside { cost, decision, sources } = beside;
-    let standing = sentences::standing(measured);
     let ratios = ratios::ratios(measured);
+    let standing = sentences::standing(measured, &ratios);
     let cold = measured.cold.as_ref().map(cold);
     let memory = measured.memory.as_ref().map(memory);
     let sentences = match standing.quotable {
@@ -117,7 +117,8 @@ fn searched(found: &Found) -> SearchSide {
     probes.sort_by(|one, other| one.rate.total_cmp(&other.rate));
     SearchSide {
         side: found.side.name.clone(),
-        rate: found.rate,
+        rate: found.rate.map(|rate| rate.estimate),
+        failed_at: found.rate.and_then(|rate| rate.failed_at),
         confirmed: found.confirmed,
         limited_by_generator: found.limited_by_generator,
         cpu_cores: found.cpu_cores,
@@ -214,7 +215,7 @@ fn run_shown(what: &str, side: &str, run: &Run) -> RunShown {
         requests: run.requests,
         wrong: run.wrong,
         failed: run.failed,
-        verdict: sentences::words(run.validity.verdict).to_owned(),
+        verdict: run.validity.verdict.name().to_owned(),
         failed_gates: run.validity.gates.iter().filter(|gate| !gate.passed).map(|gate| gate.sentence.clone()).collect(),
     }
 }

@@ -48,8 +48,10 @@ pub(crate) struct Report {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Standing {
     pub(crate) quotable: bool,
-    /// Why not, and what is missing.
+    /// Why not.
     pub(crate) reasons: Vec<String>,
+    /// What else to know.
+    pub(crate) remarks: Vec<String>,
 }
 
 /// From `shadow-proxy gate --json`, and `status --json` where it was given.
@@ -104,7 +106,7 @@ pub(crate) struct Ratio {
     pub(crate) times_better: Option<Interval>,
     /// What legacy against legacy gives.
     pub(crate) control: Option<Interval>,
-    /// `better`, `worse`, `no-difference` or `unknown`.
+    /// `better`, `worse`, `no-difference` or, from runs that do not count or too few of them, `unknown`.
     pub(crate) conclusion: String,
     /// As a sentence: with interval, pairs and p, or what would have been found.
     pub(crate) words: String,
@@ -146,8 +148,10 @@ pub(crate) struct SearchShown {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct SearchSide {
     pub(crate) side: String,
-    /// The highest that kept the objective; its upper end is the lowest that did not.
-    pub(crate) rate: Option<Interval>,
+    /// The highest that kept the objective, requests per second.
+    pub(crate) rate: Option<f64>,
+    /// The lowest that did not; null where all did.
+    pub(crate) failed_at: Option<f64>,
     pub(crate) confirmed: bool,
     /// The generator ended the search, not the service: the rate is the least it can do.
     pub(crate) limited_by_generator: bool,

@@ -5,9 +5,10 @@ use crate::cost::Range;
 use crate::measured::Measured;
 use crate::result::cold::Cold;
 use crate::result::compare::{Better, Compare, Conclusion, Metric, Ratio as Compared};
-use crate::result::search::Search;
+use crate::result::search::{Found, Highest, Search};
 use crate::result::{Interval, Verdict};
 use crate::shown::figure;
+use crate::statistics::CONFIDENCE;
 
 pub(super) fn ratios(measured: &Measured) -> Vec<Ratio> {
     let compared = measured.compare.iter().flat_map(from_compare);
@@ -38,17 +39,23 @@ fn from_metric(metric: &Metric, ratio: &Compared) -> Ratio {
     }
 }
 
-/// The search decides on bounds by itself: intervals that lie apart are a difference.
+/// The search decides on bounds by itself: the rate lies between the highest that passed and the lowest that did not.
 fn from_search(search: &Search) -> Option<Ratio> {
     let of = |name: &str| search.sides.iter().find(|found| found.side.name == name);
     let (legacy, candidate) = (of("legacy")?, of("candidate")?);
-    let (from, to) = (legacy.rate?, candidate.rate?);
-    let is_sure = legacy.confirmed && candidate.confirmed && !legacy.limited_by_generator;
-    let times = over(to, from);
-    let conclusion = if is_sure { apart(times) } else { "unknown" };
-    let words = match (is_sure, candidate.limited_by_generator) {
-        (false, _) => "not confirmed, or the generator was the limit of the legacy service".to_owned(),
-        (true, true) => format!("at least {}: the generator was the limit", times_words(times)),
+    let (from, to) = (between(legacy)?, between(candidate)?);
+    let counts = |found: &Found| found.confirmed && found.verdict == Some(Verdict::Valid);
+    let is_sure = counts(legacy) && counts(candidate) && !legacy.limited_by_generator;
+    let times = Interval {
+        low: to.low / from.high,
+        estimate: to.estimate / from.estimate,
+        high: to.high / from.low,
+        confidence: CONFIDENCE,
+    };
+    let is_open = candidate.rate.is_some_and(|rate| rate.failed_at.is_none());
+    let words = match (is_sure, is_open) {
+        (false, _) => "cannot be said: not confirmed by runs that count".to_owned(),
+        (true, true) => format!("at least {}", times_words(times)),
         (true, false) => times_words(times),
     };
     Some(Ratio {
@@ -57,13 +64,21 @@ fn from_search(search: &Search) -> Option<Ratio> {
         side: "candidate".to_owned(),
         unit: "per_second".to_owned(),
         lower_is_better: false,
-        legacy: Some(range(from)),
-        value: Some(range(to)),
+        legacy: Some(from),
+        value: Some(to),
         times_better: Some(times),
         control: None,
-        conclusion: conclusion.to_owned(),
+        conclusion: if is_sure { apart(times) } else { "unknown" }.to_owned(),
         words,
         like_for_like: true,
+    })
+}
+
+fn between(found: &Found) -> Option<Range> {
+    found.rate.map(|Highest { estimate, failed_at }| Range {
+        low: estimate,
+        estimate,
+        high: failed_at.unwrap_or(estimate),
     })
 }
 
@@ -92,11 +107,6 @@ fn from_cold(cold: &Cold) -> Vec<Ratio> {
         })
     });
     shown.collect()
-}
-
-/// The worst of the runs behind the comparison.
-pub(super) fn is_valid(measured: &Measured) -> bool {
-    measured.compare.as_ref().is_some_and(|compare| compare.verdict == Verdict::Valid)
 }
 
 pub(super) fn title(metric: &str) -> &str {
@@ -138,7 +148,10 @@ fn words(ratio: &Compared) -> String {
         (Conclusion::NoDifference { detectable_factor }, _) => {
             format!("no difference found (could detect {} %)", figure((detectable_factor - 1.0) * 100.0))
         }
-        _ => "cannot be said".to_owned(),
+        (Conclusion::Unknown, _) if ratio.verdict != Verdict::Valid => {
+            format!("cannot be said: the runs were {}", ratio.verdict.name().replace('-', " "))
+        }
+        _ => format!("cannot be said: {} pairs are too few", ratio.pairs.len()),
     }
 }
 
@@ -162,16 +175,6 @@ fn apart(times: Interval) -> &'static str {
         _ if times.low > 1.0 => "better",
         _ if times.high < 1.0 => "worse",
         _ => "no-difference",
-    }
-}
-
-/// Both ends against the other's: wider than need be, never narrower.
-fn over(one: Interval, other: Interval) -> Interval {
-    Interval {
-        low: one.low / other.high,
-        estimate: one.estimate / other.estimate,
-        high: one.high / other.low,
-        confidence: one.confidence.min(other.confidence),
     }
 }
 

@@ -15,13 +15,13 @@ use crate::measured::Measured;
 use crate::random::SplitMix64;
 use crate::result::attack::{Arrivals, Generator, Load, Quantiles, Resources, Run, Slice};
 use crate::result::cold::{Cold, Rung, RungRatio};
-use crate::result::compare::{Better, Compare, Metric, Ratio, Settings, Turn, Values};
+use crate::result::compare::{Better, Compare, Metric, Settings, Turn, Values};
 use crate::result::environment::Environment;
 use crate::result::memory::{Components, Figures, Marginal, Memory, Point, Used};
-use crate::result::search::{Decision, Found, Probe, Search, Slo, Stage};
+use crate::result::search::{Decision, Found, Highest, Probe, Search, Slo, Stage};
 use crate::result::{Gate, Interval, Side, VERSION, Validity, Verdict};
 use crate::statistics::order::{median, median_interval, quantile};
-use crate::statistics::pairs;
+use crate::statistics::pairs::{self, Figure};
 
 /// 2026-11-21.
 pub(crate) const NOW_MS: u64 = 1_795_219_200_000;
@@ -192,7 +192,6 @@ fn run(chance: &mut SplitMix64, kind: &Kind, rate: f64, slow: f64) -> Run {
             all.add(&one).expect("it grows");
             Slice {
                 second,
-                planned: rate as u64,
                 answered: rate as u64,
                 wrong: 0,
                 failed: 0,
@@ -233,7 +232,7 @@ fn run(chance: &mut SplitMix64, kind: &Kind, rate: f64, slow: f64) -> Run {
             cpu_seconds: cores * SECONDS as f64,
             cpu_us_per_request: kind.cpu_us * drift,
             cpu_cores: cores,
-            machine_cpu_us_per_request: kind.cpu_us * drift * 1.2,
+            machine_cpu_us_per_request: Some(kind.cpu_us * drift * 1.2),
             rss_bytes_max: Some((kind.mb * 1_048_576.0) as u64),
             pss_bytes_max: None,
             cgroup_bytes_max: None,
@@ -241,6 +240,7 @@ fn run(chance: &mut SplitMix64, kind: &Kind, rate: f64, slow: f64) -> Run {
         }),
         generator: Generator { cpu_us_per_request: 8.0, cpu_cores: 0.01, cpus: Some(vec![0]) },
         validity: valid(),
+        slice_seconds: 1,
         slices,
     }
 }
@@ -254,7 +254,7 @@ fn valid() -> Validity {
         else_verdict: Verdict::GeneratorBound,
         sentence: "All that was planned was sent.".to_owned(),
     };
-    Validity { verdict: Verdict::Valid, gates: vec![gate] }
+    Validity { verdict: Verdict::Valid, gates: vec![gate], remarks: Vec::new() }
 }
 
 fn compare() -> Compare {
@@ -313,18 +313,22 @@ fn compare() -> Compare {
 }
 
 fn metric(runs: &[Turn], name: &str, unit: &str, better: Better, of: &dyn Fn(&Turn) -> Option<f64>) -> Metric {
-    let values = |side: &str, control: bool| -> Vec<Option<f64>> {
-        runs.iter().filter(|turn| turn.side == side && turn.control == control).map(of).collect()
+    let figures = |side: &str, control: bool| -> Vec<Figure> {
+        let turns = runs.iter().filter(|turn| turn.side == side && turn.control == control);
+        turns.map(|turn| Figure { value: of(turn), verdict: turn.fixed.validity.verdict }).collect()
     };
-    let legacy = values("legacy", false);
-    let control = pairs::control(pairs::ratios(&legacy, &values("legacy", true), better));
-    let ratio = |kind: &Kind| -> Ratio {
-        pairs::against(kind.name, pairs::ratios(&legacy, &values(kind.name, false), better), &control)
-    };
+    let legacy = figures("legacy", false);
+    let control = pairs::control(&legacy, &figures("legacy", true), better);
+    let ratio = |kind: &Kind| pairs::against(kind.name, &legacy, &figures(kind.name, false), better, &control);
     let sides = ALL.iter().map(|kind| {
-        let runs = values(kind.name, false);
-        let known: Vec<f64> = runs.iter().flatten().copied().collect();
-        Values { side: kind.name.to_owned(), median: median_interval(&known), runs }
+        let figures = figures(kind.name, false);
+        let known: Vec<f64> = figures.iter().filter_map(|figure| figure.value).collect();
+        Values {
+            side: kind.name.to_owned(),
+            runs: figures.iter().map(|figure| figure.value).collect(),
+            verdicts: figures.iter().map(|figure| figure.verdict).collect(),
+            median: median_interval(&known),
+        }
     });
     Metric {
         name: name.to_owned(),
@@ -358,7 +362,8 @@ fn search() -> Search {
         Found {
             side: side(kind),
             closed_loop_rate: kind.per_second,
-            rate: Some(Interval { low: found, estimate: found, high: found * 1.03, confidence: 0.95 }),
+            rate: Some(Highest { estimate: found, failed_at: Some(found * 1.03) }),
+            verdict: Some(Verdict::Valid),
             confirmed: true,
             cpu_cores: Some(0.9),
             limited_by_generator: false,

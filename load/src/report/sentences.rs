@@ -8,21 +8,26 @@ use crate::result::{Interval, Verdict};
 use crate::shown::{bytes, rate_of, time, usd, usd_range};
 
 /// Whether figures may be quoted, and why not.
-pub(super) fn standing(measured: &Measured) -> Standing {
-    let mut reasons = Vec::new();
+pub(super) fn standing(measured: &Measured, ratios: &[Ratio]) -> Standing {
+    let (mut reasons, mut remarks) = (Vec::new(), Vec::new());
     match &measured.compare {
         None => reasons.push("The two services were not compared: run `cargo load compare`.".to_owned()),
         Some(compare) => {
-            if compare.verdict != Verdict::Valid {
-                let invalid = compare.runs.iter().filter(|turn| turn.fixed.validity.verdict != Verdict::Valid).count();
-                reasons.push(format!(
-                    "{invalid} of {} runs at the fixed rate were not valid ({}): see the runs below, and measure again.",
-                    compare.runs.len(),
-                    words(compare.verdict)
-                ));
-            }
+            let unknown: Vec<&Ratio> = HEADLINES
+                .iter()
+                .filter_map(|metric| ratios.iter().find(|ratio| ratio.metric == *metric && ratio.side == "candidate"))
+                .filter(|ratio| ratio.conclusion == "unknown")
+                .collect();
+            reasons.extend(unknown.into_iter().map(|ratio| format!("{} {}.", ratio.title, ratio.words)));
             if !compare.complete {
                 reasons.push("The comparison was ended early: run it to its end.".to_owned());
+            }
+            let invalid = compare.runs.iter().filter(|turn| turn.fixed.validity.verdict != Verdict::Valid).count();
+            if invalid > 0 {
+                remarks.push(format!(
+                    "{invalid} of {} runs at the fixed rate do not count: see the runs below.",
+                    compare.runs.len()
+                ));
             }
         }
     }
@@ -39,17 +44,11 @@ pub(super) fn standing(measured: &Measured) -> Standing {
             short.join(", ")
         ));
     }
-    Standing { quotable: reasons.is_empty(), reasons }
+    Standing { quotable: reasons.is_empty(), reasons, remarks }
 }
 
-pub(super) fn words(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Valid => "valid",
-        Verdict::Noisy => "noisy",
-        Verdict::TargetSaturated => "target-saturated",
-        Verdict::GeneratorBound => "generator-bound",
-    }
-}
+/// Without these there is no first sentence.
+const HEADLINES: [&str; 2] = ["latency_us_p99", "cpu_us_per_request"];
 
 /// Speed, size, money; what is missing says which command brings it.
 pub(super) fn sentences(

@@ -22,6 +22,7 @@ pub(super) fn part(report: &Report) -> Markup {
                 ul { @for reason in &report.standing.reasons { li { (reason) } } }
             }
         }
+        @if !report.standing.remarks.is_empty() { ul.notes { @for remark in &report.standing.remarks { li { (remark) } } } }
         div.top {
             (decision(report.decision.as_ref()))
             @if !report.sentences.is_empty() {

@@ -96,8 +96,7 @@ fn by_rate(search: &SearchShown) -> Markup {
         search.latency_us_p99_max as f64,
         format!("objective: 99 % within {}", time(search.latency_us_p99_max as f64)),
     );
-    let found =
-        search.sides.iter().filter_map(|side| side.rate.map(|rate| Mark::Place(rate.estimate, rate_of(rate.estimate))));
+    let found = search.sides.iter().filter_map(|side| side.rate.map(|rate| Mark::Place(rate, rate_of(rate))));
     let marks: Vec<Mark> = [limit].into_iter().chain(found).collect();
     let title = "99th percentile against the rate";
     let picture = line::draw(&Lines {
@@ -111,8 +110,8 @@ fn by_rate(search: &SearchShown) -> Markup {
         rug: &[],
     });
     let found = search.sides.iter().map(|side| {
-        let rate = side.rate.map_or("none found".to_owned(), |rate| rate_of(rate.estimate));
-        let least = if side.limited_by_generator { "at least " } else { "" };
+        let rate = side.rate.map_or("no rate".to_owned(), rate_of);
+        let least = if side.rate.is_some() && side.failed_at.is_none() { "at least " } else { "" };
         format!(
             "{} keeps it up to {least}{rate}{}. ",
             side_title(&side.side),
