@@ -23,7 +23,7 @@ pub(crate) fn count(value: f64) -> String {
 
 /// `1,000 requests/s`
 pub(crate) fn rate_of(rate: f64) -> String {
-    format!("{} requests/s", count(rate))
+    if rate == 1.0 { "1 request/s".to_owned() } else { format!("{} requests/s", count(rate)) }
 }
 
 pub(crate) fn usd(value: f64) -> String {

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::frame::{Axis, WIDTH, svg};
+use super::frame::{WIDTH, svg};
 use super::line::shape;
 use super::scale::{Kind, Scale};
 use super::{Look, px};
@@ -23,14 +23,14 @@ pub(crate) struct Row {
 pub(crate) struct Forest<'a> {
     pub(crate) title: &'a str,
     pub(crate) description: &'a str,
-    pub(crate) axis: Axis,
+    pub(crate) shown: fn(f64) -> String,
     /// Under the left and the right half.
     pub(crate) halves: (&'a str, &'a str),
     pub(crate) rows: &'a [Row],
 }
 
 pub(crate) fn draw(forest: &Forest<'_>) -> Markup {
-    let Forest { title, description, axis, halves, rows } = forest;
+    let Forest { title, description, shown, halves, rows } = forest;
     let values = rows.iter().flat_map(|row| {
         let interval = row.interval.iter().flat_map(|(low, _, high)| [*low, *high]);
         interval.chain(row.noise.iter().flat_map(|(low, high)| [*low, *high])).collect::<Vec<f64>>()
@@ -43,10 +43,9 @@ pub(crate) fn draw(forest: &Forest<'_>) -> Markup {
         g.grid { @for tick in scale.ticks() { path d={ "M" (px(scale.at(tick))) " " (px(TOP)) "V" (px(bottom)) } {} } }
         path.one d={ "M" (px(one)) " " (px(TOP - 8.0)) "V" (px(bottom + 4.0)) } {}
         g.ticks {
-            @for tick in scale.ticks() { text x=(px(scale.at(tick))) y=(px(bottom + 18.0)) text-anchor="middle" { ((axis.shown)(tick)) } }
+            @for tick in scale.ticks() { text x=(px(scale.at(tick))) y=(px(bottom + 18.0)) text-anchor="middle" { ((shown)(tick)) } }
             text.name x=(px(one - 8.0)) y=(px(bottom + 38.0)) text-anchor="end" { "← " (halves.0) }
             text.name x=(px(one + 8.0)) y=(px(bottom + 38.0)) text-anchor="start" { (halves.1) " →" }
-            text.name x="0" y=(px(TOP - 14.0)) { (axis.label) }
         }
         @for (index, each) in rows.iter().enumerate() { (row(&scale, each, TOP + ROW * (index as f64 + 0.5))) }
     };
@@ -62,17 +61,17 @@ fn row(scale: &Scale, row: &Row, y: f64) -> Markup {
         text.row x="0" y=(px(y + 4.5)) { (row.name) }
         @if let Some((low, estimate, high)) = row.interval {
             @let (from, to) = (scale.at(low), scale.at(high));
-            path class={ "interval " (row.look.class()) } d={ "M" (px(from)) " " (px(y - 5.0)) "v10m0 -5H" (px(to)) "m0 -5v10" } {}
-            (shape(row.look, scale.at(estimate), y, if row.found { "dot" } else { "dot hollow" }))
+            path class={ "interval " (row.look.class()) } d={ "M" (px(from)) " " (px(y - 7.5)) "v15m0 -7.5H" (px(to)) "m0 -7.5v15" } {}
+            (shape(row.look, scale.at(estimate), y, if row.found { "dot plain" } else { "dot hollow" }))
         }
         text.words x=(px(WIDTH)) y=(px(y + 4.5)) text-anchor="end" { (row.words) }
     }
 }
 
-const TOP: f64 = 34.0;
+const TOP: f64 = 14.0;
 const ROW: f64 = 30.0;
-const LEFT: f64 = 190.0;
-const RIGHT: f64 = 190.0;
+const LEFT: f64 = 215.0;
+const RIGHT: f64 = 165.0;
 
 #[cfg(test)]
 mod tests {
@@ -80,8 +79,7 @@ mod tests {
     use crate::shown::figure;
 
     fn forest(rows: &[Row]) -> String {
-        let axis = Axis { label: "a", kind: Kind::Log, shown: figure };
-        draw(&Forest { title: "t", description: "d", axis, halves: ("worse", "better"), rows }).into_string()
+        draw(&Forest { title: "t", description: "d", shown: figure, halves: ("worse", "better"), rows }).into_string()
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub(super) struct Room {
     pub(super) height: f64,
     pub(super) left: f64,
     pub(super) right: f64,
+    pub(super) top: f64,
 }
 
 impl Frame {
@@ -42,7 +43,7 @@ impl Frame {
         (y_axis, ys): (Axis, impl Iterator<Item = f64>),
     ) -> Self {
         let (left, right) = (room.left, WIDTH - room.right);
-        let (top, bottom) = (TOP, room.height - BOTTOM);
+        let (top, bottom) = (room.top, room.height - BOTTOM);
         Self {
             width: WIDTH,
             height: room.height,
@@ -102,5 +103,4 @@ pub(super) fn svg(width: f64, height: f64, title: &str, description: &str, conte
 }
 
 pub(super) const WIDTH: f64 = 760.0;
-const TOP: f64 = 30.0;
 const BOTTOM: f64 = 44.0;

@@ -3,31 +3,30 @@
 use maud::{Markup, html};
 
 use super::frame::{Axis, Frame, Room};
-use super::px;
+use super::{Look, px};
 
-/// Counts in cells: a column for each second, in it pairs of the upper edge of a cell (falling on the y axis where the
-/// edge before it ends) and a count.
 pub(crate) struct Heatmap<'a> {
     pub(crate) title: &'a str,
     pub(crate) description: &'a str,
     pub(crate) x: Axis,
     pub(crate) y: Axis,
-    /// Start and end of the column, then its cells: from, to, count.
     pub(crate) columns: &'a [Column],
+    pub(crate) look: Look,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
     pub(crate) from: f64,
     pub(crate) to: f64,
+    /// From, to, count.
     pub(crate) cells: Vec<(f64, f64, u64)>,
 }
 
 pub(crate) fn draw(map: &Heatmap<'_>) -> Markup {
-    let Heatmap { title, description, x, y, columns } = map;
+    let Heatmap { title, description, x, y, columns, look } = map;
     let filled = || columns.iter().flat_map(|column| column.cells.iter().filter(|cell| cell.2 > 0));
     let frame = Frame::new(
-        Room { height: 260.0, left: 64.0, right: 20.0 },
+        Room { height: 240.0, left: 64.0, right: 20.0, top: 30.0 },
         (*x, columns.iter().flat_map(|column| [column.from, column.to])),
         (*y, filled().flat_map(|cell| [cell.0, cell.1])),
     );
@@ -44,7 +43,7 @@ pub(crate) fn draw(map: &Heatmap<'_>) -> Markup {
     let content = html! {
         (frame.axes())
         @for (level, path) in paths.iter().enumerate() {
-            @if !path.is_empty() { path class="heat" fill-opacity=(format!("{:.2}", (level + 1) as f64 / LEVELS as f64)) d=(path) {} }
+            @if !path.is_empty() { path class={ "heat " (look.class()) } fill-opacity=(format!("{:.2}", (level + 1) as f64 / LEVELS as f64)) d=(path) {} }
         }
     };
     frame.svg(title, description, &content)

@@ -34,6 +34,14 @@ pub(crate) enum Mark {
     Place(f64, String),
 }
 
+/// Where the names of lines stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Names {
+    Right,
+    /// For lines that all end at the top.
+    Above,
+}
+
 pub(crate) struct Lines<'a> {
     pub(crate) title: &'a str,
     pub(crate) description: &'a str,
@@ -42,6 +50,7 @@ pub(crate) struct Lines<'a> {
     pub(crate) y: Axis,
     pub(crate) lines: &'a [Line],
     pub(crate) marks: &'a [Mark],
+    pub(crate) names: Names,
     /// Every single value, as a mark on the x axis.
     pub(crate) rug: &'a [(Look, Vec<f64>)],
 }
@@ -53,7 +62,7 @@ impl Line {
 }
 
 pub(crate) fn draw(chart: &Lines<'_>) -> Markup {
-    let Lines { title, description, height, x, y, lines, marks, rug } = chart;
+    let Lines { title, description, height, x, y, lines, marks, names, rug } = chart;
     let levels = marks.iter().filter_map(|mark| if let Mark::Level(at, _) = mark { Some(*at) } else { None });
     let places = marks.iter().filter_map(|mark| if let Mark::Place(at, _) = mark { Some(*at) } else { None });
     let all =
@@ -61,7 +70,7 @@ pub(crate) fn draw(chart: &Lines<'_>) -> Markup {
     let bands = lines.iter().flat_map(|line| line.band.iter().flat_map(|(_, low, high)| [*low, *high]));
     let rugs = rug.iter().flat_map(|(_, values)| values.iter().copied());
     let frame = Frame::new(
-        Room { height: *height, left: 64.0, right: 112.0 },
+        Room { height: *height, left: 64.0, ..names.room() },
         (*x, all().map(|point| point.0).chain(places).chain(rugs)),
         (*y, all().map(|point| point.1).chain(levels).chain(bands)),
     );
@@ -77,7 +86,7 @@ pub(crate) fn draw(chart: &Lines<'_>) -> Markup {
             @let top = frame.bottom - 7.0 * (row + 1) as f64;
             path class={ "rug " (look.class()) } d=(values.iter().map(|value| format!("M{} {}v6", px(frame.x.at(*value)), px(top))).collect::<String>()) {}
         }
-        (names(&frame, lines))
+        @match names { Names::Right => (beside(&frame, lines)), Names::Above => (above(&frame, lines)) }
     };
     frame.svg(title, description, &content)
 }
@@ -154,8 +163,35 @@ fn meaning(frame: &Frame, mark: &Mark) -> Markup {
     }
 }
 
+impl Names {
+    fn room(self) -> Room {
+        match self {
+            Names::Right => Room { height: 0.0, left: 0.0, right: 112.0, top: 30.0 },
+            Names::Above => Room { height: 0.0, left: 0.0, right: 50.0, top: 78.0 },
+        }
+    }
+}
+
+/// In two rows, each with a thread to the end of its line.
+fn above(frame: &Frame, lines: &[Line]) -> Markup {
+    let named: Vec<(&Line, f64)> =
+        lines.iter().filter_map(|line| line.points.last().map(|(x, _)| (line, frame.x.at(*x)))).collect();
+    let wanted: Vec<f64> = named.iter().map(|(_, x)| *x).collect();
+    let placed = spread(&wanted, 48.0, frame.left, frame.right + 20.0);
+    let mut order: Vec<usize> = (0..named.len()).collect();
+    order.sort_by(|one, other| placed[*one].total_cmp(&placed[*other]));
+    html! {
+        @for (place, index) in order.into_iter().enumerate() {
+            @let ((line, x_end), x) = (named[index], placed[index]);
+            @let y = if place % 2 == 0 { 34.0 } else { 52.0 };
+            path.thread d={ "M" (px(x)) " " (px(y + 5.0)) "L" (px(x)) " " (px(frame.top - 16.0)) "L" (px(x_end)) " " (px(frame.top)) } {}
+            text class={ "series " (line.look.class()) } x=(px(x)) y=(px(y)) text-anchor="middle" { (line.name) }
+        }
+    }
+}
+
 /// Beside the end of each line.
-fn names(frame: &Frame, lines: &[Line]) -> Markup {
+fn beside(frame: &Frame, lines: &[Line]) -> Markup {
     let named: Vec<(&Line, f64, f64)> = lines
         .iter()
         .filter(|line| !line.name.is_empty())
@@ -179,8 +215,18 @@ mod tests {
 
     fn chart(lines: &[Line], marks: &[Mark]) -> String {
         let axis = Axis { label: "x", kind: Kind::Linear, shown: figure };
-        draw(&Lines { title: "A & B", description: "d", height: 300.0, x: axis, y: axis, lines, marks, rug: &[] })
-            .into_string()
+        draw(&Lines {
+            title: "A & B",
+            description: "d",
+            height: 300.0,
+            x: axis,
+            y: axis,
+            lines,
+            marks,
+            names: Names::Right,
+            rug: &[],
+        })
+        .into_string()
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub(crate) use bill::Priced;
 pub(crate) use demand::Range;
 pub(crate) use estimate::Cost;
 pub(crate) use measured::figures as measured;
+pub(crate) use prices::PriceLine;
 pub(crate) use table::{break_even, pays_back};
 
 use crate::file;

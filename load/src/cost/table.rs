@@ -44,7 +44,10 @@ pub(crate) fn render(cost: &Cost) -> String {
     for there in &cost.savings.elsewhere {
         let saved = usd_range(there.saved_usd_per_month);
         let without = there.of_it_by_candidate.map_or("legacy cannot go there".to_owned(), usd_range);
-        line(format_args!("  by moving to {}: {saved} a month, of which by the candidate {without}", there.title));
+        line(format_args!(
+            "  money by moving to: {}: {saved} a month, of which by the candidate {without}",
+            there.title
+        ));
     }
     for crossing in &cost.break_even {
         line(format_args!("{}", break_even(crossing)));
@@ -106,14 +109,36 @@ mod tests {
     fn what_is_old_or_not_verified_is_marked() {
         let mut cost = cost(Some(180));
         cost.platforms.retain(|platform| ["fargate-x86", "ec2", "cloud-run"].contains(&platform.name.as_str()));
-        insta::assert_snapshot!(render(&cost));
+        insta::assert_snapshot!(render(&cost), @"
+        USD a month      req/s  legacy                                 candidate                              saved
+        AWS Fargate, x86
+                             1  $18.02 (2 × 0.25 vCPU, 0.5 GB)         $18.02 (2 × 0.25 vCPU, 0.5 GB)         $0.00
+                         1,000  $36.04 (4 × 0.25 vCPU, 0.5 GB)         $18.02 (2 × 0.25 vCPU, 0.5 GB)         $18.02
+                        10,000  $342.38 ($333.37 to $360.40) (38 × 0.25 vCPU, 0.5 GB) $45.05 (5 × 0.25 vCPU, 0.5 GB)         $297.33 ($288.32 to $315.35)
+        AWS EC2, machines of its own (a price is not verified)
+                             1  $6.13 (2 × t4g.nano)                   $6.13 (2 × t4g.nano)                   $0.00
+                         1,000  $30.66 (10 × t4g.nano)                 $6.13 (2 × t4g.nano)                   $24.53
+                        10,000  $291.27 ($285.14 to $297.84) (95 × t4g.nano) $36.79 ($36.79 to $39.86) (12 × t4g.nano) $254.48 ($245.28 to $261.05)
+        Google Cloud Run, by requests
+          left out: the price of a GB-second is of 2025-01-01, 689 days ago; look it up, or use --allow-old-prices
+        Whichever runs: load balancer $16.43 a month (price not verified)
+        Whichever runs: two public IPv4 addresses $7.30 a month (price not verified)
+
+        Saved at 1,000 requests/s, three things that are not the same:
+          legacy     190 (184 to 196) vCPU-s and 0.0515 GB-h for a million requests
+          candidate  24 (23.3 to 24.7) vCPU-s and 0.0244 GB-h for a million requests
+          money on the present platform (fargate-x86): $18.02 a month
+          money by moving to: A share of an m7g.large: $32.47 ($32.36 to $32.57) a month, of which by the candidate $24.72 ($23.76 to $25.68)
+        The migration ($10,000 and $18.02 for running both) has paid after 556 months
+        ");
     }
 
     #[test]
     fn a_migration_that_may_never_pay_says_so() {
         let saved = Range { low: -1.0, estimate: 10.0, high: 20.0 };
         let text = pays_back(&Payback::of(1_000.0, Range::exactly(20.0), saved));
-        insta::assert_snapshot!(text);
-        insta::assert_snapshot!(pays_back(&Payback::of(1_000.0, Range::exactly(20.0), Range::exactly(0.0))));
+        insta::assert_snapshot!(text, @"The migration ($1,000 and $20.00 for running both) has paid after 102 months (51 months to never)");
+        let never = pays_back(&Payback::of(1_000.0, Range::exactly(20.0), Range::exactly(0.0)));
+        insta::assert_snapshot!(never, @"The migration ($1,000 and $20.00 for running both) does not pay for itself: $0.00 a month saved");
     }
 }

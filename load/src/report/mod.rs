@@ -162,6 +162,7 @@ mod tests {
         write("search.json", &search);
         write("cold.json", &cold);
         write("memory.json", &memory);
+        write("gate.json", &Some(sample::gate()));
         folder
     }
 
@@ -196,7 +197,7 @@ mod tests {
         let first = made(&folder, "--allow-old-prices").expect("made");
         assert!(!first.failed && first.text.contains("Speed: 99 % of answers"), "{}", first.text);
         let json: Value = serde_json::from_slice(&fs::read(folder.join("report.json")).expect("there")).expect("JSON");
-        assert_eq!(json["sources"].as_array().map(Vec::len), Some(4));
+        assert_eq!(json["sources"].as_array().map(Vec::len), Some(5));
         assert!(fs::read_to_string(folder.join("report.md")).expect("there").contains("| Response time, 99 % |"));
         assert!(fs::metadata(folder.join("report.html")).expect("there").len() < 1_000_000);
 

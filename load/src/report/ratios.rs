@@ -93,7 +93,7 @@ fn from_cold(cold: &Cold) -> Vec<Ratio> {
         let us = |name: &str| median(name).map(|ms| range(ms).map(|ms| ms * 1e3));
         Some(Ratio {
             metric: format!("cold_start_us_{}_{}", ratio.slower, ratio.faster),
-            title: format!("Start: {} against {}", rung_title(&ratio.faster), rung_title(&ratio.slower)),
+            title: format!("Start: {} against {}", ratio.faster, ratio.slower),
             side: side(&ratio.faster).unwrap_or_else(|| "candidate".to_owned()),
             unit: "us".to_owned(),
             lower_is_better: true,
@@ -120,21 +120,6 @@ pub(super) fn title(metric: &str) -> &str {
         "throughput_per_second" => "Most requests a second",
         "rss_bytes_max" => "Memory under load",
         "rate_under_slo" => "Rate that keeps the objective",
-        other => other,
-    }
-}
-
-pub(super) fn rung_title(rung: &str) -> &str {
-    match rung {
-        "instance" => "an instance in a warm host",
-        "precompiled" => "the host, component compiled ahead",
-        "compiled" => "the host, compiling the component",
-        "node" => "Node",
-        "native" => "the same code natively",
-        "fastapi" => "FastAPI",
-        "container" => "the container",
-        "empty-process" => "an empty process",
-        "empty-container" => "an empty container",
         other => other,
     }
 }

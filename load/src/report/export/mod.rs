@@ -20,7 +20,7 @@ pub(super) fn all() -> [&'static dyn Exporter; 3] {
 fn side_title(side: &str) -> &str {
     match side {
         "candidate" => "component",
-        "native" => "natively",
+        "native" => "native Rust",
         "fastapi" => "FastAPI",
         other => other,
     }

@@ -4,8 +4,8 @@ use maud::{Markup, html};
 
 use super::super::{moment, side_title, verdict_words};
 use super::table::{figure, table};
+use crate::chart::Look;
 use crate::chart::forest::{self, Forest, Row};
-use crate::chart::{Axis, Kind, Look};
 use crate::report::contents::{Decision, Ratio, Report};
 use crate::shown::{count, usd_range};
 
@@ -70,7 +70,10 @@ fn decision(decision: Option<&Decision>) -> Markup {
 /// The word before the colon stands out.
 fn led(sentence: &str) -> Markup {
     match sentence.split_once(": ") {
-        Some((lead, rest)) => html! { strong { (lead) } span { (rest) } },
+        Some((lead, rest)) => {
+            let first = rest.chars().next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+            html! { strong { (lead) } span { (first) (rest.chars().skip(1).collect::<String>()) } }
+        }
         None => html! { span { (sentence) } },
     }
 }
@@ -101,12 +104,11 @@ fn picture(title: &str, ratios: &[&Ratio]) -> Markup {
     let rows: Vec<Row> = ratios.iter().map(|ratio| row(ratio, one_side)).collect();
     let description =
         ratios.iter().map(|ratio| format!("{}, {}: {}. ", ratio.title, ratio.side, ratio.words)).collect::<String>();
-    let axis = Axis { label: "", kind: Kind::Log, shown: |times| format!("{}×", crate::shown::figure(times)) };
     let drawn = forest::draw(&Forest {
         title,
         description: &description,
-        axis,
-        halves: ("legacy better", "legacy worse"),
+        shown: |times| format!("{}×", crate::shown::figure(times)),
+        halves: ("worse than legacy", "better than legacy"),
         rows: &rows,
     });
     let data: Vec<Vec<String>> = ratios
@@ -126,13 +128,14 @@ fn picture(title: &str, ratios: &[&Ratio]) -> Markup {
 fn row(ratio: &Ratio, one_side: bool) -> Row {
     let found = ratio.conclusion == "better" || ratio.conclusion == "worse";
     let name = if one_side { ratio.title.clone() } else { format!("{} ({})", ratio.title, side_title(&ratio.side)) };
-    let short = ratio.words.split(", ").next().unwrap_or_default();
+    // The rest stands in the table below.
+    let short = ratio.words.split([',', ':']).next().unwrap_or_default();
     Row {
         name,
         look: Look::of(&ratio.side, usize::from(ratio.side == "fastapi")),
         interval: ratio.times_better.map(|times| (times.low, times.estimate, times.high)),
         noise: ratio.control.map(|control| (control.low, control.high)),
-        words: short.split(" (could").next().unwrap_or(short).to_owned(),
+        words: short.trim_end_matches(" found").split(" (could").next().unwrap_or(short).to_owned(),
         found,
     }
 }

@@ -4,9 +4,10 @@ use maud::{Markup, html};
 
 use super::super::side_title;
 use super::table::{figure, table};
-use crate::chart::line::{self, Line, Lines, Mark, Shape};
+use crate::chart::line::{self, Line, Lines, Mark, Names, Shape};
 use crate::chart::{Axis, Kind, Look};
-use crate::cost::{Cost, Priced, Range, break_even, pays_back};
+use crate::cost::estimate::PlatformCost;
+use crate::cost::{Cost, PriceLine, Priced, Range, pays_back};
 use crate::report::contents::Report;
 use crate::shown::{count, figure as digits, range, rate_of, usd, usd_range};
 
@@ -59,6 +60,7 @@ fn steps(cost: &Cost) -> Markup {
         y: Axis { label: "USD a month", kind: Kind::Log, shown: |value| format!("${}", count(value)) },
         lines: &lines,
         marks: &marks,
+        names: Names::Right,
         rug: &[],
     });
     let shown = |range: Option<Range>| range.map_or("-".to_owned(), usd_range);
@@ -79,7 +81,8 @@ fn savings(cost: &Cost) -> Markup {
         .resources
         .iter()
         .map(|of| {
-            let [cpu, memory, energy] = [of.vcpu_seconds, of.gb_hours, of.kwh].map(|value| range(value, digits));
+            let watt_hours = of.kwh.map(|kwh| kwh * 1e3);
+            let [cpu, memory, energy] = [of.vcpu_seconds, of.gb_hours, watt_hours].map(|value| range(value, digits));
             vec![side_title(&of.side).to_owned(), cpu, memory, energy]
         })
         .collect();
@@ -97,7 +100,7 @@ fn savings(cost: &Cost) -> Markup {
     html! {
         h3 { "Three savings that are not the same, at " (rate_of(cost.rate_main)) }
         h4 { "What the machines do, for a million requests" }
-        (table(&["Side", "vCPU-seconds", "GB-hours", "kWh, an estimate"], &resources))
+        (table(&["Side", "vCPU-seconds", "GB-hours", "Wh, an estimate"], &resources))
         p.small { "Electricity is never summed with money; its coefficients: " (source) "." }
         h4 { "Money on the present platform, in sizes that it sells" }
         p.figure { (present) " a month" }
@@ -108,45 +111,66 @@ fn savings(cost: &Cost) -> Markup {
         @if let Some(payback) = &cost.payback { p { (pays_back(payback)) "." } }
         @if !cost.break_even.is_empty() {
             h4 { "Always on, or by request?" }
-            ul { @for crossing in &cost.break_even { li { (break_even(crossing)) } } }
+            (break_even(cost))
         }
     }
 }
 
+/// From which rate on what always runs is no dearer.
+fn break_even(cost: &Cost) -> Markup {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for crossing in &cost.break_even {
+        let from = crossing.rate.map_or("at no rate".to_owned(), |rate| format!("from {} on", rate_of(rate)));
+        match rows.last_mut().filter(|row| row[0] == crossing.per_request) {
+            Some(row) => row.push(from),
+            None => rows.push(vec![crossing.per_request.clone(), from]),
+        }
+    }
+    table(&[&format!("{} is no dearer than", present_title(cost)), "Legacy", "Component"], &rows)
+}
+
 fn platforms(cost: &Cost) -> Markup {
-    let cell = |priced: &Option<Priced>| {
-        priced.as_ref().map_or("no size has the memory".to_owned(), |priced| {
-            let Priced { size, instances, usd_per_month, .. } = priced;
-            format!("{} · {instances} × {size}", usd_range(*usd_per_month))
-        })
-    };
-    let per_million = |priced: &Option<Priced>| {
-        priced
-            .as_ref()
-            .map_or("-".to_owned(), |priced| range(priced.usd_per_million, |value| format!("${}", digits(value))))
-    };
-    let rows: Vec<Vec<String>> = cost
-        .platforms
-        .iter()
-        .flat_map(|platform| {
-            platform.rates.iter().map(|at| {
-                let saved = at.saved_usd_per_month.map_or("-".to_owned(), usd_range);
-                let million = format!("{} / {}", per_million(&at.legacy), per_million(&at.candidate));
-                vec![platform.title.clone(), count(at.rate), cell(&at.legacy), cell(&at.candidate), saved, million]
-            })
-        })
-        .collect();
+    let sold: Vec<&PlatformCost> = cost.platforms.iter().filter(|platform| !platform.rates.is_empty()).collect();
     let left_out = cost.platforms.iter().filter_map(|platform| Some((&platform.title, platform.left_out.as_ref()?)));
     html! {
-        h3 { "Every platform" }
-        div.wide { (table(&["Platform", "Requests/s", "Legacy", "Component", "Saved a month", "A million, legacy / component"], &rows)) }
+        h3 { "Every platform, USD a month" }
+        div.scroll {
+            table.bills {
+                thead { tr { @for name in ["Requests/s", "Legacy", "Component", "Saved"] { th scope="col" { (name) } } } }
+                @for platform in sold {
+                    tbody {
+                        tr { th.group scope="rowgroup" colspan="4" { (platform.title) (mark(&platform.prices)) } }
+                        @for at in &platform.rates {
+                            tr {
+                                th scope="row" { (count(at.rate)) }
+                                (bill(at.legacy.as_ref()))
+                                (bill(at.candidate.as_ref()))
+                                td { (at.saved_usd_per_month.map_or("-".to_owned(), usd_range)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
         ul.notes {
             @for (title, why) in left_out { li { (title) " is left out: " (why) } }
             @for fixed in &cost.fixed {
-                li { "Whichever side runs: " (fixed.name) ", " (usd(fixed.usd_per_month)) " a month" @if !fixed.price.verified { " (price not verified)" } "; in no bill and no saving." }
+                li { "Whichever side runs: " (fixed.name) ", " (usd(fixed.usd_per_month)) " a month" (mark(std::slice::from_ref(&fixed.price))) "; in no bill and no saving." }
             }
         }
     }
+}
+
+fn mark(prices: &[PriceLine]) -> &'static str {
+    if prices.iter().all(|line| line.verified) { "" } else { " (a price is not verified)" }
+}
+
+fn bill(priced: Option<&Priced>) -> Markup {
+    let Some(Priced { size, instances, usd_per_month, usd_per_million }) = priced else {
+        return html! { td { "no size has the memory" } };
+    };
+    let million = range(*usd_per_million, |value| format!("${}", digits(value)));
+    html! { td { (usd_range(*usd_per_month)) " " span.size { (instances) " × " (size) "; " (million) " a million" } } }
 }
 
 fn sensitivity(cost: &Cost) -> Markup {

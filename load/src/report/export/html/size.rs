@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::super::side_title;
 use super::table::{figure, table};
-use crate::chart::line::{self, Line, Lines, Shape};
+use crate::chart::line::{self, Line, Lines, Names, Shape};
 use crate::chart::{Axis, Kind, Look, ecdf};
 use crate::report::contents::{ColdShown, MemoryFigures, MemoryLine, MemoryShown, Report, RungShown};
 use crate::shown::{bytes, count, figure as digits, time};
@@ -45,21 +45,19 @@ fn starts(cold: &ColdShown) -> Markup {
     let picture = line::draw(&Lines {
         title,
         description: "For each rung, the share of starts that were at most so long.",
-        height: 380.0,
+        height: 400.0,
         x: Axis { label: "time", kind: Kind::Log, shown: time },
         y: Axis { label: "share of starts", kind: Kind::Linear, shown: |share| format!("{:.0} %", share * 100.0) },
         lines: &lines,
         marks: &[],
+        names: Names::Above,
         rug: &rug,
     });
     let rows: Vec<Vec<String>> = cold.rungs.iter().map(row).collect();
     let head = ["Rung", "What", "Side", "Starts", "Failed", "Median", "95 %"];
     let says = "Only equal rungs may be compared: a process with a process, a container with a container. The marks at the \
                 bottom are single starts.";
-    html! {
-        (figure(title, &picture, says, &head, &rows))
-        (table(&["Rung", "What", "Side", "Starts", "Failed", "Median", "95 %"], &rows))
-    }
+    figure(title, &picture, says, &head, &rows)
 }
 
 fn row(rung: &RungShown) -> Vec<String> {
@@ -105,8 +103,17 @@ fn row_of(name: String, figures: MemoryFigures) -> Vec<String> {
     [name].into_iter().chain(shown).collect()
 }
 
+/// A tick every so many whole MB.
+fn megabytes(mb: f64) -> String {
+    format!("{} MB", count(mb))
+}
+
+fn mb(bytes: f64) -> f64 {
+    bytes / 1_048_576.0
+}
+
 const INSTANCES: Axis = Axis { label: "processes", kind: Kind::Linear, shown: count };
-const MEMORY: Axis = Axis { label: "proportional memory of all together (PSS)", kind: Kind::Linear, shown: bytes };
+const MEMORY: Axis = Axis { label: "proportional memory of all together (PSS)", kind: Kind::Linear, shown: megabytes };
 
 fn each(memory: &MemoryShown) -> Markup {
     let with_line: Vec<(&str, &MemoryLine)> =
@@ -134,6 +141,7 @@ fn each(memory: &MemoryShown) -> Markup {
         y: MEMORY,
         lines: &lines,
         marks: &[],
+        names: Names::Right,
         rug: &[],
     });
     let rows: Vec<Vec<String>> = with_line.iter().flat_map(|(side, line)| points(side_title(side), line)).collect();
@@ -152,6 +160,7 @@ fn components(line: &MemoryLine, sentence: &str) -> Markup {
         y: MEMORY,
         lines: &lines,
         marks: &[],
+        names: Names::Right,
         rug: &[],
     });
     let says = format!("{sentence} The host and {} for each component.", bytes(line.each_bytes));
@@ -161,8 +170,8 @@ fn components(line: &MemoryLine, sentence: &str) -> Markup {
 /// Dots where it was measured, and the line that was fitted.
 fn through(name: &str, look: Look, line: &MemoryLine) -> Line {
     let ends = [line.points.first(), line.points.last()].into_iter().flatten();
-    let fitted = ends.map(|(instances, _)| *instances as f64).map(|x| (x, line.base_bytes + line.each_bytes * x));
-    let dots = line.points.iter().map(|(instances, bytes)| (*instances as f64, *bytes as f64, true));
+    let fitted = ends.map(|(instances, _)| *instances as f64).map(|x| (x, mb(line.base_bytes + line.each_bytes * x)));
+    let dots = line.points.iter().map(|(instances, bytes)| (*instances as f64, mb(*bytes as f64), true));
     Line { dots: dots.collect(), ..Line::new(name, look, fitted.collect()) }
 }
 

@@ -6,7 +6,7 @@ use super::super::side_title;
 use super::first;
 use super::table::figure;
 use crate::chart::heatmap::{self, Column, Heatmap};
-use crate::chart::line::{self, Line, Lines, Mark};
+use crate::chart::line::{self, Line, Lines, Mark, Names};
 use crate::chart::{Axis, Kind, Look};
 use crate::report::contents::{ProbeShown, Report, SearchShown, SearchSide, Second, SideLatency, Timeline};
 use crate::shown::{bytes, count, figure as digits, rate_of, time};
@@ -56,6 +56,7 @@ fn by_percentile(sides: &[SideLatency]) -> Markup {
         y: TIME,
         lines: &lines,
         marks: &[],
+        names: Names::Right,
         rug: &[],
     });
     let wanted = [0.9, 0.99, 0.999, 0.9999, 0.99999];
@@ -107,6 +108,7 @@ fn by_rate(search: &SearchShown) -> Markup {
         y: TIME,
         lines: &lines,
         marks: &marks,
+        names: Names::Right,
         rug: &[],
     });
     let found = search.sides.iter().map(|side| {
@@ -156,6 +158,7 @@ fn cores_by_rate(search: &SearchShown) -> Markup {
         y: axis,
         lines: &lines,
         marks: &[],
+        names: Names::Right,
         rug: &[],
     });
     figure(title, &picture, "CPU time of all threads of the service, for each second.", &PROBES, &probes(search))
@@ -163,47 +166,69 @@ fn cores_by_rate(search: &SearchShown) -> Markup {
 
 /// Rate, p99, CPU and memory above one another, then where all answers lie.
 fn timelines(timelines: &[Timeline]) -> Markup {
-    let panel = |title: &str, axis: Axis, of: &dyn Fn(&Second) -> Option<f64>| {
-        let line = |timeline: &Timeline| {
-            let points = timeline.seconds.iter().filter_map(|second| Some((second.second as f64, of(second)?)));
-            Line::new(side_title(&timeline.side), look(&timeline.side), points.collect())
-        };
-        let lines: Vec<Line> = timelines.iter().map(line).filter(|line| !line.points.is_empty()).collect();
-        if lines.is_empty() {
-            return html! {};
-        }
-        let picture = line::draw(&Lines {
+    let panels = [
+        panel(
+            timelines,
+            "Answers a second",
+            Axis { label: "answers a second", kind: Kind::Linear, shown: count },
+            |second| Some(second.answered as f64),
+        ),
+        panel(timelines, "99th percentile by second", Axis { label: "99th percentile", ..TIME }, |second| {
+            second.us_p99.map(|us| us as f64)
+        }),
+        panel(timelines, "Cores by second", Axis { label: "cores", kind: Kind::Linear, shown: digits }, |second| {
+            second.cpu_cores
+        }),
+        panel(
+            timelines,
+            "Memory by second",
+            Axis { label: "resident set, MB", kind: Kind::Linear, shown: count },
+            |second| second.rss_bytes.map(|bytes| bytes as f64 / 1_048_576.0),
+        ),
+    ];
+    let row = |timeline: &Timeline, second: &Second| {
+        let us = second.us_p99.map_or("too few".to_owned(), |us| time(us as f64));
+        let memory = second.rss_bytes.map_or("-".to_owned(), |rss| bytes(rss as f64));
+        let cores = second.cpu_cores.map_or("-".to_owned(), digits);
+        vec![
+            side_title(&timeline.side).to_owned(),
+            second.second.to_string(),
+            second.answered.to_string(),
+            us,
+            cores,
+            memory,
+        ]
+    };
+    let rows: Vec<Vec<String>> =
+        timelines.iter().flat_map(|timeline| timeline.seconds.iter().map(|second| row(timeline, second))).collect();
+    let drawn = html! { @for picture in panels.into_iter().flatten() { (picture) } };
+    let says = "One run of each side, the one whose 99th percentile is in the middle.";
+    html! {
+        (figure("Second by second", &drawn, says, &["Side", "Second", "Answers", "p99", "Cores", "Memory"], &rows))
+        @for timeline in timelines.iter().filter(|timeline| ["legacy", "candidate"].contains(&timeline.side.as_str())) { (heat(timeline)) }
+    }
+}
+
+/// None: nobody measured it.
+fn panel(timelines: &[Timeline], title: &str, axis: Axis, of: fn(&Second) -> Option<f64>) -> Option<Markup> {
+    let line = |timeline: &Timeline| {
+        let points = timeline.seconds.iter().filter_map(|second| Some((second.second as f64, of(second)?)));
+        Line::new(side_title(&timeline.side), look(&timeline.side), points.collect())
+    };
+    let lines: Vec<Line> = timelines.iter().map(line).filter(|line| !line.points.is_empty()).collect();
+    (!lines.is_empty()).then(|| {
+        line::draw(&Lines {
             title,
-            description: "Second by second, of the run whose 99th percentile is in the middle.",
-            height: 190.0,
+            description: "Second by second, a line for each side.",
+            height: 180.0,
             x: SECOND,
             y: axis,
             lines: &lines,
             marks: &[],
+            names: Names::Right,
             rug: &[],
-        });
-        let rows: Vec<Vec<String>> = lines
-            .iter()
-            .flat_map(|line| {
-                line.points.iter().map(|(second, value)| vec![line.name.clone(), digits(*second), (axis.shown)(*value)])
-            })
-            .collect();
-        figure(
-            title,
-            &picture,
-            "One run of each side, the one whose 99th percentile is in the middle.",
-            &["Side", "Second", "Value"],
-            &rows,
-        )
-    };
-    let axis = |label, kind, shown| Axis { label, kind, shown };
-    html! {
-        (panel("Answers a second", axis("answers per second", Kind::Linear, count), &|second| Some(second.answered as f64)))
-        (panel("99th percentile by second", axis("response time", Kind::Log, time), &|second| second.us_p99.map(|us| us as f64)))
-        (panel("Cores by second", axis("cores", Kind::Linear, digits), &|second| second.cpu_cores))
-        (panel("Memory by second", axis("resident set", Kind::Linear, bytes), &|second| second.rss_bytes.map(|bytes| bytes as f64)))
-        @for timeline in timelines.iter().filter(|timeline| ["legacy", "candidate"].contains(&timeline.side.as_str())) { (heat(timeline)) }
-    }
+        })
+    })
 }
 
 fn heat(timeline: &Timeline) -> Markup {
@@ -228,6 +253,7 @@ fn heat(timeline: &Timeline) -> Markup {
         x: SECOND,
         y: TIME,
         columns: &columns,
+        look: look(&timeline.side),
     });
     let rows: Vec<Vec<String>> = columns
         .iter()
