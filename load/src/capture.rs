@@ -17,8 +17,7 @@ const VERSION: u32 = 1;
 const CALLS_MAX: usize = 1_000_000;
 
 /// Told of a connection, not of a request: the generator makes its own.
-const OF_THE_CONNECTION: [&str; 6] =
-    ["connection", "content-length", "host", "keep-alive", "te", "transfer-encoding"];
+const OF_THE_CONNECTION: [&str; 6] = ["connection", "content-length", "host", "keep-alive", "te", "transfer-encoding"];
 
 #[derive(Debug)]
 pub(crate) struct Captured {
@@ -63,7 +62,8 @@ struct Leg {
 pub(crate) fn read(file: &Path) -> Result<Vec<Captured>, String> {
     let shown = file.display();
     let open = File::open(file).map_err(|error| format!("--capture {shown}: {error}; name a capture file"))?;
-    let mut lines = BufReader::new(open).lines().map(|line| line.map_err(|error| format!("--capture {shown}: {error}")));
+    let mut lines =
+        BufReader::new(open).lines().map(|line| line.map_err(|error| format!("--capture {shown}: {error}")));
     let first = lines.next().unwrap_or_else(|| Ok(String::new()))?;
     serde_json::from_str::<Header>(&first)
         .ok()

@@ -39,9 +39,8 @@ impl Before {
             cpus_online: count_online(),
             cpus_allowed: self.cpus_allowed.clone(),
             governor: line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-            hypervisor: line("/sys/hypervisor/type").or_else(|| {
-                of_cpu("flags")?.split(' ').any(|flag| flag == "hypervisor").then(|| "yes".to_owned())
-            }),
+            hypervisor: line("/sys/hypervisor/type")
+                .or_else(|| of_cpu("flags")?.split(' ').any(|flag| flag == "hypervisor").then(|| "yes".to_owned())),
             memory_bytes: procfs::Meminfo::current().ok().map(|memory| memory.mem_total),
             cgroup_version: cgroup.map(Cgroup::version),
             cgroup_cpu_quota_cores: cgroup.and_then(Cgroup::quota_cores),
@@ -95,9 +94,8 @@ fn versions() -> BTreeMap<String, String> {
         ("runc", "runc".into()),
         ("shadow-proxy", folder.join("release/shadow-proxy")),
     ];
-    let version = |(name, program): (&str, std::path::PathBuf)| {
-        Some((name.to_owned(), said(program.to_str()?, &["--version"])?))
-    };
+    let version =
+        |(name, program): (&str, std::path::PathBuf)| Some((name.to_owned(), said(program.to_str()?, &["--version"])?));
     programs.into_iter().filter_map(version).collect()
 }
 

@@ -3,6 +3,7 @@
 use crate::result::{Gate, Validity, Verdict};
 
 /// What is known about a run.
+#[cfg_attr(test, derive(serde::Deserialize))]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Facts {
     /// Planned ahead; nothing in a closed loop.
@@ -49,7 +50,8 @@ const LITTLE_IN_FLIGHT_MIN: f64 = 0.05;
 pub(crate) fn judge(facts: &Facts) -> Validity {
     let gates: Vec<Gate> =
         [load(facts), generator(facts), machine(facts)].into_iter().flatten().filter_map(Check::gate).collect();
-    let verdict = gates.iter().filter(|gate| !gate.passed).map(|gate| gate.else_verdict).max().unwrap_or(Verdict::Valid);
+    let verdict =
+        gates.iter().filter(|gate| !gate.passed).map(|gate| gate.else_verdict).max().unwrap_or(Verdict::Valid);
     Validity { verdict, gates, remarks: remarks(facts) }
 }
 
@@ -80,11 +82,29 @@ fn load(facts: &Facts) -> Vec<Check> {
     let errors = (facts.wrong + facts.failed) as f64 / facts.requests.max(1) as f64;
     let share = |name, measured, max, else_verdict, sentence| Check { name, measured, max, else_verdict, sentence };
     vec![
-        share("achieved-rate-off-share", off.filter(|_| facts.complete), ACHIEVED_OFF_MAX, behind, "the rate that was sent is the rate that was asked for"),
+        share(
+            "achieved-rate-off-share",
+            off.filter(|_| facts.complete),
+            ACHIEVED_OFF_MAX,
+            behind,
+            "the rate that was sent is the rate that was asked for",
+        ),
         share("unsent-share", unsent.filter(|_| facts.complete), 0.0, behind, "every planned request was sent"),
         share("errors-share", Some(errors), ERRORS_SHARE_MAX, Verdict::TargetSaturated, "requests were answered"),
-        share("wrong", Some(facts.wrong as f64), 0.0, Verdict::TargetSaturated, "every answer is the one the contract asks for"),
-        share("ended-early", Some(f64::from(u8::from(!facts.complete))), 0.0, Verdict::TargetSaturated, "the run went on to its end"),
+        share(
+            "wrong",
+            Some(facts.wrong as f64),
+            0.0,
+            Verdict::TargetSaturated,
+            "every answer is the one the contract asks for",
+        ),
+        share(
+            "ended-early",
+            Some(f64::from(u8::from(!facts.complete))),
+            0.0,
+            Verdict::TargetSaturated,
+            "the run went on to its end",
+        ),
     ]
 }
 
@@ -92,15 +112,26 @@ fn generator(facts: &Facts) -> Vec<Check> {
     let share = facts.generator_cores / facts.generator_cores_max;
     let little = (facts.in_flight_from_times >= LITTLE_IN_FLIGHT_MIN && facts.complete)
         .then(|| (facts.in_flight_counted / facts.in_flight_from_times - 1.0).abs());
-    let ours = |name, measured, max, sentence| Check { name, measured, max, else_verdict: Verdict::GeneratorBound, sentence };
+    let ours =
+        |name, measured, max, sentence| Check { name, measured, max, else_verdict: Verdict::GeneratorBound, sentence };
     // A generator that others do not let run is late through no fault of its own.
     let disturbed = facts.foreign_share.is_some_and(|share| share > FOREIGN_SHARE_MAX);
     let late = if disturbed { Verdict::Noisy } else { Verdict::GeneratorBound };
-    let lag = ours("lag-us-p99", facts.lag_us_p99.map(|us| us as f64), LAG_US_P99_MAX, "requests went out when they were planned");
+    let lag = ours(
+        "lag-us-p99",
+        facts.lag_us_p99.map(|us| us as f64),
+        LAG_US_P99_MAX,
+        "requests went out when they were planned",
+    );
     vec![
         ours("generator-share", Some(share), GENERATOR_SHARE_MAX, "the generator had CPU to spare"),
         Check { else_verdict: late, ..lag },
-        ours("little-off-share", little, LITTLE_OFF_MAX, "what was in flight is what times and rate make it (Little 1961)"),
+        ours(
+            "little-off-share",
+            little,
+            LITTLE_OFF_MAX,
+            "what was in flight is what times and rate make it (Little 1961)",
+        ),
     ]
 }
 
@@ -131,4 +162,57 @@ fn remarks(facts: &Facts) -> Vec<String> {
         ));
     }
     remarks
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Row {
+        what: String,
+        /// Those that differ from a good run.
+        facts: Map<String, Value>,
+        verdict: Verdict,
+        failed: Vec<String>,
+    }
+
+    /// A good run of 10 s at 1000/s, where `other` says nothing else.
+    fn facts(other: &Map<String, Value>) -> Facts {
+        let mut good = json!({
+            "planned": 10_000, "achieved_rate": 1_000.0, "rate_planned": 1_000.0, "requests": 10_000, "wrong": 0,
+            "failed": 0, "unsent": 0, "queued_at_cap": 0, "lag_us_p99": 300, "lag_us_p50": 10, "service_us_p50": 200,
+            "generator_cores": 0.1, "generator_cores_max": 1.0, "in_flight_counted": 1.0, "in_flight_from_times": 1.0,
+            "steal_share": 0.0, "foreign_share": 0.05, "throttled_us": 0, "complete": true,
+        });
+        for (name, value) in other {
+            assert!(good.get(name).is_some(), "there is no fact {name}");
+            good[name] = value.clone();
+        }
+        serde_json::from_value(good).expect("facts")
+    }
+
+    #[test]
+    fn each_gate_closes_where_it_should_and_nowhere_else() {
+        let rows: Vec<Row> = serde_json::from_str(include_str!("cases/gates.json")).expect("the cases");
+        for Row { what, facts: other, verdict, failed } in rows {
+            let found = judge(&facts(&other));
+            let closed: Vec<&str> =
+                found.gates.iter().filter(|gate| !gate.passed).map(|gate| gate.name.as_str()).collect();
+            assert_eq!(closed, failed, "{what}");
+            assert_eq!(found.verdict, verdict, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_lag_that_shows_in_the_response_time_is_remarked() {
+        let remarks = |lag_us_p50: u64| {
+            let other = json!({"lag_us_p50": lag_us_p50}).as_object().expect("an object").clone();
+            judge(&facts(&other)).remarks.len()
+        };
+        assert_eq!((remarks(20), remarks(21)), (0, 1));
+    }
 }

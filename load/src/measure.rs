@@ -242,4 +242,3 @@ fn slices(heard: &Heard, samples: &[Sample]) -> Vec<attack::Slice> {
 pub(crate) fn rounded(value: f64) -> f64 {
     (value * 1_000.0).round() / 1_000.0
 }
-

@@ -82,8 +82,12 @@ fn verdict(lines: &mut Lines, run: &Run) {
     } else if validity.verdict == Verdict::Valid {
         return;
     }
-    for gate in validity.gates.iter().filter(|gate| !gate.passed && gate.name != "wrong" && gate.name != "ended-early") {
-        lines.add("", &format!("not: {} ({} is {:.4}, at most {})", gate.sentence, gate.name, gate.measured, gate.limit));
+    for gate in validity.gates.iter().filter(|gate| !gate.passed && gate.name != "wrong" && gate.name != "ended-early")
+    {
+        lines.add(
+            "",
+            &format!("not: {} ({} is {:.4}, at most {})", gate.sentence, gate.name, gate.measured, gate.limit),
+        );
     }
     for remark in &validity.remarks {
         lines.add("", remark);

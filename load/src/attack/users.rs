@@ -211,7 +211,11 @@ async fn ask(client: &Client, request: Request) -> Result<Answer, Failure> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status: response.status().as_u16(), headers: std::mem::take(response.headers_mut()), body: body.into() })
+    Ok(Answer {
+        status: response.status().as_u16(),
+        headers: std::mem::take(response.headers_mut()),
+        body: body.into(),
+    })
 }
 
 fn failure(error: reqwest::Error) -> Failure {

@@ -49,9 +49,8 @@ fn has_figures(metric: &Metric) -> bool {
 
 fn metric(reading: &Reading, sides: &[Side], turns: &[Turn], whole: &[usize]) -> Metric {
     let figures = |side: &str, control: bool| -> Vec<Figure> {
-        let turn = |pair: &usize| {
-            turns.iter().find(|turn| turn.pair == *pair && turn.side == side && turn.control == control)
-        };
+        let turn =
+            |pair: &usize| turns.iter().find(|turn| turn.pair == *pair && turn.side == side && turn.control == control);
         let figure = |turn: &Turn| Figure {
             value: (reading.of)(turn),
             verdict: (reading.verdict)(turn).unwrap_or(Verdict::Valid),

@@ -62,7 +62,8 @@ impl Comparison {
                 pairs: if quick { pairs.min(QUICK_PAIRS) } else { pairs },
                 rate: args.rate,
                 time: if quick { args.time.min(QUICK_TIME) } else { args.time },
-                throughput: throughput.map(|(connections, time)| (connections, if quick { time.min(QUICK_TIME) } else { time })),
+                throughput: throughput
+                    .map(|(connections, time)| (connections, if quick { time.min(QUICK_TIME) } else { time })),
                 seed: args.sides.seed,
                 quick,
             }),

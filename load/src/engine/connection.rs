@@ -109,9 +109,10 @@ impl Connection {
         let request = request.map(|()| Full::new(body));
         let response = self.sender.send_request(request).await.map_err(lost)?;
         let (parts, body) = response.into_parts();
-        let body = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() { Failure::TooLarge } else { Failure::Broken }
-        })?;
+        let body = Limited::new(body, BODY_BYTES_MAX)
+            .collect()
+            .await
+            .map_err(|error| if error.is::<LengthLimitError>() { Failure::TooLarge } else { Failure::Broken })?;
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body: body.to_bytes() })
     }
 }

@@ -17,9 +17,9 @@ use crate::interrupt;
 use crate::measure::{Setting, measure};
 use crate::plan;
 use crate::progress::Steps;
+use crate::result::VERSION;
 use crate::result::attack::Run;
 use crate::result::search::{Decision, Found, Highest, Probe, SCHEMA, Search, Slo, Stage};
-use crate::result::VERSION;
 use crate::side::lineup::Lineup;
 use crate::side::{Contender, Prober, Running};
 
@@ -207,7 +207,8 @@ impl Plan {
 impl Searched<'_> {
     fn found(self) -> Found {
         let passed = self.climb.bounds().map(|(estimate, failed_at)| Highest { estimate, failed_at });
-        let at = |rate: f64| self.probes.iter().rev().find(|probe| probe.rate == rate && probe.decision == Decision::Pass);
+        let at =
+            |rate: f64| self.probes.iter().rev().find(|probe| probe.rate == rate && probe.decision == Decision::Pass);
         let best = passed.and_then(|passed| at(passed.estimate));
         let verdict = self.probes.iter().map(|probe| probe.run.validity.verdict);
         let cpu_cores = best.and_then(|probe| Some(probe.run.resources.as_ref()?.cpu_cores));

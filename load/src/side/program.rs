@@ -63,7 +63,8 @@ impl Program {
         let file = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(file.try_clone()?).process_group(0);
         confine(&mut command, contender.cpus.as_deref(), cgroup.as_ref())?;
-        let mut child = command.spawn().with_context(|| format!("cannot start {}: {}", contender.name, shown_command(&command)))?;
+        let mut child =
+            command.spawn().with_context(|| format!("cannot start {}: {}", contender.name, shown_command(&command)))?;
         let stdout = child.stdout.take().context("stdout was asked for as a pipe")?;
         let said = listen(stdout, file);
         let place = match &contender.spec {
@@ -192,6 +193,10 @@ fn command(contender: &Contender, port: SocketAddr, container: Option<&container
         Spec::Url(_) => bail!("what runs already is not started"),
     };
     set_environment(&mut command, &contender.spec, port)?;
+    if !contender.keeps_compiled {
+        // What is no absolute path is no place to keep anything.
+        command.env("XDG_CACHE_HOME", "none");
+    }
     Ok(command)
 }
 
@@ -211,7 +216,7 @@ fn set_environment(command: &mut Command, spec: &Spec, port: SocketAddr) -> anyh
 }
 
 /// Before it becomes the program, the child takes its CPUs, enters its cgroup, and asks to be told to end when we do.
-fn confine(command: &mut Command, cpus: Option<&[usize]>, cgroup: Option<&Cgroup>) -> anyhow::Result<()> {
+pub(super) fn confine(command: &mut Command, cpus: Option<&[usize]>, cgroup: Option<&Cgroup>) -> anyhow::Result<()> {
     let mut set = CpuSet::new();
     cpus.unwrap_or_default().iter().for_each(|&cpu| set.set(cpu));
     let doors = cgroup.map(Cgroup::doors).transpose().context("cannot enter the cgroup that was just made")?;

@@ -4,8 +4,8 @@
 use statrs::distribution::{Binomial, DiscreteCDF};
 
 use super::order::{median, median_interval};
-use crate::result::{Interval, Verdict};
 use crate::result::compare::{Better, Conclusion, Ratio};
+use crate::result::{Interval, Verdict};
 
 /// One figure of one run.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -73,9 +73,7 @@ fn in_map(map: &MMapExtension, name: &str) -> u64 {
 /// RSS and number of threads, cheap enough to be asked often.
 pub(crate) fn size(pids: &[u32]) -> (u64, u64) {
     let stats = pids.iter().filter_map(|&pid| Process::new(pid as i32).ok()?.stat().ok());
-    stats.fold((0, 0), |(rss, threads), stat| {
-        (rss + stat.rss_bytes().get(), threads + stat.num_threads.max(0) as u64)
-    })
+    stats.fold((0, 0), |(rss, threads), stat| (rss + stat.rss_bytes().get(), threads + stat.num_threads.max(0) as u64))
 }
 
 #[cfg(test)]
