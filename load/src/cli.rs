@@ -129,7 +129,7 @@ pub(crate) struct Output {
 /// The sides of a comparison, and what is sent to them.
 ///
 /// A side is url:URL (it runs already), process:CMD ({port} in it is replaced, PORT is set), image:NAME (podman and
-/// runc, PORT is set), serve (`shadow-proxy serve` of this checkout; options may follow a colon), native (the same
+/// runc, the same, arguments may follow), serve (`shadow-proxy serve` of this checkout; options may follow a colon), native (the same
 /// core without WebAssembly), node or fastapi (the legacy service of this checkout).
 #[derive(Debug, Args)]
 pub(crate) struct Sides {
@@ -251,7 +251,7 @@ pub(crate) struct ColdArgs {
     #[arg(long = "rung", value_name = "NAME")]
     pub(crate) rungs: Vec<String>,
 
-    /// An image of the candidate, for the rung of its container
+    /// An image of the candidate, for the rung of its container; arguments may follow, {port} in them is replaced
     #[arg(long, value_name = "NAME")]
     pub(crate) candidate_image: Option<String>,
 

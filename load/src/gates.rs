@@ -3,6 +3,7 @@
 use crate::result::{Gate, Validity, Verdict};
 
 /// What is known about a run.
+#[cfg_attr(test, derive(serde::Deserialize))]
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Facts {
     /// Planned ahead; nothing in a closed loop.
@@ -161,4 +162,57 @@ fn remarks(facts: &Facts) -> Vec<String> {
         ));
     }
     remarks
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Row {
+        what: String,
+        /// Those that differ from a good run.
+        facts: Map<String, Value>,
+        verdict: Verdict,
+        failed: Vec<String>,
+    }
+
+    /// A good run of 10 s at 1000/s, where `other` says nothing else.
+    fn facts(other: &Map<String, Value>) -> Facts {
+        let mut good = json!({
+            "planned": 10_000, "achieved_rate": 1_000.0, "rate_planned": 1_000.0, "requests": 10_000, "wrong": 0,
+            "failed": 0, "unsent": 0, "queued_at_cap": 0, "lag_us_p99": 300, "lag_us_p50": 10, "service_us_p50": 200,
+            "generator_cores": 0.1, "generator_cores_max": 1.0, "in_flight_counted": 1.0, "in_flight_from_times": 1.0,
+            "steal_share": 0.0, "foreign_share": 0.05, "throttled_us": 0, "complete": true,
+        });
+        for (name, value) in other {
+            assert!(good.get(name).is_some(), "there is no fact {name}");
+            good[name] = value.clone();
+        }
+        serde_json::from_value(good).expect("facts")
+    }
+
+    #[test]
+    fn each_gate_closes_where_it_should_and_nowhere_else() {
+        let rows: Vec<Row> = serde_json::from_str(include_str!("cases/gates.json")).expect("the cases");
+        for Row { what, facts: other, verdict, failed } in rows {
+            let found = judge(&facts(&other));
+            let closed: Vec<&str> =
+                found.gates.iter().filter(|gate| !gate.passed).map(|gate| gate.name.as_str()).collect();
+            assert_eq!(closed, failed, "{what}");
+            assert_eq!(found.verdict, verdict, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_lag_that_shows_in_the_response_time_is_remarked() {
+        let remarks = |lag_us_p50: u64| {
+            let other = json!({"lag_us_p50": lag_us_p50}).as_object().expect("an object").clone();
+            judge(&facts(&other)).remarks.len()
+        };
+        assert_eq!((remarks(20), remarks(21)), (0, 1));
+    }
 }

@@ -28,7 +28,9 @@ mod side;
 mod watch;
 
 mod attack;
+mod cold;
 mod compare;
+mod memory;
 mod search;
 
 mod measured;
@@ -52,7 +54,7 @@ use std::time::SystemTime;
 use clap::Parser;
 use serde::Serialize;
 
-use crate::cli::{AttackArgs, Cli, Command, CompareArgs, SearchArgs};
+use crate::cli::{AttackArgs, Cli, ColdArgs, Command, CompareArgs, MemoryArgs, SearchArgs};
 use crate::compare::Comparison;
 use crate::plan::Plan;
 use crate::result::Verdict;
@@ -70,7 +72,8 @@ fn main() -> ExitCode {
         Command::Report(args) => say(report::run(&args, now_ms()).map(|made| (made.text, u8::from(made.failed)))),
         Command::Compare(args) => compare(&args),
         Command::Search(args) => search(&args),
-        _ => refuse(&["not there yet".to_owned()]),
+        Command::Cold(args) => cold(&args),
+        Command::Memory(args) => memory(&args),
     };
     ExitCode::from(code)
 }
@@ -114,6 +117,34 @@ fn search(args: &SearchArgs) -> u8 {
         Ok(found) => {
             let right = found.sides.iter().all(|side| side.confirmed && side.verdict == Some(Verdict::Valid));
             told(&found, args.output.out.as_deref(), &search::table::render(&found), right)
+        }
+        Err(error) => refuse(&[format!("{error:#}")]),
+    }
+}
+
+fn cold(args: &ColdArgs) -> u8 {
+    let plan = match cold::Plan::from_args(args) {
+        Ok(plan) => plan,
+        Err(errors) => return refuse(&errors),
+    };
+    match cold::run(&plan, args) {
+        Ok(found) => {
+            let right = found.complete && found.rungs.iter().all(|rung| rung.failed == 0);
+            told(&found, args.output.out.as_deref(), &cold::table::render(&found), right)
+        }
+        Err(error) => refuse(&[format!("{error:#}")]),
+    }
+}
+
+fn memory(args: &MemoryArgs) -> u8 {
+    let plan = match memory::Plan::from_args(args) {
+        Ok(plan) => plan,
+        Err(errors) => return refuse(&errors),
+    };
+    match memory::run(&plan, args) {
+        Ok(found) => {
+            let right = found.complete && found.sides.iter().all(|side| side.load.wrong == 0);
+            told(&found, args.output.out.as_deref(), &memory::table::render(&found), right)
         }
         Err(error) => refuse(&[format!("{error:#}")]),
     }

@@ -335,12 +335,7 @@ pub fn candidate(config: &Config, grants: Grants, cache: Option<&Path>) -> anyho
 fn load(file: Option<&Path>, config: &Config, grants: Grants, cache: Option<&Path>) -> anyhow::Result<Embedded> {
     let limits = config.candidate_limits.clone();
     let Some(file) = file else {
-        let built = built(&grants);
-        ensure!(
-            !built.is_empty(),
-            "this shadow-proxy was built without the auth component: run `cargo ci component` and build again, or pass --component FILE"
-        );
-        return Embedded::load(built, limits, grants, cache).map_err(said);
+        return Embedded::load(built_component(&grants)?, limits, grants, cache).map_err(said);
     };
     let bytes = component(file)?;
     ensure!(
@@ -360,12 +355,22 @@ fn built(grants: &Grants) -> &'static [u8] {
     }
 }
 
+/// The one that is inside for these grants; without any it knows the keys for development.
+pub fn built_component(grants: &Grants) -> anyhow::Result<&'static [u8]> {
+    let built = built(grants);
+    ensure!(
+        !built.is_empty(),
+        "this shadow-proxy was built without the auth component: run `cargo ci component` and build again, or pass --component FILE"
+    );
+    Ok(built)
+}
+
 fn component(file: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("--component {} cannot be read; check the path", file.display()))
 }
 
 /// wasmtime's errors are a type of their own.
-fn said(error: impl std::fmt::Display) -> anyhow::Error {
+pub fn said(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow::anyhow!("{error:#}")
 }
 

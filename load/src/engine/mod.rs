@@ -69,8 +69,8 @@ pub(crate) struct Heard {
     pub(crate) in_flight_seconds: f64,
     /// CPU time of this process meanwhile.
     pub(crate) generator_cpu: Duration,
+    /// Neither a person nor a backlog ended it.
     pub(crate) complete: bool,
-    pub(crate) backlog_grew: bool,
 }
 
 /// Runs to the end, or until the person has had enough; `look` is told of the run about 20 times a second.
@@ -111,10 +111,10 @@ async fn attack(order: Order<'_>, look: &mut dyn FnMut(Duration, &Tally)) -> any
             time
         }
     };
-    let (complete, backlog_grew) = watch(&floor, plan, until_backlog, look).await;
+    let complete = watch(&floor, plan, until_backlog, look).await;
     let generator_cpu = cpu().saturating_sub(cpu_before);
     let of_engine = Heard::of_nothing(Tally::new(0, slice), slice);
-    Ok(floor.close(Heard { started_at, plan, planned, generator_cpu, complete, backlog_grew, ..of_engine }))
+    Ok(floor.close(Heard { started_at, plan, planned, generator_cpu, complete, ..of_engine }))
 }
 
 impl Heard {
@@ -134,7 +134,6 @@ impl Heard {
             in_flight_seconds: 0.0,
             generator_cpu: Duration::ZERO,
             complete: false,
-            backlog_grew: false,
         }
     }
 }
@@ -144,13 +143,8 @@ fn slice(lasts: Duration) -> Duration {
     Duration::from_secs(lasts.as_secs().div_ceil(SLICES_MAX).max(1))
 }
 
-/// Until all is answered: whether the plan was carried out, and whether it ended because of a backlog.
-async fn watch(
-    floor: &Rc<Floor>,
-    plan: Duration,
-    until_backlog: bool,
-    look: &mut dyn FnMut(Duration, &Tally),
-) -> (bool, bool) {
+/// Until all is answered: whether the plan was carried out.
+async fn watch(floor: &Rc<Floor>, plan: Duration, until_backlog: bool, look: &mut dyn FnMut(Duration, &Tally)) -> bool {
     let mut tick = tokio::time::interval(LOOK_EVERY);
     let mut backlog = Backlog::default();
     let mut ended: Option<(Instant, bool)> = None;
@@ -161,7 +155,7 @@ async fn watch(
         if let Some((since, complete)) = ended {
             let patience = if complete { LAST_ANSWERS } else { LAST_ANSWERS_EARLY };
             if floor.in_flight() == 0 || since.elapsed() > patience {
-                return (complete, backlog.grew);
+                return complete;
             }
             continue;
         }

@@ -31,8 +31,8 @@ impl Handle {
         }
         podman.args(["--env", "HOST=127.0.0.1", "--env", "NODE_ENV=production"]);
         podman.arg("--env").arg(format!("PORT={}", port.port()));
-        // Its own environment is not that of the container; without it podman does not find its folders.
-        podman.arg(image);
+        // Podman keeps its own environment, which is not that of the container: it finds its folders by it.
+        podman.args(image.split_whitespace().map(|word| word.replace("{port}", &port.port().to_string())));
         podman
     }
 

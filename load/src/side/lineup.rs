@@ -41,7 +41,7 @@ impl Lineup {
             match cases(&sides.contract, &names, expecting) {
                 Ok(cases) => {
                     let cpus = side_cpus.clone().filter(|_| !matches!(spec, Spec::Url(_)));
-                    contenders.push(Contender { name, spec: spec.clone(), expecting, cases, cpus });
+                    contenders.push(Contender { name, spec: spec.clone(), cases, cpus, keeps_compiled: true });
                 }
                 Err(wrong) => errors.extend(wrong),
             }

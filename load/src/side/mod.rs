@@ -1,6 +1,7 @@
 //! The services under load: what they are, how they are started, found ready, looked at and ended.
 
 mod container;
+pub(crate) mod host;
 pub(crate) mod lineup;
 mod program;
 mod ready;
@@ -14,7 +15,6 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use reqwest::Url;
 
-use crate::cli::Expecting;
 use crate::contract::Case;
 use crate::engine::connection::Target;
 use crate::result::Side;
@@ -30,7 +30,7 @@ pub(crate) enum Spec {
     Url(Url),
     /// A command for the shell.
     Process(String),
-    /// An image that podman has.
+    /// An image that podman has, and arguments for it.
     Image(String),
     /// `shadow-proxy serve` with these options.
     Serve(Vec<String>),
@@ -91,15 +91,16 @@ impl Spec {
     }
 }
 
-/// A side of a comparison: a service with its name and whose answers it should give.
+/// A side of a comparison: a service with its name and what it should answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Contender {
     pub(crate) name: String,
     pub(crate) spec: Spec,
-    pub(crate) expecting: Expecting,
     pub(crate) cases: Vec<Case>,
     /// Where it may run; nothing: anywhere.
     pub(crate) cpus: Option<Vec<usize>>,
+    /// Of `serve`: the compiled component is kept from one start to the next.
+    pub(crate) keeps_compiled: bool,
 }
 
 impl Contender {

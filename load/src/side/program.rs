@@ -193,6 +193,10 @@ fn command(contender: &Contender, port: SocketAddr, container: Option<&container
         Spec::Url(_) => bail!("what runs already is not started"),
     };
     set_environment(&mut command, &contender.spec, port)?;
+    if !contender.keeps_compiled {
+        // What is no absolute path is no place to keep anything.
+        command.env("XDG_CACHE_HOME", "none");
+    }
     Ok(command)
 }
 
@@ -212,7 +216,7 @@ fn set_environment(command: &mut Command, spec: &Spec, port: SocketAddr) -> anyh
 }
 
 /// Before it becomes the program, the child takes its CPUs, enters its cgroup, and asks to be told to end when we do.
-fn confine(command: &mut Command, cpus: Option<&[usize]>, cgroup: Option<&Cgroup>) -> anyhow::Result<()> {
+pub(super) fn confine(command: &mut Command, cpus: Option<&[usize]>, cgroup: Option<&Cgroup>) -> anyhow::Result<()> {
     let mut set = CpuSet::new();
     cpus.unwrap_or_default().iter().for_each(|&cpu| set.set(cpu));
     let doors = cgroup.map(Cgroup::doors).transpose().context("cannot enter the cgroup that was just made")?;
