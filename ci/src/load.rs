@@ -12,7 +12,7 @@ use crate::workspace::{Workspace, write_atomically};
 use crate::{child, component, libraries};
 
 /// These start services of this checkout themselves.
-const STARTING: [&str; 4] = ["compare", "search", "cold", "memory"];
+const STARTING: [&str; 5] = ["compare", "search", "cold", "memory", "all"];
 const LEGACY_IMAGE: &str = "localhost/load-legacy";
 const CANDIDATE_IMAGE: &str = "localhost/load-candidate";
 const CANDIDATE_STARTED: &str = "localhost/load-candidate serve --listen 127.0.0.1:{port}";
@@ -26,7 +26,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<ExitCod
     if STARTING.contains(&verb) && !asks_for_help {
         component::build(workspace)?;
         workspace.build_release()?;
-        if verb == "cold" && !arguments.iter().any(|argument| argument.ends_with("-image")) {
+        if (verb == "cold" || verb == "all") && !arguments.iter().any(|argument| argument.ends_with("-image")) {
             images = images_or_none(workspace);
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::all::AllArgs;
 use crate::cost::CostArgs;
 use crate::plan::{cpu_list, parse_time};
 use crate::report::ReportArgs;
@@ -48,6 +49,10 @@ pub(crate) enum Command {
     ///
     /// Exit code: 0 written; 1 a --fail-on was proven; 2 wrong usage, or something is missing.
     Report(ReportArgs),
+    /// Compare, search, cold, memory, cost and report, in order, into one folder; goes on where it was ended
+    ///
+    /// Exit code: 0 written; 1 a --fail-on was proven; 2 something could not be measured.
+    All(AllArgs),
 }
 
 #[derive(Debug, Args)]

@@ -41,6 +41,8 @@ mod chart;
 mod claims;
 mod report;
 
+mod all;
+
 mod file;
 mod progress;
 mod shown;
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Command::Attack(args) => attack(args),
         Command::Cost(args) => say(cost::run(&args, now_ms()).map(|text| (text, RIGHT))),
         Command::Report(args) => say(report::run(&args, now_ms()).map(|made| (made.text, u8::from(made.failed)))),
+        Command::All(args) => say(all::run(&args, now_ms())),
         Command::Compare(args) => compare(&args),
         Command::Search(args) => search(&args),
         Command::Cold(args) => cold(&args),

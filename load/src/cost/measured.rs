@@ -107,8 +107,8 @@ fn memory_peak(memory: &Memory, side: &str) -> Option<Range> {
 
 /// The rung that starts as a platform would start it: a process, of the candidate precompiled.
 fn cold_start(cold: &Cold, side: &str) -> Option<Range> {
-    let name = if side == "legacy" { "node" } else { "precompiled" };
-    let rung = cold.rungs.iter().find(|rung| rung.name == name)?;
+    let names: &[&str] = if side == "legacy" { &["legacy"] } else { &["precompiled", "candidate"] };
+    let rung = cold.rungs.iter().find(|rung| names.contains(&rung.name.as_str()))?;
     let ms = rung.median_ms.map(range).or_else(|| span(&rung.starts_ms))?;
     Some(ms.map(|ms| ms * 1e3))
 }

@@ -150,7 +150,7 @@ fn cold(cold: &Cold) -> ColdShown {
         name: rung.name.clone(),
         step: rung.step.clone(),
         sentence: rung.sentence.clone(),
-        side: rung.side.as_ref().map(|side| side.name.clone()),
+        side: ratios::rung_side(&rung.name).map(str::to_owned),
         starts_ms: rung.starts_ms.clone(),
         failed: rung.failed,
         median_ms: rung.median_ms,

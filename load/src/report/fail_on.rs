@@ -69,7 +69,7 @@ const RATIOS: [(&str, &str); 10] = [
     ("memory_ratio", "rss_bytes_max"),
     ("throughput_ratio", "throughput_per_second"),
     ("slo_rate_ratio", "rate_under_slo"),
-    ("cold_start_ratio", "cold_start_us_node_precompiled"),
+    ("cold_start_ratio", "cold_start_us_legacy_precompiled"),
 ];
 
 /// The side's figure itself.

@@ -25,6 +25,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use args::ReportArgs;
+pub(crate) use fail_on::FailOn;
 
 use crate::claims::Claims;
 use crate::cost::{self, Cost};

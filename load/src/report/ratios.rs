@@ -84,17 +84,13 @@ fn between(found: &Found) -> Option<Range> {
 
 fn from_cold(cold: &Cold) -> Vec<Ratio> {
     let median = |name: &str| cold.rungs.iter().find(|rung| rung.name == name)?.median_ms;
-    let side = |name: &str| {
-        let rung = cold.rungs.iter().find(|rung| rung.name == name)?;
-        rung.side.as_ref().map(|side| side.name.clone())
-    };
     let shown = cold.ratios.iter().filter_map(|ratio| {
         let times = ratio.times?;
         let us = |name: &str| median(name).map(|ms| range(ms).map(|ms| ms * 1e3));
         Some(Ratio {
             metric: format!("cold_start_us_{}_{}", ratio.slower, ratio.faster),
-            title: format!("Start: {} against {}", ratio.faster, ratio.slower),
-            side: side(&ratio.faster).unwrap_or_else(|| "candidate".to_owned()),
+            title: started(&ratio.faster),
+            side: rung_side(&ratio.faster).unwrap_or("candidate").to_owned(),
             unit: "us".to_owned(),
             lower_is_better: true,
             legacy: us(&ratio.slower),
@@ -107,6 +103,26 @@ fn from_cold(cold: &Cold) -> Vec<Ratio> {
         })
     });
     shown.collect()
+}
+
+/// Whose start it is; none: nobody's.
+pub(super) fn rung_side(rung: &str) -> Option<&str> {
+    match rung {
+        "instance" | "instance-answer" | "precompiled" | "compiled" | "candidate-container" => Some("candidate"),
+        "legacy-container" => Some("legacy"),
+        _ if rung.starts_with("empty") => None,
+        side => Some(side),
+    }
+}
+
+/// As the row of a picture says it.
+fn started(rung: &str) -> String {
+    match rung {
+        "precompiled" => "Start, compiled ahead".to_owned(),
+        "compiled" => "Start, compiling".to_owned(),
+        "candidate-container" => "Start of the container".to_owned(),
+        other => format!("Start, {other}"),
+    }
 }
 
 pub(super) fn title(metric: &str) -> &str {

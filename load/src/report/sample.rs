@@ -389,13 +389,13 @@ fn search() -> Search {
 
 fn cold() -> Cold {
     let mut chance = SplitMix64::new(13);
-    let mut rung = |name: &str, step: Option<&str>, kind: Option<&Kind>, ms: f64| {
+    let mut rung = |name: &str, step: Option<&str>, ms: f64| {
         let starts_ms: Vec<f64> = (0..30).map(|_| ms * (0.9 + 0.3 * chance.unit() * chance.unit())).collect();
         Rung {
             name: name.to_owned(),
             step: step.map(str::to_owned),
             sentence: format!("{name}, until its first correct answer"),
-            side: kind.map(side),
+            side: None,
             median_ms: median_interval(&starts_ms),
             p95_ms: quantile(&starts_ms, 0.95),
             starts_ms,
@@ -405,13 +405,14 @@ fn cold() -> Cold {
         }
     };
     let rungs = vec![
-        rung("instance", Some("C2"), Some(&CANDIDATE), 0.04),
-        rung("precompiled", Some("C3"), Some(&CANDIDATE), 12.0),
-        rung("compiled", Some("C4"), Some(&CANDIDATE), 260.0),
-        rung("node", Some("N3"), Some(&LEGACY), 190.0),
-        rung("fastapi", Some("N3"), Some(&FASTAPI), 720.0),
-        rung("container", Some("N5"), Some(&LEGACY), 330.0),
-        rung("empty-process", None, None, 1.1),
+        rung("instance-answer", Some("C2"), 0.04),
+        rung("precompiled", Some("C3"), 12.0),
+        rung("compiled", Some("C4"), 260.0),
+        rung("legacy", Some("N3"), 190.0),
+        rung("fastapi", None, 720.0),
+        rung("candidate-container", Some("C5"), 95.0),
+        rung("legacy-container", Some("N5"), 330.0),
+        rung("empty-process", None, 1.1),
     ];
     let ratio = |slower: &str, faster: &str, equal_rungs: bool| {
         let median = |name: &str| rungs.iter().find(|rung| rung.name == name).and_then(|rung| median(&rung.starts_ms));
@@ -424,7 +425,11 @@ fn cold() -> Cold {
         });
         RungRatio { slower: slower.to_owned(), faster: faster.to_owned(), equal_rungs, times }
     };
-    let ratios = vec![ratio("node", "precompiled", true), ratio("container", "instance", false)];
+    let ratios = vec![
+        ratio("legacy", "precompiled", true),
+        ratio("legacy-container", "candidate-container", true),
+        ratio("legacy-container", "instance-answer", false),
+    ];
     Cold {
         schema: crate::result::cold::SCHEMA.to_owned(),
         version: VERSION,

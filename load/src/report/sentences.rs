@@ -100,9 +100,9 @@ fn size(cold: Option<&ColdShown>, memory: Option<&MemoryShown>) -> String {
         let rung = cold?.rungs.iter().find(|rung| rung.name == name)?;
         rung.median_ms.map(|median| time(median.estimate * 1e3))
     };
-    let starts = match (median("precompiled"), median("node")) {
+    let starts = match (median("precompiled").or_else(|| median("candidate")), median("legacy")) {
         (Some(candidate), Some(legacy)) => {
-            format!("a process answers {candidate} after its start, Node after {legacy}")
+            format!("the component's host answers {candidate} after its start, the legacy service after {legacy}")
         }
         _ => "starts were not measured (`cargo load cold`)".to_owned(),
     };
@@ -112,7 +112,7 @@ fn size(cold: Option<&ColdShown>, memory: Option<&MemoryShown>) -> String {
     };
     let takes = match (peak("candidate"), peak("legacy")) {
         (Some(candidate), Some(legacy)) => {
-            format!("at its peak it takes {candidate} of memory, host included, and Node {legacy}")
+            format!("at its peak it takes {candidate} of memory, the legacy service {legacy}")
         }
         _ => "memory was not measured (`cargo load memory`)".to_owned(),
     };

@@ -19,15 +19,8 @@ pub(super) fn part(report: &Report) -> Option<Markup> {
     })
 }
 
-/// Legacy and candidate as everywhere; rungs of one side differ by their names and places.
 fn look(rung: &RungShown) -> Look {
-    match (rung.side.as_deref(), rung.name.as_str()) {
-        (Some("fastapi"), _) | (_, "fastapi") => Look(3),
-        (Some("native"), _) | (_, "native") => Look(2),
-        (Some("legacy"), _) | (_, "node" | "container") => Look(0),
-        (Some("candidate"), _) | (_, "instance" | "precompiled" | "compiled") => Look(1),
-        _ => Look(4),
-    }
+    rung.side.as_deref().map_or(Look(4), |side| Look::of(side, usize::from(side == "fastapi")))
 }
 
 fn starts(cold: &ColdShown) -> Markup {
