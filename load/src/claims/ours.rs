@@ -13,6 +13,7 @@ pub(crate) struct Ours<'a> {
 }
 
 /// Whether a name is one of those that [`Ours::get`] knows, whatever was measured.
+#[cfg(test)]
 pub(crate) fn is_known(name: &str) -> bool {
     match name.split('.').collect::<Vec<_>>().as_slice() {
         ["cold", _] | ["compare", _, _] => true,

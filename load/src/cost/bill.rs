@@ -117,7 +117,8 @@ fn share(vcpu: f64, gb: f64, usd_per_hour: &Price, need: Need, rate: f64, assume
     let memory = instances as f64 * assumed.memory_gb_wanted(need);
     let share = (cores / vcpu).max(memory / gb);
     let usd_per_month = share * assumed.hours_per_month * usd_per_hour.usd;
-    Bill { size: format!("{:.2} vCPU or {memory:.2} GB", cores), instances, usd_per_month }
+    let of_each = |total: f64| total / instances as f64;
+    Bill { size: format!("{:.2} vCPU or {:.2} GB", of_each(cores), of_each(memory)), instances, usd_per_month }
 }
 
 fn by_invocations(billing: &Billing, gb: f64, need: Need, rate: f64, assumed: &Assumptions) -> Option<Bill> {

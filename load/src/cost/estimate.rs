@@ -256,7 +256,7 @@ fn resources(side: &str, figures: &Figures, rate: f64, assumed: &Assumptions, en
         processes.max(assumed.instances_min as f64) * need.memory_gb * 1e6 / rate / 3_600.0
     });
     let kwh = Range::of(|corner| {
-        let of_cpu = vcpu_seconds.at(corner) / 3_600.0 * energy.watt_per_vcpu_max / 1e3;
+        let of_cpu = vcpu_seconds.at(corner) / 3_600.0 * energy.watt_per_vcpu / 1e3;
         (of_cpu + gb_hours.at(corner) * energy.kwh_per_gb_hour) * energy.pue
     });
     Resources { side: side.to_owned(), vcpu_seconds, gb_hours, kwh, kwh_source: energy.source.clone() }

@@ -98,8 +98,8 @@ pub(crate) struct Fixed {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Energy {
     pub(crate) source: String,
-    pub(crate) watt_per_vcpu_min: f64,
-    pub(crate) watt_per_vcpu_max: f64,
+    /// Of one that is busy.
+    pub(crate) watt_per_vcpu: f64,
     pub(crate) kwh_per_gb_hour: f64,
     /// What the building takes for each unit that the machines take.
     pub(crate) pue: f64,
@@ -368,8 +368,7 @@ mod tests {
             usd_per_hour = { usd = 1, source = "b", date = "2026-01-01" }
             [energy]
             source = "s"
-            watt_per_vcpu_min = 1
-            watt_per_vcpu_max = 1
+            watt_per_vcpu = 1
             kwh_per_gb_hour = 1
             pue = 1
         "#;

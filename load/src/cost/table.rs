@@ -11,7 +11,7 @@ use crate::shown::{count, rate_of, usd, usd_range};
 pub(crate) fn render(cost: &Cost) -> String {
     let mut text = String::new();
     // Writing into a String cannot fail.
-    let mut line = |shown: std::fmt::Arguments<'_>| drop(writeln!(text, "{shown}"));
+    let mut line = |shown: std::fmt::Arguments<'_>| writeln!(text, "{shown}").unwrap_or_default();
     if cost.short {
         line(format_args!("From short runs: good for a look, not for a claim."));
     }

@@ -169,7 +169,7 @@ fn bill(priced: Option<&Priced>) -> Markup {
     let Some(Priced { size, instances, usd_per_month, usd_per_million }) = priced else {
         return html! { td { "no size has the memory" } };
     };
-    let million = range(*usd_per_million, |value| format!("${}", digits(value)));
+    let million = format!("${}", digits(usd_per_million.estimate));
     html! { td { (usd_range(*usd_per_month)) " " span.size { (instances) " × " (size) "; " (million) " a million" } } }
 }
 

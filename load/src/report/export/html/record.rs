@@ -30,7 +30,7 @@ pub(super) fn evidence(report: &Report) -> Option<Markup> {
         p { "shadow-proxy sent a copy of live requests to the component and compared the answers: " (count(decision.pairs as f64)) " pairs, "
             (count(decision.counted as f64)) " of them evidence, " (count(decision.counted_mismatches as f64)) " of these unequal. At most "
             (share(decision.rate_upper_bound)) " are answered differently, with 95 % confidence; " (share(decision.rate_max)) " is what may be." }
-        ul { @for reason in &decision.reasons { li { (reason) } } }
+        @if decision.verdict != "go" { ul { @for reason in &decision.reasons { li { (reason) } } } }
         (table(&["Endpoint", "Pairs", "Evidence", "Unequal", "At most unequal"], &rows))
         @if !requests.is_empty() { h3 { "Where every request went" } (table(&["Requests", "Number"], &requests)) }
     })

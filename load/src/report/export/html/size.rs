@@ -29,7 +29,7 @@ fn starts(cold: &ColdShown) -> Markup {
         .iter()
         .map(|rung| {
             let us: Vec<f64> = rung.starts_ms.iter().map(|ms| ms * 1e3).collect();
-            Line { shape: Shape::Steps, ..Line::new(&rung.name, look(rung), ecdf(&us)) }
+            Line { shape: Shape::Steps, ..Line::new(short(rung), look(rung), ecdf(&us)) }
         })
         .collect();
     let rug: Vec<(Look, Vec<f64>)> =
@@ -48,9 +48,16 @@ fn starts(cold: &ColdShown) -> Markup {
     });
     let rows: Vec<Vec<String>> = cold.rungs.iter().map(row).collect();
     let head = ["Rung", "What", "Side", "Starts", "Failed", "Median", "95 %"];
-    let says = "Only equal rungs may be compared: a process with a process, a container with a container. The marks at the \
+    let key = measured.iter().filter(|rung| rung.step.is_some()).map(|rung| format!("{} {}", short(rung), rung.name));
+    let rungs = "Only equal rungs may be compared: a process with a process, a container with a container. The marks at the \
                 bottom are single starts.";
-    figure(title, &picture, says, &head, &rows)
+    let says = format!("{}. {rungs}", key.collect::<Vec<_>>().join(", "));
+    figure(title, &picture, &says, &head, &rows)
+}
+
+/// As the method calls it: there is no room for more.
+fn short(rung: &RungShown) -> &str {
+    rung.step.as_deref().unwrap_or(&rung.name)
 }
 
 fn row(rung: &RungShown) -> Vec<String> {
