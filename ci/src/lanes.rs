@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::child;
 use crate::table::Table;
 use crate::workspace::Workspace;
-use crate::{component, demo, fuzz, guide, setup, tidy};
+use crate::{component, demo, fuzz, guide, report, setup, tidy};
 
 #[derive(Args)]
 pub(crate) struct Wanted {
@@ -43,6 +43,8 @@ pub(crate) enum Lane {
     Guide,
     /// Runs the demo with 1,500 requests and checks its summary
     Demo,
+    /// Measures a little of everything and checks that costs and a report come of it
+    Report,
     /// Finds out how often shadow-proxy sees a change and how often it cries wolf, beside Diffy's rule
     Judge,
     /// Moves made-up traffic by the real shift and by the rules of Flagger, Argo and Kayenta, and counts whom it harms
@@ -98,9 +100,14 @@ impl Lane {
         match self {
             Lane::Setup | Lane::Fmt | Lane::Tidy | Lane::Fuzz | Lane::Timing => &[],
             Lane::Component => &[Lane::Setup],
-            Lane::Clippy | Lane::Test | Lane::Guide | Lane::Demo | Lane::Judge | Lane::ShiftSim | Lane::Hosts => {
-                &[Lane::Setup, Lane::Component]
-            }
+            Lane::Clippy
+            | Lane::Test
+            | Lane::Guide
+            | Lane::Demo
+            | Lane::Report
+            | Lane::Judge
+            | Lane::ShiftSim
+            | Lane::Hosts => &[Lane::Setup, Lane::Component],
         }
     }
 
@@ -119,6 +126,7 @@ impl Lane {
             Lane::Test => test(workspace),
             Lane::Guide => guide::run(workspace),
             Lane::Demo => demo::lane(workspace),
+            Lane::Report => report::run(workspace),
             Lane::Judge => judge(workspace, wanted.full),
             Lane::ShiftSim => ignored(workspace, "shift::simulation::shift_sim"),
             Lane::Fuzz => fuzz::run(workspace, wanted.seconds),
@@ -267,7 +275,7 @@ mod tests {
             [Lane::Setup, Lane::Fmt, Lane::Component, Lane::Test, Lane::Demo]
         );
         assert_eq!(with_needed(&[Lane::Tidy]), [Lane::Tidy]);
-        assert_eq!(with_needed(&[]).len(), 11);
+        assert_eq!(with_needed(&[]).len(), 12);
         assert_eq!(with_needed(&[Lane::Timing]), [Lane::Timing]);
     }
 

@@ -12,6 +12,7 @@ mod interrupt;
 mod lanes;
 mod libraries;
 mod load;
+mod report;
 mod service;
 mod setup;
 mod table;
