@@ -110,7 +110,9 @@ fn load(facts: &Facts) -> Vec<Check> {
 
 fn generator(facts: &Facts) -> Vec<Check> {
     let share = facts.generator_cores / facts.generator_cores_max;
-    let little = (facts.in_flight_from_times >= LITTLE_IN_FLIGHT_MIN && facts.complete)
+    // What was not answered was in flight too, but has no time.
+    let all_have_times = facts.complete && facts.unsent == 0 && facts.failed == 0;
+    let little = (facts.in_flight_from_times >= LITTLE_IN_FLIGHT_MIN && all_have_times)
         .then(|| (facts.in_flight_counted / facts.in_flight_from_times - 1.0).abs());
     let ours =
         |name, measured, max, sentence| Check { name, measured, max, else_verdict: Verdict::GeneratorBound, sentence };

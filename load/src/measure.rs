@@ -15,8 +15,8 @@ use crate::watch::Watched;
 use crate::watch::machine::{Done, Machine};
 use crate::watch::sampler::{Sample, Sampler, between};
 
-/// The generator sends from one thread, and its pacing thread mostly sleeps.
-const GENERATOR_CORES_MAX: f64 = 1.0;
+/// The lean generator sends from one thread, and its pacing thread mostly sleeps.
+const ENGINE_CORES_MAX: f64 = 1.0;
 
 /// What does not depend on the run.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +40,8 @@ pub(crate) fn measure(
     let cases = order.cases;
     let eye = Eye::open(setting.watched.as_ref())?;
     let heard = engine::run(order, look)?;
-    Ok(assemble(Measured { load, rate_planned, cases, heard, used: eye.close() }, setting))
+    let measured = Measured { load, rate_planned, cases, heard, used: eye.close(), cores_max: ENGINE_CORES_MAX };
+    Ok(assemble(measured, setting))
 }
 
 /// Looks at machine and service from the start of a run to its end.
@@ -92,12 +93,14 @@ pub(crate) struct Measured<'a> {
     pub(crate) cases: &'a [Case],
     pub(crate) heard: Heard,
     pub(crate) used: Usage,
+    /// How many cores the generator could use.
+    pub(crate) cores_max: f64,
 }
 
 /// The figures. Pure.
 pub(crate) fn assemble(measured: Measured<'_>, setting: &Setting) -> Run {
-    let Measured { load, rate_planned, cases, heard, used } = measured;
-    let facts = facts(&heard, &used, rate_planned);
+    let Measured { load, rate_planned, cases, heard, used, cores_max } = measured;
+    let facts = facts(&heard, &used, rate_planned, cores_max);
     let tally = &heard.tally;
     let (latency, service, lag) = (tally.latency(), tally.service(), tally.lag());
     let answered = facts.requests - facts.failed;
@@ -137,7 +140,7 @@ pub(crate) fn assemble(measured: Measured<'_>, setting: &Setting) -> Run {
     }
 }
 
-fn facts(heard: &Heard, used: &Usage, rate_planned: Option<f64>) -> Facts {
+fn facts(heard: &Heard, used: &Usage, rate_planned: Option<f64>, cores_max: f64) -> Facts {
     let tally = &heard.tally;
     let (requests, failed, wrong) = (tally.requests(), tally.failed(), tally.wrong());
     let (latency, lag) = (tally.latency(), tally.lag());
@@ -162,7 +165,7 @@ fn facts(heard: &Heard, used: &Usage, rate_planned: Option<f64>) -> Facts {
         lag_us_p99: lag_quantiles.p99,
         service_us_p50: tally.service().quantiles().p50,
         generator_cores: heard.generator_cpu.as_secs_f64() / lasted,
-        generator_cores_max: GENERATOR_CORES_MAX,
+        generator_cores_max: cores_max,
         in_flight_counted: heard.in_flight_seconds / lasted,
         in_flight_from_times: latency.sum().saturating_sub(lag.sum()).as_secs_f64() / lasted,
         steal_share: used.machine.and_then(|machine| machine.share(machine.steal)),

@@ -128,9 +128,9 @@ mod tests {
         }
         let merged = Series::merged(&parts);
         assert_eq!(merged.quantiles(), whole.quantiles());
-        assert_eq!(merged.encoded(), whole.encoded());
+        assert!(merged.histogram() == whole.histogram(), "count by count");
         let bytes = Base64::decode_vec(&whole.encoded()).expect("base64");
         let read: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice()).expect("V2");
-        assert_eq!(&read, whole.histogram(), "what is kept can be read back");
+        assert!(&read == whole.histogram(), "what is kept can be read back");
     }
 }

@@ -45,7 +45,8 @@ use crate::side::{Candidate, Sides};
 
 use self::ending::Ending;
 pub use self::judging::judge;
-use self::machine::{Signals, bind, cache_home, connection_limits, thread, unusable};
+pub use self::machine::cache_home;
+use self::machine::{Signals, bind, connection_limits, thread, unusable};
 pub use self::machine::{log_to_stderr, open_data};
 pub use self::origin::origin;
 use self::shifting::Shifting;

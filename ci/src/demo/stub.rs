@@ -1,6 +1,6 @@
 //! The legacy stub: in a container where podman with runc works, as its users run it; else as a process.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 

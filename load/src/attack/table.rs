@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::fmt::Write;
 
-use crate::result::Verdict;
 use crate::result::attack::{Attack, Case, Load, Quantiles, Run};
 use crate::text::time;
 
@@ -72,16 +71,15 @@ fn used(lines: &mut Lines, run: &Run) {
     }
 }
 
-/// Nothing where all is well and nobody asked for a rate.
+/// Nothing where nobody asked for a rate: users who wait for their answers make no claim.
 fn verdict(lines: &mut Lines, run: &Run) {
     let validity = &run.validity;
-    if run.rate_planned.is_some() {
-        let cpu = run.generator.cpu_us_per_request;
-        lines.add("generator", &format!("{cpu:.1} µs CPU for each request, {:.2} cores", run.generator.cpu_cores));
-        lines.add("verdict", validity.verdict.name());
-    } else if validity.verdict == Verdict::Valid {
+    if run.rate_planned.is_none() {
         return;
     }
+    let cpu = run.generator.cpu_us_per_request;
+    lines.add("generator", &format!("{cpu:.1} µs CPU for each request, {:.2} cores", run.generator.cpu_cores));
+    lines.add("verdict", validity.verdict.name());
     for gate in validity.gates.iter().filter(|gate| !gate.passed && gate.name != "wrong" && gate.name != "ended-early")
     {
         lines.add(
@@ -109,9 +107,11 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::tally::{Quantiles, Sample};
+    use crate::result::attack::{Arrivals, Generator, Sample};
+    use crate::result::environment::Environment;
+    use crate::result::{Gate, Validity, Verdict};
 
-    fn outcome() -> Outcome {
+    fn attack() -> Attack {
         let latency_us = Quantiles {
             p50: Some(812),
             p95: Some(3_456),
@@ -120,74 +120,100 @@ mod tests {
             max: Some(1_234_567),
             mean: None,
         };
-        let case = |name: &str, wrong| CaseOutcome {
+        let case = |name: &str| Case {
             name: name.to_owned(),
             requests: 2_500,
-            wrong,
+            wrong: 0,
             failed: 0,
             status: BTreeMap::from([(200, 2_500)]),
             latency_us,
         };
-        Outcome {
-            schema: 1,
-            target: "http://127.0.0.1:8080".to_owned(),
-            started_at: 0,
+        let run = Run {
+            started_at_ms: 0,
             seconds: 4.1,
             complete: true,
-            expect: "either",
-            seed: 1,
+            short: true,
+            load: Load::Users { users: 8 },
             requests: 5_000,
             failed: 0,
             wrong: 0,
             unsent: 0,
             rate: 1_219.512,
+            achieved_rate: 1_219.512,
             rate_planned: None,
-            users: 8,
+            queued_at_cap: 0,
+            connections: 8,
             latency_us,
+            latency_us_intervals: None,
             service_us: latency_us,
-            by_case: vec![case("valid-key", 0), case("healthz", 0)],
+            lag_us: None,
+            by_case: vec![case("valid-key"), case("healthz")],
             failures: BTreeMap::new(),
             wrong_samples: Vec::new(),
-        }
+            resources: None,
+            generator: Generator { cpu_us_per_request: 40.0, cpu_cores: 0.05, cpus: None },
+            validity: Validity { verdict: Verdict::Valid, gates: Vec::new(), remarks: Vec::new() },
+            slice_seconds: 0,
+            slices: Vec::new(),
+        };
+        let target = "http://127.0.0.1:8080".to_owned();
+        Attack::new(target, "either".to_owned(), 1, run, Environment::default())
     }
 
     #[test]
     fn a_right_run_is_short() {
-        insta::assert_snapshot!(render(&outcome()), @"
-        requests    5000 in 4.10 s, 8 users
-        rate        1219.5/s
-        latency     p50 812 µs   p95 3.46 ms   p99 45.7 ms   max 1.23 s
-        wrong       0
-        failed      0
+        insta::assert_snapshot!(render(&attack()), @"
+        requests     5000 in 4.10 s, 8 users
+        rate         1219.5/s
+        latency      p50 812 µs   p95 3.46 ms   p99 45.7 ms   p99.9 (too few)   max 1.23 s
+        wrong        0
+        failed       0
         ");
     }
 
     #[test]
     fn what_went_wrong_is_named() {
-        let mut outcome = outcome();
-        outcome.wrong = 7;
-        outcome.by_case[1].wrong = 7;
+        let mut attack = attack();
+        let run = &mut attack.run;
+        run.wrong = 7;
+        run.by_case[1].wrong = 7;
         let (expected, got) = ("status 200".to_owned(), "status 503".to_owned());
-        outcome.wrong_samples.push(Sample { case: "healthz".to_owned(), expected, got });
-        outcome.failed = 2;
-        outcome.failures.insert("no answer in time", 2);
-        outcome.unsent = 12;
-        outcome.rate_planned = Some(1_500.0);
-        outcome.users = 1;
-        outcome.complete = false;
-        outcome.latency_us.p99 = None;
-        insta::assert_snapshot!(render(&outcome), @"
-        requests    5000 in 4.10 s, 1 user
-        rate        1219.5/s (1500/s planned)
-        latency     p50 812 µs   p95 3.46 ms   p99 (too few)   max 1.23 s
-        wrong       7
-                    healthz: 7 of 2500
-                      expected status 200
-                      got      status 503
-        failed      2
-                    2 × no answer in time
-        unsent      12 of the planned requests had no user free in time: add --users
-        ended early these figures are of the part that was run
+        run.wrong_samples.push(Sample { case: "healthz".to_owned(), expected, got });
+        run.failed = 2;
+        run.failures.insert("no answer in time".to_owned(), 2);
+        run.unsent = 12;
+        run.load = Load::Rate { arrivals: Arrivals::Constant };
+        run.rate_planned = Some(1_500.0);
+        run.lag_us =
+            Some(Quantiles { p50: Some(40), p95: Some(90), p99: Some(200), p999: None, max: Some(900), mean: None });
+        run.complete = false;
+        run.latency_us.p99 = None;
+        run.validity.verdict = Verdict::TargetSaturated;
+        run.validity.gates.push(Gate {
+            name: "errors-share".to_owned(),
+            passed: false,
+            measured: 0.0018,
+            limit: 0.001,
+            else_verdict: Verdict::TargetSaturated,
+            sentence: "requests were answered".to_owned(),
+        });
+        insta::assert_snapshot!(render(&attack), @"
+        requests     5000 in 4.10 s, 8 connections
+        rate         1219.5/s sent (1500/s planned)
+        latency      p50 812 µs   p95 3.46 ms   p99 (too few)   p99.9 (too few)   max 1.23 s
+        service      p50 812 µs   p95 3.46 ms   p99 45.7 ms   p99.9 (too few)   max 1.23 s
+        send lag     p50 40 µs   p95 90 µs   p99 200 µs   p99.9 (too few)   max 900 µs
+        wrong        7
+                     healthz: 7 of 2500
+                       expected status 200
+                       got      status 503
+        failed       2
+                     2 × no answer in time
+        unsent       12 of the planned requests had no connection free in time
+        generator    40.0 µs CPU for each request, 0.05 cores
+        verdict      target-saturated
+                     not: requests were answered (errors-share is 0.0018, at most 0.001)
+        ended early  these figures are of the part that was run
         ");
     }
 }

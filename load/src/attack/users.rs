@@ -15,6 +15,7 @@ use crate::check::{self, Answer};
 use crate::contract::Case;
 use crate::deck::Deck;
 use crate::engine::{self, Heard};
+use crate::environment::cpus_allowed;
 use crate::measure::{self, Eye, Measured, Setting};
 use crate::plan::Plan;
 use crate::progress::Bar;
@@ -50,7 +51,9 @@ impl Users<'_> {
         let heard = runtime.block_on(self.attack())?;
         let load = Load::Users { users: self.users };
         let cases = &self.plan.cases;
-        Ok(measure::assemble(Measured { load, rate_planned: None, cases, heard, used: eye.close() }, self.setting))
+        let cores_max = cpus_allowed().len().max(1) as f64;
+        let measured = Measured { load, rate_planned: None, cases, heard, used: eye.close(), cores_max };
+        Ok(measure::assemble(measured, self.setting))
     }
 
     async fn attack(&self) -> anyhow::Result<Heard> {

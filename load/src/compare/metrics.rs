@@ -40,7 +40,7 @@ pub(super) fn metrics(sides: &[Side], turns: &[Turn]) -> Vec<Metric> {
     let whole: Vec<usize> = (0..=turns.iter().map(|turn| turn.pair).max().unwrap_or(0))
         .filter(|&pair| turns.iter().filter(|turn| turn.pair == pair).count() == sides.len() + 1)
         .collect();
-    READINGS.iter().map(|reading| metric(reading, sides, turns, &whole)).filter(|metric| has_figures(metric)).collect()
+    READINGS.iter().map(|reading| metric(reading, sides, turns, &whole)).filter(has_figures).collect()
 }
 
 fn has_figures(metric: &Metric) -> bool {

@@ -78,6 +78,6 @@ pub(crate) struct Components {
     /// What was instantiated, and what of it is shared: for people.
     pub(crate) sentence: String,
     pub(crate) marginal: Marginal,
-    /// Compiling them all.
+    /// Compiling it once, and loading it.
     pub(crate) compile_seconds: f64,
 }

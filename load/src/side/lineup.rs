@@ -28,7 +28,8 @@ impl Lineup {
             named => named.to_vec(),
         };
         let allowed = cpus_allowed();
-        let (side_cpus, generator_cpus) = divide(&allowed, sides.side_cpus.as_ref()).map_err(|error| vec![error])?;
+        let divided = divide(&allowed, sides.side_cpus.as_ref()).map_err(|error| vec![error])?;
+        let (side_cpus, generator_cpus) = divided.unzip();
         let mut roles = vec![("legacy".to_owned(), &sides.legacy), ("candidate".to_owned(), &sides.candidate)];
         for spec in &sides.beside {
             let name = unused(spec.kind(), &roles);
@@ -80,10 +81,12 @@ fn unused(kind: &str, roles: &[(String, &Spec)]) -> String {
     std::iter::once(kind.to_owned()).chain(numbered).find(|name| !taken(name)).expect("numbers do not end")
 }
 
-/// The CPUs of the sides and of the generator: one each, because what runs on one core is compared with the same. Pure.
-fn divide(allowed: &[usize], asked: Option<&Cpus>) -> Result<(Option<Vec<usize>>, Option<Vec<usize>>), String> {
+type Cores = Vec<usize>;
+
+/// The CPUs of the sides and of the generator, or nothing where all may run anywhere: one each, because what runs on one core is compared with the same. Pure.
+fn divide(allowed: &[usize], asked: Option<&Cpus>) -> Result<Option<(Cores, Cores)>, String> {
     let sides = match (asked, allowed) {
-        (Some(Cpus::All), _) | (None, [] | [_]) => return Ok((None, None)),
+        (Some(Cpus::All), _) | (None, [] | [_]) => return Ok(None),
         (None, [.., last]) => vec![*last],
         (Some(Cpus::These(cpus)), _) => cpus.clone(),
     };
@@ -91,7 +94,7 @@ fn divide(allowed: &[usize], asked: Option<&Cpus>) -> Result<(Option<Vec<usize>>
         return Err(format!("--side-cpus: CPU {cpu} may not be used here; those that may are {allowed:?}"));
     }
     match allowed.iter().find(|cpu| !sides.contains(cpu)) {
-        Some(&generator) => Ok((Some(sides), Some(vec![generator]))),
+        Some(&generator) => Ok(Some((sides, vec![generator]))),
         None => Err("--side-cpus leaves no CPU to the generator; leave it one, or write `all`".to_owned()),
     }
 }
@@ -104,11 +107,11 @@ mod tests {
     fn the_generator_and_the_sides_never_share_a_cpu_unless_asked_to() {
         let these = |cpus: &[usize]| Some(Cpus::These(cpus.to_vec()));
         for (allowed, asked, expected) in [
-            (&[0, 1][..], None, Ok((Some(vec![1]), Some(vec![0])))),
-            (&[2, 5, 7], None, Ok((Some(vec![7]), Some(vec![2])))),
-            (&[0], None, Ok((None, None))),
-            (&[0, 1], Some(Cpus::All), Ok((None, None))),
-            (&[0, 1, 2], these(&[0, 1]), Ok((Some(vec![0, 1]), Some(vec![2])))),
+            (&[0, 1][..], None, Ok(Some((vec![1], vec![0])))),
+            (&[2, 5, 7], None, Ok(Some((vec![7], vec![2])))),
+            (&[0], None, Ok(None)),
+            (&[0, 1], Some(Cpus::All), Ok(None)),
+            (&[0, 1, 2], these(&[0, 1]), Ok(Some((vec![0, 1], vec![2])))),
             (&[0, 1], these(&[0, 1]), Err("no CPU to the generator")),
             (&[0, 1], these(&[3]), Err("CPU 3 may not be used")),
         ] {

@@ -3,7 +3,7 @@
 
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-use super::order::{median, median_interval};
+use super::order::median_interval;
 use crate::result::compare::{Better, Conclusion, Ratio};
 use crate::result::{Interval, Verdict};
 
@@ -76,12 +76,6 @@ pub(crate) fn sign_test(ratios: &[f64]) -> f64 {
     let below = ratios.iter().filter(|&&ratio| ratio < 1.0).count() as u64;
     let Ok(coin) = Binomial::new(0.5, above + below) else { return 1.0 };
     (2.0 * coin.cdf(above.min(below))).min(1.0)
-}
-
-/// The share by which figures of the same thing differ: the greatest distance from their median, relative to it.
-pub(crate) fn spread(values: &[f64]) -> Option<f64> {
-    let middle = median(values).filter(|middle| *middle > 0.0)?;
-    values.iter().map(|value| (value / middle - 1.0).abs()).max_by(f64::total_cmp)
 }
 
 #[cfg(test)]
@@ -190,12 +184,5 @@ mod tests {
             against("candidate", &of(0), &of(2), Better::Lower, &control).conclusion == Conclusion::Better
         });
         assert!(found.count() >= 95);
-    }
-
-    #[test]
-    fn the_spread_is_relative_to_the_median() {
-        assert_eq!(spread(&[100.0, 104.0, 90.0]), Some(0.1));
-        assert_eq!(spread(&[]), None);
-        assert_eq!(spread(&[0.0]), None);
     }
 }
