@@ -141,6 +141,9 @@ fn line(args: &AllArgs, step: &str) -> Vec<String> {
     }
     if args.quick {
         line.push("--quick".to_owned());
+        if step == "search" {
+            line.extend(["--time", "2s", "--confirm-time", "2s"].map(str::to_owned));
+        }
     }
     line
 }

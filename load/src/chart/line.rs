@@ -76,7 +76,7 @@ pub(crate) fn draw(chart: &Lines<'_>) -> Markup {
     );
     let content = html! {
         (frame.axes())
-        @for mark in *marks { (meaning(&frame, mark)) }
+        @for (place, mark) in marks.iter().enumerate() { (meaning(&frame, mark, place)) }
         @for line in *lines { @if line.band.len() > 1 { path class={ "band " (line.look.class()) } d=(band(&frame, line)) {} } }
         @for line in *lines {
             path class={ "line " (line.look.class()) } d=(path(&frame, line)) {}
@@ -141,7 +141,8 @@ pub(super) fn shape(look: Look, x: f64, y: f64, class: &str) -> Markup {
     html! { path class=(class) d=(d) {} }
 }
 
-fn meaning(frame: &Frame, mark: &Mark) -> Markup {
+/// `place`: one below the other, that names do not meet.
+fn meaning(frame: &Frame, mark: &Mark, place: usize) -> Markup {
     match mark {
         Mark::Level(at, name) => {
             let y = frame.y.at(*at);
@@ -157,7 +158,7 @@ fn meaning(frame: &Frame, mark: &Mark) -> Markup {
                 if x > f64::midpoint(frame.left, frame.right) { (x - 5.0, "end") } else { (x + 5.0, "start") };
             html! {
                 path.mark d={ "M" (px(x)) " " (px(frame.top)) "V" (px(frame.bottom)) } {}
-                text.mark x=(px(x_name)) y=(px(frame.top + 10.0)) text-anchor=(anchor) { (name) }
+                text.mark x=(px(x_name)) y=(px(frame.top + 10.0 + 16.0 * place as f64)) text-anchor=(anchor) { (name) }
             }
         }
     }

@@ -29,6 +29,7 @@ const CLOSED_LOOP: Duration = Duration::from_secs(5);
 const CLOSED_LOOP_CONNECTIONS: usize = 32;
 /// Before each probe, at its rate: not in its figures.
 const SETTLE: Duration = Duration::from_secs(3);
+const SETTLE_QUICK: Duration = Duration::from_secs(1);
 const ACHIEVED_SHARE_MIN: f64 = 0.995;
 const SECONDS_MIN: Duration = Duration::from_secs(15);
 /// The least that has an interval.
@@ -183,7 +184,7 @@ impl Plan {
             let arrivals = Arrivals { gaps: Gaps::Constant { rate }, time: Some(time), requests: None };
             Drive::Open { arrivals, connections_max: self.connections }
         };
-        self.send(contender, &running, drive(SETTLE))?;
+        self.send(contender, &running, drive(if self.quick { SETTLE_QUICK } else { SETTLE }))?;
         let run = self.send(contender, &running, drive(time))?;
         running.stop()?;
         let (decision, reason) = decide::decide(&run, &self.slo);

@@ -29,8 +29,10 @@ pub(super) fn part(report: &Report) -> Markup {
                 ul class="sentences" { @for sentence in &report.sentences { li { (led(sentence)) } } }
             }
         }
-        @if report.standing.quotable { (ratios(report, "How many times better than legacy")) }
-        (cost(report))
+        @if report.standing.quotable {
+            (ratios(report, "How many times better than legacy"))
+            (cost(report))
+        }
     }
 }
 
@@ -80,15 +82,19 @@ fn led(sentence: &str) -> Markup {
 
 /// The candidate's, like for like.
 pub(super) fn ratios(report: &Report, title: &str) -> Markup {
-    let of_candidate = |ratio: &&Ratio| ratio.side == "candidate" && ratio.like_for_like;
+    let of_candidate =
+        |ratio: &&Ratio| ratio.side == "candidate" && ratio.like_for_like && ratio.times_better.is_some();
     let ratios: Vec<&Ratio> = report.ratios.iter().filter(of_candidate).collect();
     picture(title, &ratios)
 }
 
 /// Of the bars beside them.
 pub(super) fn others(report: &Report) -> Markup {
-    let ratios: Vec<&Ratio> =
-        report.ratios.iter().filter(|ratio| ratio.side != "candidate" && ratio.like_for_like).collect();
+    let ratios: Vec<&Ratio> = report
+        .ratios
+        .iter()
+        .filter(|ratio| ratio.side != "candidate" && ratio.like_for_like && ratio.times_better.is_some())
+        .collect();
     if ratios.is_empty() {
         html! {}
     } else {
