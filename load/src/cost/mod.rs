@@ -8,9 +8,14 @@ mod prices;
 mod bill;
 mod breakeven;
 pub(crate) mod estimate;
+
+mod answer;
 mod measured;
 
 mod table;
+
+#[cfg(test)]
+mod sample;
 
 pub(crate) use args::{CostArgs, Terms};
 pub(crate) use bill::Priced;
@@ -21,7 +26,7 @@ pub(crate) use prices::PriceLine;
 pub(crate) use table::{break_even, pays_back};
 
 use crate::file;
-use estimate::Question;
+use answer::Question;
 use measured::Found;
 use prices::PriceBook;
 
@@ -62,5 +67,5 @@ pub(crate) fn estimate(found: Found, terms: &Terms, now_ms: u64) -> Result<Cost,
         migration: terms.migration_cost,
         double_run_months: terms.double_run,
     };
-    Ok(Cost { notes, short, ..estimate::answer(&question) })
+    Ok(Cost { notes, short, ..answer::answer(&question) })
 }

@@ -103,7 +103,7 @@ fn shown(range: Range) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cost::estimate::tests::cost;
+    use crate::cost::sample::cost;
 
     #[test]
     fn what_is_old_or_not_verified_is_marked() {
