@@ -7,6 +7,7 @@ mod million;
 mod nginx;
 mod page;
 mod pairs;
+mod rates;
 mod server;
 mod wrk;
 
@@ -50,6 +51,8 @@ enum Bench {
     RunNginxMirror,
     /// Each kind of credential: in the component, natively, in Node, in Python
     Credentials,
+    /// Whether `load attack --rate` sends at that rate, and agrees with h2load about the percentiles
+    Load,
     /// CPU µs to compare an exchange with bodies of 300 bytes, and to compare and record it
     Compare,
     /// CPU ns to choose the side of a call, for each kind of id
@@ -97,9 +100,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
         return Ok(ExitCode::SUCCESS);
     }
     setup::bring_bench_tools()?;
-    // What users run: the release profile.
-    child::live(workspace.cargo("build").args(["--release", "--package", "shadow-proxy"]))?;
-    child::live(workspace.cargo("build").args(["--release", "--package", "auth-component", "--example", "native"]))?;
+    workspace.build_release()?;
     let folder = workspace.target.join("bench");
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
@@ -114,6 +115,12 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
             }
             Bench::Page => {
                 println!("\n{}", bed.page()?.text());
+                continue;
+            }
+            Bench::Load => {
+                workspace.build()?;
+                setup::bring_h2load()?;
+                println!("\n{}", bed.rates()?.text());
                 continue;
             }
             Bench::Million => {

@@ -78,7 +78,7 @@ impl Helps<'_> {
 
 fn pages(root: &Path) -> Result<Vec<String>> {
     let mut pages = vec!["README.md".to_owned()];
-    let mut folders = ["auth-component", "migration-guide", "shadow-proxy"].map(str::to_owned).to_vec();
+    let mut folders = ["auth-component", "load", "migration-guide", "shadow-proxy"].map(str::to_owned).to_vec();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(root.join(&folder)).with_context(|| format!("cannot read {folder}"))? {
             let entry = entry?;

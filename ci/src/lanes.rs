@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::child;
 use crate::table::Table;
 use crate::workspace::Workspace;
-use crate::{component, demo, fuzz, guide, setup, templates, tidy};
+use crate::{component, demo, fuzz, guide, report, setup, templates, tidy};
 
 #[derive(Args)]
 pub(crate) struct Wanted {
@@ -47,6 +47,8 @@ pub(crate) enum Lane {
     Demo,
     /// Watches a migration on the page in a real Chromium, and takes pictures into target/page
     Page,
+    /// Measures a little of everything and checks that costs and a report come of it
+    Report,
     /// Finds out how often shadow-proxy sees a change and how often it cries wolf, beside Diffy's rule
     Judge,
     /// Moves made-up traffic by the real shift and by the rules of Flagger, Argo and Kayenta, and counts whom it harms
@@ -108,6 +110,7 @@ impl Lane {
             | Lane::Guide
             | Lane::Demo
             | Lane::Page
+            | Lane::Report
             | Lane::Judge
             | Lane::ShiftSim
             | Lane::Hosts => &[Lane::Setup, Lane::Component],
@@ -131,6 +134,7 @@ impl Lane {
             Lane::Templates => templates::run(workspace),
             Lane::Demo => demo::lane(workspace),
             Lane::Page => page(workspace),
+            Lane::Report => report::run(workspace),
             Lane::Judge => judge(workspace, wanted.full),
             Lane::ShiftSim => ignored(workspace, "shift::simulation::shift_sim"),
             Lane::Fuzz => fuzz::run(workspace, wanted.seconds),
@@ -291,7 +295,7 @@ mod tests {
             [Lane::Setup, Lane::Fmt, Lane::Component, Lane::Test, Lane::Demo]
         );
         assert_eq!(with_needed(&[Lane::Tidy]), [Lane::Tidy]);
-        assert_eq!(with_needed(&[]).len(), 13);
+        assert_eq!(with_needed(&[]).len(), 14);
         assert_eq!(with_needed(&[Lane::Timing]), [Lane::Timing]);
     }
 

@@ -10,6 +10,9 @@ mod fuzz;
 mod guide;
 mod interrupt;
 mod lanes;
+mod libraries;
+mod load;
+mod report;
 mod service;
 mod setup;
 mod table;
@@ -19,7 +22,6 @@ mod workspace;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use lanes::Wanted;
@@ -54,18 +56,11 @@ fn main() -> ExitCode {
     let done = Workspace::find().and_then(|workspace| match cli.task {
         None => lanes::run(&workspace, &cli.wanted),
         Some(Task::Demo(options)) => demo::run(&workspace, &options),
-        Some(Task::Load { arguments }) => load(&workspace, &arguments),
+        Some(Task::Load { arguments }) => load::run(&workspace, &arguments),
         Some(Task::Bench(options)) => bench::run(&workspace, &options),
     });
     done.unwrap_or_else(|error| {
         eprintln!("{error:#}");
         ExitCode::FAILURE
     })
-}
-
-/// Builds with the features every lane uses, then hands over to the load generator and its exit code.
-fn load(workspace: &Workspace, arguments: &[String]) -> Result<ExitCode> {
-    workspace.build()?;
-    let mut load = std::process::Command::new(workspace.binary("load"));
-    child::become_command(load.args(arguments))
 }

@@ -192,6 +192,11 @@ pub(crate) fn bring_bench_tools() -> Result<()> {
     bring_tools("bench tools", &["wrk", "nginx"])
 }
 
+/// What `load` is held against.
+pub(crate) fn bring_h2load() -> Result<()> {
+    if child::on_path("h2load").is_some() { Ok(()) } else { apt_install("h2load", &["nghttp2-client"]) }
+}
+
 /// What lane `test` puts in front of the component.
 pub(crate) fn bring_proxies() -> Result<()> {
     bring_tools("proxies", &["nginx", "caddy"])

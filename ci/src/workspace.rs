@@ -47,6 +47,12 @@ impl Workspace {
         child::live(self.cargo("build").arg("--workspace"))
     }
 
+    /// What users run, and the yardstick beside it, in the release profile: for whatever measures.
+    pub(crate) fn build_release(&self) -> Result<()> {
+        child::live(self.cargo("build").args(["--release", "--package", "shadow-proxy"]))?;
+        child::live(self.cargo("build").args(["--release", "--package", "auth-component", "--example", "native"]))
+    }
+
     /// The Python service, the legacy twin of `legacy_stub`.
     pub(crate) fn fastapi(&self) -> PathBuf {
         self.legacy_stub().join("fastapi")

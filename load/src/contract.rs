@@ -116,7 +116,7 @@ fn read_file(file: &Path, expecting: Expecting) -> Result<Read, String> {
 
 fn parse(text: &str, expecting: Expecting) -> Result<Read, String> {
     let raw: RawCase = serde_json::from_str(text).map_err(|error| format!("{error}; correct the file"))?;
-    let RawCase { name, weight, request, expect, legacy, .. } = raw;
+    let RawCase { name, weight, request, expect, legacy, fastapi, .. } = raw;
     if name.trim().is_empty() {
         return Err("\"name\" is empty; give the case a name".into());
     }
@@ -127,6 +127,7 @@ fn parse(text: &str, expecting: Expecting) -> Result<Read, String> {
     if candidate.status.is_none() {
         return Err("\"expect\" has no \"status\"; add it, or nothing is checked".into());
     }
+    let fastapi = expectation("fastapi", overlay(expect.clone(), fastapi))?;
     let legacy = expectation("legacy", overlay(expect, legacy))?;
     if weight == 0 {
         // Such a case may be one that an HTTP client cannot send, which others send over a bare socket.
@@ -138,6 +139,7 @@ fn parse(text: &str, expecting: Expecting) -> Result<Read, String> {
     let accepted = match expecting {
         Expecting::Legacy => vec![legacy],
         Expecting::Candidate => vec![candidate],
+        Expecting::Fastapi => vec![fastapi],
         Expecting::Either if legacy == candidate => vec![candidate],
         Expecting::Either => vec![legacy, candidate],
     };
@@ -178,6 +180,8 @@ struct RawCase {
     expect: Map<String, Value>,
     #[serde(default)]
     legacy: Map<String, Value>,
+    #[serde(default)]
+    fastapi: Map<String, Value>,
     #[serde(rename = "difference")]
     _difference: Option<IgnoredAny>,
     #[serde(rename = "class")]
@@ -185,8 +189,6 @@ struct RawCase {
     // For the tests of other services.
     #[serde(rename = "parity")]
     _parity: Option<IgnoredAny>,
-    #[serde(rename = "fastapi")]
-    _fastapi: Option<IgnoredAny>,
     #[serde(rename = "fastapi_difference")]
     _fastapi_difference: Option<IgnoredAny>,
     #[serde(rename = "shadow_proxy")]

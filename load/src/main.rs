@@ -3,29 +3,63 @@
 mod cli;
 mod plan;
 
+mod random;
+mod result;
+mod statistics;
+
 mod base64;
+mod capture;
 mod contract;
+mod deck;
 mod request;
 
-mod deck;
-mod pace;
-
-mod attack;
 mod check;
-mod progress;
-
-mod outcome;
 mod redact;
-mod table;
+mod series;
 mod tally;
 
+mod engine;
+mod interrupt;
+
+mod environment;
+mod gates;
+mod measure;
+mod side;
+mod watch;
+
+mod attack;
+mod cold;
+mod compare;
+mod memory;
+mod search;
+
+mod measured;
+
+mod cost;
+
+mod chart;
+mod claims;
+mod report;
+
+mod all;
+
+mod file;
+mod progress;
+mod shown;
+mod text;
+
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use clap::Parser;
+use serde::Serialize;
 
-use crate::cli::{AttackArgs, Cli, Command};
+use crate::cli::{AttackArgs, Cli, ColdArgs, Command, CompareArgs, MemoryArgs, SearchArgs};
+use crate::compare::Comparison;
 use crate::plan::Plan;
+use crate::result::Verdict;
 
 /// The run was complete and every answer was right; answers were wrong or missing, or the run was ended early;
 /// nothing was measured, or the measurement could not be written.
@@ -36,6 +70,13 @@ const UNUSABLE: u8 = 2;
 fn main() -> ExitCode {
     let code = match Cli::parse().command {
         Command::Attack(args) => attack(args),
+        Command::Cost(args) => say(cost::run(&args, now_ms()).map(|text| (text, RIGHT))),
+        Command::Report(args) => say(report::run(&args, now_ms()).map(|made| (made.text, u8::from(made.failed)))),
+        Command::All(args) => say(all::run(&args, now_ms())),
+        Command::Compare(args) => compare(&args),
+        Command::Search(args) => search(&args),
+        Command::Cold(args) => cold(&args),
+        Command::Memory(args) => memory(&args),
     };
     ExitCode::from(code)
 }
@@ -48,17 +89,97 @@ fn attack(args: AttackArgs) -> u8 {
     if let Err(error) = plan.reach_target() {
         return refuse(&[error]);
     }
-    let outcome = match attack::run(&plan) {
-        Ok(outcome) => outcome,
+    let found = match attack::run(&plan) {
+        Ok(found) => found,
         Err(error) => return refuse(&[format!("{error:#}")]),
     };
-    let written = plan.out.as_deref().map_or(Ok(()), |file| outcome.write(file));
-    // The figures are safe by now: whoever closed stdout does not want to read them.
-    let _ = std::io::stdout().write_all(table::render(&outcome).as_bytes());
-    if let Err(error) = written {
-        return refuse(&[format!("{error:#}")]);
+    let right = attack::is_right(&found);
+    told(&found, plan.out.as_deref(), &attack::table::render(&found), right)
+}
+
+fn compare(args: &CompareArgs) -> u8 {
+    let comparison = match Comparison::from_args(args) {
+        Ok(comparison) => comparison,
+        Err(errors) => return refuse(&errors),
+    };
+    match compare::run(&comparison, args) {
+        Ok(found) => {
+            let right = found.complete && found.verdict == Verdict::Valid;
+            told(&found, args.output.out.as_deref(), &compare::table::render(&found), right)
+        }
+        Err(error) => refuse(&[format!("{error:#}")]),
     }
-    if outcome.is_right() { RIGHT } else { WRONG }
+}
+
+fn search(args: &SearchArgs) -> u8 {
+    let plan = match search::Plan::from_args(args) {
+        Ok(plan) => plan,
+        Err(errors) => return refuse(&errors),
+    };
+    match search::run(&plan, args) {
+        Ok(found) => {
+            let right = found.sides.iter().all(|side| side.confirmed && side.verdict == Some(Verdict::Valid));
+            told(&found, args.output.out.as_deref(), &search::table::render(&found), right)
+        }
+        Err(error) => refuse(&[format!("{error:#}")]),
+    }
+}
+
+fn cold(args: &ColdArgs) -> u8 {
+    let plan = match cold::Plan::from_args(args) {
+        Ok(plan) => plan,
+        Err(errors) => return refuse(&errors),
+    };
+    match cold::run(&plan, args) {
+        Ok(found) => {
+            let right = found.complete && found.rungs.iter().all(|rung| rung.failed == 0);
+            told(&found, args.output.out.as_deref(), &cold::table::render(&found), right)
+        }
+        Err(error) => refuse(&[format!("{error:#}")]),
+    }
+}
+
+fn memory(args: &MemoryArgs) -> u8 {
+    let plan = match memory::Plan::from_args(args) {
+        Ok(plan) => plan,
+        Err(errors) => return refuse(&errors),
+    };
+    match memory::run(&plan, args) {
+        Ok(found) => {
+            let right = found.complete && found.sides.iter().all(|side| side.load.wrong == 0);
+            told(&found, args.output.out.as_deref(), &memory::table::render(&found), right)
+        }
+        Err(error) => refuse(&[format!("{error:#}")]),
+    }
+}
+
+/// Writes what was found, for programs and for people.
+fn told(found: &impl Serialize, out: Option<&Path>, text: &str, right: bool) -> u8 {
+    let written = out.map_or(Ok(()), |out| file::write(found, out));
+    // The figures are safe by now: whoever closed stdout does not want to read them.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    match written {
+        Err(error) => refuse(&[format!("{error:#}")]),
+        Ok(()) if right => RIGHT,
+        Ok(()) => WRONG,
+    }
+}
+
+fn say(done: Result<(String, u8), Vec<String>>) -> u8 {
+    match done {
+        Ok((text, code)) => {
+            // Whoever closed stdout does not want to read it.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            code
+        }
+        Err(errors) => refuse(&errors),
+    }
+}
+
+/// Unix time.
+fn now_ms() -> u64 {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn refuse(errors: &[String]) -> u8 {

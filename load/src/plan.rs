@@ -2,19 +2,26 @@
 
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
 
-use crate::cli::{AttackArgs, Expecting, Progress};
+use crate::capture;
+use crate::cli::{AttackArgs, Cpus, Expecting, Output, Progress};
 use crate::contract::{self, Case};
+use crate::engine::arrivals::{Arrivals, Gaps};
 
 const USERS_MAX: usize = 1_000;
+const USERS_DEFAULT: usize = 8;
 const REQUESTS_MAX: u64 = 1_000_000_000;
 const RATE_MAX: f64 = 100_000.0;
+const SPEED_MAX: f64 = 1_000.0;
+const CONNECTIONS_MAX: usize = 10_000;
 const TIME_MIN: Duration = Duration::from_millis(100);
 const TIME_MAX: Duration = Duration::from_secs(24 * 3600);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const CPU_MAX: usize = 1_023;
 
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -22,60 +29,73 @@ pub(crate) struct Plan {
     pub(crate) target: Url,
     pub(crate) time: Option<Duration>,
     pub(crate) requests: Option<u64>,
-    pub(crate) users: usize,
-    pub(crate) rate: Option<f64>,
+    pub(crate) drive: Drive,
     pub(crate) cases: Vec<Case>,
     pub(crate) expecting: Expecting,
+    pub(crate) pid: Option<u32>,
     pub(crate) out: Option<PathBuf>,
     pub(crate) progress: Progress,
     pub(crate) seed: u64,
 }
 
+#[derive(Debug)]
+pub(crate) enum Drive {
+    /// goose's users, each waiting for its answer.
+    Users(usize),
+    /// Planned ahead; each request a case of the mix.
+    Rate { arrivals: Arrivals, connections_max: usize },
+    /// Planned as it was captured; request i is case i.
+    Captured { arrivals: Arrivals, connections_max: usize },
+}
+
 impl Plan {
     pub(crate) fn from_args(args: AttackArgs) -> Result<Self, Vec<String>> {
-        let AttackArgs { target, time, requests, users, rate, contract, expect, out, progress, seed, cases } = args;
         let mut errors = Vec::new();
-        let target = keep(parse_target(&target), &mut errors);
-        if time.is_none() && requests.is_none() {
+        let target = keep(parse_target(&args.target), &mut errors);
+        if args.time.is_none() && args.requests.is_none() && args.capture.is_none() {
             errors.push("neither --time nor --requests, so the run would never end; add --time 30s".into());
         }
-        let time = time.and_then(|text| keep(parse_time(&text), &mut errors));
-        if requests.is_some_and(|requests| !(1..=REQUESTS_MAX).contains(&requests)) {
+        let time = args.time.as_deref().and_then(|text| keep(parse_time(text), &mut errors));
+        if args.requests.is_some_and(|requests| !(1..=REQUESTS_MAX).contains(&requests)) {
             errors.push(format!("--requests must be from 1 to {REQUESTS_MAX}; use another number"));
         }
-        if !(1..=USERS_MAX).contains(&users) {
+        if args.users.is_some_and(|users| !(1..=USERS_MAX).contains(&users)) {
             errors.push(format!("--users must be from 1 to {USERS_MAX}; use another number"));
         }
-        if rate.is_some_and(|rate| !(rate > 0.0 && rate <= RATE_MAX)) {
-            errors.push(format!("--rate must be above 0 and at most {RATE_MAX} per second; use another number"));
+        errors.extend(args.rate.and_then(wrong_rate));
+        if !(args.speed > 0.0 && args.speed <= SPEED_MAX) {
+            errors.push(format!("--speed must be above 0 and at most {SPEED_MAX}; use another number"));
         }
-        if let Some(error) = out.as_deref().and_then(unwritable) {
-            errors.push(error);
-        }
-        let cases = match contract::read(&contract, &cases, expect) {
-            Ok(cases) => cases,
+        errors.extend(wrong_connections(args.connections));
+        errors.extend(args.output.out.as_deref().and_then(unwritable));
+        let (cases, drive) = match sent(&args, time) {
+            Ok(sent) => sent,
             Err(wrong) => {
                 errors.extend(wrong);
-                Vec::new()
+                (Vec::new(), Drive::Users(1))
             }
         };
+        if !matches!(drive, Drive::Users(_)) && target.as_ref().is_some_and(|target| target.scheme() == "https") {
+            errors.push("--rate and --capture speak plain HTTP; use --users, or the port behind the TLS".into());
+        }
+        let AttackArgs { requests, expect, pid, output: Output { out, progress }, seed, .. } = args;
         match target {
             Some(target) if errors.is_empty() => {
-                Ok(Self { target, time, requests, users, rate, cases, expecting: expect, out, progress, seed })
+                Ok(Self { target, time, requests, drive, cases, expecting: expect, pid, out, progress, seed })
             }
             _ => Err(errors),
         }
     }
 
     /// That something listens at the target, before a run of nothing but failures.
-    pub(crate) fn reach_target(&self) -> Result<(), String> {
+    pub(crate) fn reach_target(&self) -> Result<std::net::SocketAddr, String> {
         let unreachable =
             |error| format!("nothing answers at {}: {error}; start the service or correct --target", self.origin());
         let addresses = self.target.socket_addrs(|| None).map_err(unreachable)?;
         let mut last = None;
         for address in addresses {
             match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(address),
                 Err(error) => last = Some(error),
             }
         }
@@ -87,12 +107,44 @@ impl Plan {
     }
 }
 
+/// The cases, and when they are sent.
+fn sent(args: &AttackArgs, time: Option<Duration>) -> Result<(Vec<Case>, Drive), Vec<String>> {
+    let (requests, connections_max) = (args.requests, args.connections);
+    if let Some(file) = &args.capture {
+        let captured = capture::read(file).map_err(|error| vec![error])?;
+        let offsets: Arc<[Duration]> = captured.iter().map(|call| call.at).collect();
+        let gaps = Gaps::Recorded { offsets, speed: args.speed };
+        let arrivals = Arrivals { gaps, time, requests };
+        let cases = captured.into_iter().map(|call| call.case).collect();
+        return Ok((cases, Drive::Captured { arrivals, connections_max }));
+    }
+    let cases = contract::read(&args.contract, &args.cases, args.expect)?;
+    let Some(rate) = args.rate else {
+        return Ok((cases, Drive::Users(args.users.unwrap_or(USERS_DEFAULT))));
+    };
+    let gaps = match args.arrivals {
+        crate::cli::Gaps::Constant => Gaps::Constant { rate },
+        crate::cli::Gaps::Poisson => Gaps::Poisson { rate, seed: args.seed },
+    };
+    Ok((cases, Drive::Rate { arrivals: Arrivals { gaps, time, requests }, connections_max }))
+}
+
+pub(crate) fn wrong_rate(rate: f64) -> Option<String> {
+    (!(rate > 0.0 && rate <= RATE_MAX))
+        .then(|| format!("--rate must be above 0 and at most {RATE_MAX} per second; use another number"))
+}
+
+pub(crate) fn wrong_connections(connections: usize) -> Option<String> {
+    (!(1..=CONNECTIONS_MAX).contains(&connections))
+        .then(|| format!("--connections must be from 1 to {CONNECTIONS_MAX}; use another number"))
+}
+
 fn keep<T>(result: Result<T, String>, errors: &mut Vec<String>) -> Option<T> {
     result.map_err(|error| errors.push(error)).ok()
 }
 
 /// The text is not repeated in the error: it may carry a password.
-fn parse_target(text: &str) -> Result<Url, String> {
+pub(crate) fn parse_target(text: &str) -> Result<Url, String> {
     let example = "write it like http://127.0.0.1:8080";
     let url = Url::parse(text).map_err(|error| format!("--target is no URL ({error}); {example}"))?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -107,29 +159,48 @@ fn parse_target(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// One number with one unit: `500ms`, `30s`, `2m`, `1h`.
-fn parse_time(text: &str) -> Result<Duration, String> {
-    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let unit_ms = match unit {
-        "ms" => Some(1),
-        "s" => Some(1_000),
-        "m" => Some(60_000),
-        "h" => Some(3_600_000),
-        _ => None,
-    };
-    number
-        .parse::<u64>()
-        .ok()
-        .zip(unit_ms)
-        .and_then(|(number, unit_ms)| number.checked_mul(unit_ms))
-        .map(Duration::from_millis)
+/// How long something is to last: `500ms`, `30s`, `2m`, `1h`.
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
+    time(text)
         .filter(|time| (TIME_MIN..=TIME_MAX).contains(time))
         .ok_or_else(|| format!("--time {text:?} is not a time from 100ms to 24h; write it like 30s, 2m or 1h"))
 }
 
+/// One number with one unit.
+pub(crate) fn time(text: &str) -> Option<Duration> {
+    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit_ms).map(Duration::from_millis)
+}
+
+/// `all`, or CPUs as in `0,2-3`.
+pub(crate) fn cpu_list(text: &str) -> Result<Cpus, String> {
+    if text == "all" {
+        return Ok(Cpus::All);
+    }
+    let wrong = || format!("{text:?} is no list of CPUs; write it like 1 or 2-3,6, or all");
+    let mut cpus = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (usize, usize) =
+            first.parse().ok().zip(last.parse().ok()).filter(|(first, last)| first <= last).ok_or_else(wrong)?;
+        if last > CPU_MAX {
+            return Err(wrong());
+        }
+        cpus.extend(first..=last);
+    }
+    Ok(Cpus::These(cpus))
+}
+
 /// A run should not be lost for want of a folder.
-fn unwritable(file: &Path) -> Option<String> {
+pub(crate) fn unwritable(file: &Path) -> Option<String> {
     let shown = file.display();
     if file.file_name().is_none() || file.is_dir() {
         return Some(format!("--out {shown} is a folder; name a file in it"));
@@ -150,6 +221,11 @@ mod tests {
         for (text, ms) in [("500ms", 500), ("30s", 30_000), ("2m", 120_000), ("24h", 86_400_000)] {
             assert_eq!(parse_time(text), Ok(Duration::from_millis(ms)), "{text}");
         }
+        assert_eq!(cpu_list("0,2-3"), Ok(Cpus::These(vec![0, 2, 3])));
+        assert_eq!(cpu_list("all"), Ok(Cpus::All));
+        for text in ["", "a", "3-2", "0-", "99999"] {
+            assert!(cpu_list(text).is_err(), "{text}");
+        }
         for text in ["", "30", "s", "1.5s", "-1s", "1m30s", "99ms", "25h", "99999999999999999999s", "5 s"] {
             assert!(parse_time(text).is_err(), "{text}");
         }
@@ -168,12 +244,12 @@ mod tests {
 
     #[test]
     fn all_errors_are_told_at_once() {
-        let line = "load attack --target nowhere --time soon --users 0 --rate 0 --requests 0 --out /no/such/f.json \
-                    --contract /no/such";
-        let Command::Attack(args) = Cli::parse_from(line.split_whitespace()).command;
+        let line = "load attack --target nowhere --time soon --rate 0 --requests 0 --connections 0 \
+                    --out /no/such/f.json --contract /no/such";
+        let Command::Attack(args) = Cli::parse_from(line.split_whitespace()).command else { panic!("an attack") };
         let errors = Plan::from_args(args).expect_err("nothing in it is right");
         for (error, start) in
-            errors.iter().zip(["--target", "--time", "--requests", "--users", "--rate", "--out", "/no/such"])
+            errors.iter().zip(["--target", "--time", "--requests", "--rate", "--connections", "--out", "/no/such"])
         {
             assert!(error.starts_with(start), "{error}");
         }

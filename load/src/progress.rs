@@ -6,7 +6,6 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::Progress;
-use crate::plan::Plan;
 use crate::tally::Tally;
 
 /// A bar of requests where their number is known, else of time.
@@ -18,13 +17,11 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    pub(crate) fn new(plan: &Plan, planned: Option<u64>) -> Self {
-        let shown = plan.progress == Progress::Auto && std::io::stderr().is_terminal();
-        let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let time = plan.time.unwrap_or_default();
+    pub(crate) fn of_requests(progress: Progress, planned: Option<u64>, time: Duration) -> Self {
+        let target = draw_target(progress);
         let length = planned.unwrap_or_else(|| milliseconds(time));
         let template = match planned {
-            Some(_) => "{wide_bar} {pos}/{len}  {msg}",
+            Some(_) => "{wide_bar} {pos}/{len}  {msg}  {eta} left",
             None => "{wide_bar} {elapsed}/{prefix}  {msg}",
         };
         let style = ProgressStyle::with_template(template).expect("the template is well formed");
@@ -48,6 +45,44 @@ impl Bar {
     pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// A bar of steps that take about as long each, for what takes minutes.
+#[derive(Debug)]
+pub(crate) struct Steps(ProgressBar);
+
+impl Steps {
+    pub(crate) fn new(progress: Progress, steps: usize) -> Self {
+        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len}  {msg}  {eta} left");
+        let bar = ProgressBar::with_draw_target(Some(steps as u64), draw_target(progress));
+        bar.enable_steady_tick(Duration::from_millis(500));
+        Self(bar.with_style(style.expect("the template is well formed")))
+    }
+
+    /// What is done now.
+    pub(crate) fn say(&self, what: &str) {
+        self.0.set_message(what.to_owned());
+    }
+
+    pub(crate) fn done(&self) {
+        self.0.inc(1);
+    }
+
+    /// There are more than was thought.
+    pub(crate) fn more(&self, steps: usize) {
+        self.0.inc_length(steps as u64);
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+fn draw_target(progress: Progress) -> ProgressDrawTarget {
+    let shown = progress == Progress::Auto && std::io::stderr().is_terminal();
+    if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
 }
 
 fn milliseconds(time: Duration) -> u64 {

@@ -37,6 +37,17 @@ struct Repeat {
 }
 
 impl RawRequest {
+    /// One that was captured.
+    pub(crate) fn new(
+        method: String,
+        path: String,
+        headers: Vec<(String, String)>,
+        body: Option<String>,
+        body_base64: Option<String>,
+    ) -> Self {
+        Self { method, path, headers, body, body_base64, body_repeat: None }
+    }
+
     /// Refuses what the HTTP client would send otherwise than it is written.
     pub(crate) fn prepare(self) -> Result<Request, String> {
         let Self { method, path, headers, body, body_base64, body_repeat } = self;

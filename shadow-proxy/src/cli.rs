@@ -1,6 +1,7 @@
 //! The command line: parse and dispatch.
 
 mod diffs;
+mod host;
 mod keys;
 mod replay;
 mod shift;
@@ -95,6 +96,9 @@ enum Verb {
     Replay(replay::Replay),
     /// Where the two sides differ, worst first; and what is to be done with it
     Diffs(diffs::Diffs),
+    /// Measure what this host takes for an instance or a component: for `cargo load`
+    #[command(hide = true)]
+    Host(host::Host),
 }
 
 /// Flags override the file; what neither names has a default.
@@ -219,6 +223,7 @@ pub fn main() -> ExitCode {
         Verb::Rollback(order) => shift::order("rollback", order),
         Verb::Shift(verb) => return shift::main(verb),
         Verb::Diffs(diffs) => diffs::main(diffs),
+        Verb::Host(host) => host::main(&host),
     };
     finished(said.and_then(print))
 }

@@ -46,7 +46,7 @@ use crate::side::legacy::Legacy;
 use crate::side::{Candidate, Sides};
 
 use self::candidate::load;
-pub use self::candidate::{candidate, code, compile};
+pub use self::candidate::{built_component, candidate, code, compile, said};
 use self::ending::Ending;
 use self::judging::NO_RANDOMNESS;
 pub use self::judging::judge;

@@ -1,6 +1,6 @@
 //! The legacy stub: in a container where podman with runc works, as its users run it; else as a process.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use super::Demo;
 use crate::child;
 use crate::interrupt;
+use crate::libraries;
 use crate::service::Service;
 
 const READY_WITHIN: Duration = Duration::from_secs(20);
@@ -59,7 +60,7 @@ fn in_container(demo: &Demo<'_>) -> Result<Stub> {
     for (variable, value) in ENVIRONMENT {
         podman.arg("--env").arg(format!("{variable}={value}"));
     }
-    let node = node_and_libraries()?;
+    let node = libraries::with("node")?;
     mount(&mut podman, &demo.workspace.legacy_stub(), Path::new("/app"));
     for file in &node {
         mount(&mut podman, file, file);
@@ -79,30 +80,4 @@ fn wait(mut service: Service, how: String) -> Result<Stub> {
 
 fn mount(podman: &mut Command, from: &Path, to: &Path) {
     podman.arg("--volume").arg(format!("{}:{}:ro", from.display(), to.display()));
-}
-
-/// The node binary first, then what the dynamic linker would load for it.
-fn node_and_libraries() -> Result<Vec<PathBuf>> {
-    let node = child::on_path("node").context("node is not installed; run `cargo ci setup`")?.canonicalize()?;
-    let listed = child::output(Command::new("ldd").arg(&node))?;
-    Ok(std::iter::once(node).chain(libraries(&listed)).collect())
-}
-
-/// The paths in what `ldd` prints: `name => /path (address)` or `/path (address)`.
-fn libraries(listed: &str) -> Vec<PathBuf> {
-    let path = |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(PathBuf::from);
-    listed.lines().filter_map(path).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_libraries_of_a_program_are_read_from_ldd() {
-        let listed = "\tlinux-vdso.so.1 (0x7ffc)\n\tlibm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x7fca)\n\t/lib64/ld-linux-x86-64.so.2 (0x7fcb)\n";
-        let paths: Vec<PathBuf> =
-            ["/lib/x86_64-linux-gnu/libm.so.6", "/lib64/ld-linux-x86-64.so.2"].map(PathBuf::from).into();
-        assert_eq!(libraries(listed), paths);
-    }
 }

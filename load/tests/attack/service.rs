@@ -41,7 +41,11 @@ enum Kind {
 
 impl Service {
     pub(crate) fn start(answer: fn(&Asked) -> Reply) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        Self::at(0, answer)
+    }
+
+    pub(crate) fn at(port: u16, answer: fn(&Asked) -> Reply) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port");
         let address = listener.local_addr().expect("an address");
         let shared =
             Arc::new(Shared { answer, asked: Mutex::new(0), more: Condvar::new(), stopping: Mutex::new(false) });

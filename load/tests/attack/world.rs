@@ -46,8 +46,13 @@ impl World {
     }
 
     pub(crate) fn start(&self, target: &str, arguments: &str) -> Running<'_> {
+        self.run(&["attack", "--target", target], arguments)
+    }
+
+    /// Any command; what may hold spaces is given apart.
+    pub(crate) fn run(&self, first: &[&str], arguments: &str) -> Running<'_> {
         let child = Command::new(env!("CARGO_BIN_EXE_load"))
-            .args(["attack", "--target", target])
+            .args(first)
             .arg("--contract")
             .arg(self.contract.path())
             .arg("--out")

@@ -44,12 +44,7 @@ pub fn candidate(config: &Config, grants: Grants, cache: Option<&Path>) -> anyho
 pub fn load(file: Option<&Path>, config: &Config, grants: Grants, cache: Option<&Path>) -> anyhow::Result<Embedded> {
     let limits = config.candidate_limits.clone();
     let Some(file) = file else {
-        let built = built(config);
-        ensure!(
-            !built.is_empty(),
-            "this shadow-proxy was built without the auth component: run `cargo ci component` and build again, or pass --component FILE"
-        );
-        return Embedded::load(built, limits, grants, cache).map_err(said);
+        return Embedded::load(built_component(config)?, limits, grants, cache).map_err(said);
     };
     let embedded = Embedded::load(&component(file)?, limits, grants, cache).map_err(said);
     embedded.with_context(|| format!("--component {}", file.display()))
@@ -62,6 +57,16 @@ pub fn built(config: &Config) -> &'static [u8] {
         Some(Sources { introspection: None, .. }) => BUILT_STORE_COMPONENT,
         Some(Sources { introspection: Some(_), .. }) => BUILT_INTROSPECTION_COMPONENT,
     }
+}
+
+/// The same, where this binary was built with it.
+pub fn built_component(config: &Config) -> anyhow::Result<&'static [u8]> {
+    let built = built(config);
+    ensure!(
+        !built.is_empty(),
+        "this shadow-proxy was built without the auth component: run `cargo ci component` and build again, or pass --component FILE"
+    );
+    Ok(built)
 }
 
 /// The bytes of a component; `-` is stdin.
@@ -100,6 +105,6 @@ fn read_stdin() -> std::io::Result<Vec<u8>> {
 }
 
 /// wasmtime's errors are a type of their own.
-fn said(error: impl std::fmt::Display) -> anyhow::Error {
+pub fn said(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow::anyhow!("{error:#}")
 }

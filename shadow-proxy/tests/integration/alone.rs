@@ -282,3 +282,28 @@ fn serve(cache: &TempDir, arguments: &[&str]) -> Command {
     command.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments).env("XDG_CACHE_HOME", cache.path());
     command
 }
+
+#[tokio::test]
+async fn host_measures_instances_and_components_for_load() {
+    for (arguments, lines) in [(["--instances", "3"], 3), (["--components", "2"], 4)] {
+        let cache = tempfile::tempdir().expect("a folder");
+        let mut command = Command::new(BINARY);
+        command.arg("host").args(arguments).env("XDG_CACHE_HOME", cache.path());
+        let output = command.output().await.expect("it starts");
+        let text = String::from_utf8(output.stdout).expect("text");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let found: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("a JSON object")).collect();
+        assert_eq!(found.len(), lines, "{text}");
+        match arguments[0] {
+            "--instances" => {
+                assert!(found.iter().all(|line| line["answered_us"].as_f64() > line["instantiated_us"].as_f64()))
+            }
+            _ => {
+                let rss = |at: usize| found[at]["memory"]["VmRSS"].as_u64().expect("bytes");
+                assert!(found[2]["components"] == 2 && rss(2) > rss(0), "{text}");
+                assert!(found[3]["first_load_seconds"].as_f64() > Some(0.0), "{text}");
+            }
+        }
+    }
+}

@@ -6,6 +6,7 @@ mod engine;
 mod frozen;
 mod keyvalue;
 mod limits;
+pub mod measure;
 mod outbound;
 mod stock;
 mod usage;

@@ -1,5 +1,4 @@
-//! The run itself: goose's users take turns from the schedule, send the case they were dealt, read the answer to
-//! its end and check it.
+//! Closed loop by goose: its users take turns, send the case they were dealt, read the answer to its end and check it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -15,11 +14,15 @@ use tokio::sync::Barrier;
 use crate::check::{self, Answer};
 use crate::contract::Case;
 use crate::deck::Deck;
-use crate::outcome::{Course, Outcome};
-use crate::pace::{Pace, Schedule, Turn};
+use crate::engine::{self, Heard};
+use crate::environment::cpus_allowed;
+use crate::measure::{self, Eye, Measured, Setting};
 use crate::plan::Plan;
 use crate::progress::Bar;
+use crate::result::attack::{self, Load};
 use crate::tally::{Attempt, Checked, Failure, Tally};
+
+use super::turns::{End, Turns};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,45 +32,64 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 const WATCH_EVERY: Duration = Duration::from_millis(100);
 /// All users are there within a second, and wait for each other before the first request.
 const USERS_STARTED_PER_SECOND: &str = "1000";
+/// Without a plan there is nothing to slice.
+const SLICE: Duration = Duration::MAX;
 
-pub(crate) fn run(plan: &Plan) -> anyhow::Result<Outcome> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the threads that send; allow this process more of them")?;
-    runtime.block_on(attack(plan))
+pub(crate) struct Users<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) users: usize,
+    pub(crate) setting: &'a Setting,
 }
 
-async fn attack(plan: &Plan) -> anyhow::Result<Outcome> {
-    let pace = Pace { requests: plan.requests, time: plan.time, rate: plan.rate };
-    let run = Arc::new(Run::new(plan, pace)?);
-    let started_at = SystemTime::now();
-    let bar = Bar::new(plan, pace.planned());
-    let watch = tokio::spawn(watch(Arc::clone(&run), bar));
-    let ran = goose(plan, &run)?.execute().await;
-    // goose may be done with a Ctrl-C before the watch has seen it.
-    if goose::is_killswitch_triggered() {
-        run.schedule.stop();
+impl Users<'_> {
+    pub(crate) fn run(&self) -> anyhow::Result<attack::Run> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .context("cannot start the threads that send; allow this process more of them")?;
+        let eye = Eye::open(self.setting.watched.as_ref())?;
+        let heard = runtime.block_on(self.attack())?;
+        let load = Load::Users { users: self.users };
+        let cases = &self.plan.cases;
+        let cores_max = cpus_allowed().len().max(1) as f64;
+        let measured = Measured { load, rate_planned: None, cases, heard, used: eye.close(), cores_max };
+        Ok(measure::assemble(measured, self.setting))
     }
-    watch.abort();
-    // The bar is taken away with the task, and must be gone before anything is printed.
-    let _ = watch.await;
-    ran.map_err(|error| anyhow::anyhow!("{error}")).context("goose could not run; correct what it names")?;
 
-    let tally = std::mem::replace(&mut *run.tally(), Tally::new(0));
-    let lasted = run.schedule.start().zip(tally.end).map(|(start, end)| end.saturating_duration_since(start));
-    let course = Course {
-        started_at,
-        lasted: lasted.unwrap_or_default(),
-        planned: pace.planned(),
-        complete: !run.schedule.stopped(),
-    };
-    Ok(Outcome::new(plan, course, tally))
+    async fn attack(&self) -> anyhow::Result<Heard> {
+        let plan = self.plan;
+        let run = Arc::new(Run::new(plan, self.users)?);
+        let (started_at, cpu_before) = (SystemTime::now(), engine::cpu());
+        let bar = Bar::of_requests(plan.progress, plan.requests, plan.time.unwrap_or_default());
+        let watch = tokio::spawn(watch(Arc::clone(&run), bar));
+        let ran = goose(plan, self.users, &run)?.execute().await;
+        // goose may be done with a Ctrl-C before the watch has seen it.
+        if goose::is_killswitch_triggered() {
+            run.turns.stop();
+        }
+        watch.abort();
+        // The bar is taken away with the task, and must be gone before anything is printed.
+        let _ = watch.await;
+        ran.map_err(|error| anyhow::anyhow!("{error}")).context("goose could not run; correct what it names")?;
+
+        let tally = std::mem::replace(&mut *run.tally(), Tally::new(0, SLICE));
+        let lasted = run.turns.start().zip(tally.end).map(|(start, end)| end.saturating_duration_since(start));
+        Ok(Heard {
+            started_at,
+            lasted: lasted.unwrap_or_default(),
+            sent: tally.requests(),
+            connections: self.users,
+            in_flight_seconds: tally.latency().sum().as_secs_f64(),
+            generator_cpu: engine::cpu().saturating_sub(cpu_before),
+            complete: !run.turns.stopped(),
+            ..Heard::of_nothing(tally, SLICE)
+        })
+    }
 }
 
 /// What all users of the run share.
 struct Run {
-    schedule: Arc<Schedule>,
+    turns: Turns,
     cases: Vec<Case>,
     /// The prepared request of each case.
     requests: Vec<Request>,
@@ -77,16 +99,16 @@ struct Run {
 }
 
 impl Run {
-    fn new(plan: &Plan, pace: Pace) -> anyhow::Result<Self> {
+    fn new(plan: &Plan, users: usize) -> anyhow::Result<Self> {
         let weights: Vec<u32> = plan.cases.iter().map(|case| case.weight).collect();
-        let schedule = Schedule::new(pace, plan.users, Deck::new(&weights, plan.seed));
+        let end = End { requests: plan.requests, time: plan.time };
         Ok(Self {
-            schedule: Arc::new(schedule),
+            turns: Turns::new(end, Deck::new(&weights, plan.seed)),
             cases: plan.cases.clone(),
             requests: plan.cases.iter().map(|case| prepare(plan, case)).collect::<anyhow::Result<_>>()?,
-            client: client(plan.users).context("cannot make an HTTP client; check the system's certificates")?,
-            tally: Mutex::new(Tally::new(plan.cases.len())),
-            all_users: Barrier::new(plan.users),
+            client: client(users).context("cannot make an HTTP client; check the system's certificates")?,
+            tally: Mutex::new(Tally::new(plan.cases.len(), SLICE)),
+            all_users: Barrier::new(users),
         })
     }
 
@@ -124,10 +146,10 @@ fn client(users: usize) -> reqwest::Result<Client> {
 
 /// One scenario whose only transaction sends whichever case was dealt: goose's own weights would make the mix right
 /// on average only, and for each user by itself. Neither a run time nor a throttle of goose's is used, the first
-/// counts in half seconds and the second delivers a tenth less than asked: the schedule says when it is over.
-fn goose(plan: &Plan, run: &Arc<Run>) -> anyhow::Result<GooseAttack> {
+/// counts in half seconds and the second delivers a tenth less than asked: the turns say when it is over.
+fn goose(plan: &Plan, users: usize, run: &Arc<Run>) -> anyhow::Result<GooseAttack> {
     let mut configuration = GooseConfiguration::default();
-    configuration.users = Some(plan.users);
+    configuration.users = Some(users);
     configuration.increase_rate = Some(USERS_STARTED_PER_SECOND.to_owned());
     configuration.quiet = 1;
     configuration.no_print_metrics = true;
@@ -154,14 +176,14 @@ fn transaction(run: &Arc<Run>, step: for<'user> fn(Arc<Run>, &'user mut GooseUse
 async fn arrive(run: Arc<Run>, user: &mut GooseUser) -> TransactionResult {
     user.client = run.client.clone();
     tokio::select! {
-        _ = run.all_users.wait() => run.schedule.begin(),
-        () = run.schedule.ended_early() => {}
+        _ = run.all_users.wait() => run.turns.begin(),
+        () = run.turns.ended_early() => {}
     }
     Ok(())
 }
 
 async fn take_a_turn(run: Arc<Run>, user: &mut GooseUser) -> TransactionResult {
-    let Some(Turn { case: index, due }) = run.schedule.next().await else {
+    let Some(index) = run.turns.next() else {
         // goose ends a user that has run as often as its own configuration says, and the run with the last user.
         user.config.iterations = Some(1);
         return Ok(());
@@ -171,12 +193,14 @@ async fn take_a_turn(run: Arc<Run>, user: &mut GooseUser) -> TransactionResult {
     let sent = Instant::now();
     let answer = tokio::select! {
         answer = ask(&user.client, request) => answer,
-        failure = give_up(&run.schedule) => Err(failure),
+        failure = give_up(&run.turns) => Err(failure),
     };
     let end = Instant::now();
     let result = answer
         .map(|answer| Checked { status: answer.status, differences: check::differences(&case.accepted, &answer) });
-    let attempt = Attempt { case: index, latency: end - due, service: end - sent, end, result };
+    let time = end - sent;
+    let (due, lag) = (Duration::ZERO, Duration::ZERO);
+    let attempt = Attempt { case: index, due, lag, latency: time, service: time, end, result };
     run.tally().record(case, &attempt);
     report(user, case, &attempt).await
 }
@@ -190,7 +214,11 @@ async fn ask(client: &Client, request: Request) -> Result<Answer, Failure> {
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status: response.status().as_u16(), headers: std::mem::take(response.headers_mut()), body })
+    Ok(Answer {
+        status: response.status().as_u16(),
+        headers: std::mem::take(response.headers_mut()),
+        body: body.into(),
+    })
 }
 
 fn failure(error: reqwest::Error) -> Failure {
@@ -203,8 +231,8 @@ fn failure(error: reqwest::Error) -> Failure {
     }
 }
 
-async fn give_up(schedule: &Schedule) -> Failure {
-    schedule.ended_early().await;
+async fn give_up(turns: &Turns) -> Failure {
+    turns.ended_early().await;
     tokio::time::sleep(LAST_ANSWERS).await;
     Failure::EndedEarly
 }
@@ -237,9 +265,9 @@ async fn watch(run: Arc<Run>, bar: Bar) {
             _ = terminated => goose::trigger_killswitch("SIGTERM"),
         }
         if goose::is_killswitch_triggered() {
-            run.schedule.stop();
+            run.turns.stop();
         }
-        if let Some(start) = run.schedule.start() {
+        if let Some(start) = run.turns.start() {
             bar.0.show(start.elapsed(), &run.tally());
         }
     }

@@ -1,0 +1,84 @@
+//! Our figures by the names that claims use for them. Pure.
+
+use crate::cost::{Cost, Range};
+use crate::measured::Measured;
+use crate::result::Interval;
+use crate::result::memory::Used;
+
+/// What was measured, to be asked by name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ours<'a> {
+    pub(crate) measured: &'a Measured,
+    pub(crate) cost: Option<&'a Cost>,
+}
+
+/// Whether a name is one of those that [`Ours::get`] knows, whatever was measured.
+#[cfg(test)]
+pub(crate) fn is_known(name: &str) -> bool {
+    match name.split('.').collect::<Vec<_>>().as_slice() {
+        ["cold", _] | ["compare", _, _] => true,
+        ["memory", kind, _] => ["idle", "peak", "each"].contains(kind),
+        ["cost", "present", side] => ["legacy", "candidate"].contains(side),
+        _ => false,
+    }
+}
+
+impl Ours<'_> {
+    /// In µs, bytes, requests per second or USD; none: not measured.
+    ///
+    /// `cold.RUNG`, `compare.METRIC.SIDE`, `memory.idle|peak|each.SIDE`, `cost.present.SIDE`.
+    pub(crate) fn get(&self, name: &str) -> Option<Range> {
+        match name.split('.').collect::<Vec<_>>().as_slice() {
+            ["cold", rung] => self.cold(rung),
+            ["compare", metric, side] => self.compared(metric, side),
+            ["memory", kind, side] => self.memory(kind, side),
+            ["cost", "present", side] => self.cost(side),
+            _ => None,
+        }
+    }
+
+    /// Requests per second of the runs at a fixed rate.
+    pub(crate) fn rate(&self) -> Option<f64> {
+        self.measured.compare.as_ref().map(|compare| compare.settings.rate)
+    }
+
+    fn cold(&self, rung: &str) -> Option<Range> {
+        let cold = self.measured.cold.as_ref()?;
+        let rung = cold.rungs.iter().find(|known| known.name == rung)?;
+        rung.median_ms.map(|median| range(median).map(|ms| ms * 1e3))
+    }
+
+    fn compared(&self, metric: &str, side: &str) -> Option<Range> {
+        let compare = self.measured.compare.as_ref()?;
+        let metric = compare.metrics.iter().find(|known| known.name == metric)?;
+        metric.sides.iter().find(|values| values.side == side)?.median.map(range)
+    }
+
+    fn memory(&self, kind: &str, side: &str) -> Option<Range> {
+        let memory = self.measured.memory.as_ref()?;
+        let used = memory.sides.iter().find(|used| used.side.name == side)?;
+        let bytes = |bytes: Option<u64>| bytes.map(|bytes| Range::exactly(bytes as f64));
+        match kind {
+            "idle" => bytes(used.idle.rss_bytes),
+            "peak" => bytes(used.loaded.rss_bytes_peak),
+            _ => each(used),
+        }
+    }
+
+    fn cost(&self, side: &str) -> Option<Range> {
+        let cost = self.cost?;
+        let present = cost.platforms.iter().find(|platform| platform.name == cost.present)?;
+        let at = present.rates.iter().find(|at| at.rate == 1_000.0)?;
+        let priced = if side == "legacy" { &at.legacy } else { &at.candidate };
+        priced.as_ref().map(|priced| priced.usd_per_month)
+    }
+}
+
+fn each(used: &Used) -> Option<Range> {
+    let marginal = used.marginal.as_ref()?;
+    Some(marginal.each_bytes_interval.map_or(Range::exactly(marginal.each_bytes), range))
+}
+
+fn range(Interval { low, estimate, high, .. }: Interval) -> Range {
+    Range { low, estimate, high }
+}
