@@ -48,6 +48,7 @@ impl Lineup {
             }
         }
         errors.dedup();
+        errors.extend(unequal(&contenders));
         if errors.is_empty() { Ok(Self { contenders, generator_cpus }) } else { Err(errors) }
     }
 
@@ -58,6 +59,19 @@ impl Lineup {
         cpus.iter().for_each(|&cpu| set.set(cpu));
         Ok(sched_setaffinity(None, &set)?)
     }
+}
+
+/// Letting in is other work than refusing: a side that does less of it would seem faster.
+fn unequal(contenders: &[Contender]) -> Vec<String> {
+    let status =
+        |contender: &Contender, at: usize| contender.cases.get(at).and_then(|case| case.accepted.first()?.status);
+    let Some(legacy) = contenders.first() else { return Vec::new() };
+    let differs = |at: usize, case: &Case| {
+        let other = contenders.iter().find(|contender| status(contender, at) != status(legacy, at))?;
+        let name = &case.name;
+        Some(format!("--case {name}: {} should not answer it with the status of legacy; leave it out", other.name))
+    };
+    legacy.cases.iter().enumerate().filter_map(|(at, case)| differs(at, case)).collect()
 }
 
 fn cases(folder: &Path, names: &[String], expecting: Expecting) -> Result<Vec<Case>, Vec<String>> {
@@ -121,6 +135,26 @@ mod tests {
                 (found, expected) => panic!("{allowed:?} {asked:?}: {found:?}, not {expected:?}"),
             }
         }
+    }
+
+    #[test]
+    fn cases_that_are_other_work_for_a_side_are_refused() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../legacy-stub/contract");
+        let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        let contender = |name: &str, names: &[String], expecting| Contender {
+            name: name.to_owned(),
+            spec: Spec::Node,
+            cases: cases(&folder, names, expecting).expect("the cases"),
+            cpus: None,
+            keeps_compiled: true,
+        };
+        let sides = |names: &[String]| {
+            [contender("legacy", names, Expecting::Legacy), contender("candidate", names, Expecting::Candidate)]
+        };
+        assert_eq!(unequal(&sides(&names(&JOURNEY))), Vec::<String>::new());
+        let all = contract::read(&folder, &[], Expecting::Legacy).expect("the contract");
+        let legacy: Vec<String> = all.iter().map(|case| case.name.clone()).collect();
+        assert!(!unequal(&sides(&legacy)).is_empty(), "the contract has differences of status");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A program that is started, with a CPU set and a cgroup of its own, and ended whatever happens.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -34,6 +35,8 @@ pub(super) struct Program {
     cgroup: Option<Cgroup>,
     container: Option<container::Handle>,
     log: PathBuf,
+    /// Somebody was told where it is, so that it stays.
+    log_is_named: Cell<bool>,
     stopped: bool,
 }
 
@@ -51,7 +54,7 @@ impl Program {
         let name = format!("load-{}-{number}", std::process::id());
         let folder = target_folder()?.join("load");
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let log = folder.join(format!("{}.log", contender.name));
+        let log = folder.join(format!("{name}.log"));
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let container = match &contender.spec {
             Spec::Image(_) => Some(container::Handle::new(&name, &folder)),
@@ -71,7 +74,7 @@ impl Program {
             Spec::Process(_) | Spec::Image(_) => Place::Chosen(port),
             _ => Place::Said(said),
         };
-        Ok(Self { child, place, cgroup, container, log, stopped: false })
+        Ok(Self { child, place, cgroup, container, log, log_is_named: Cell::new(false), stopped: false })
     }
 
     pub(super) fn address(&mut self) -> anyhow::Result<SocketAddr> {
@@ -122,10 +125,14 @@ impl Program {
             container.remove();
         }
         self.child.wait()?;
+        if !self.log_is_named.get() {
+            let _ = std::fs::remove_file(&self.log);
+        }
         Ok(())
     }
 
     fn last_words(&self) -> String {
+        self.log_is_named.set(true);
         let text = std::fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
