@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::child;
+use crate::setup;
 use crate::workspace::Workspace;
 
 const HTML_BYTES_MAX: usize = 1_000_000;
@@ -16,6 +17,7 @@ const CLAIMS: usize = 11;
 /// The candidate is the build that the other lanes use: what is quick to measure is no claim, and says so.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     workspace.build()?;
+    setup::bring_linters(workspace)?;
     let out = workspace.target.join("report/lane");
     let proxy = workspace.binary("shadow-proxy");
     let candidate = format!("process:{} serve --listen 127.0.0.1:{{port}}", proxy.display());
@@ -23,7 +25,24 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     all.args(["all", "--quick", "--again", "--allow-old-prices", "--beside", "none", "--candidate", &candidate]);
     child::quiet(all.arg("--out").arg(&out).current_dir(&workspace.root))?;
     check(&out)?;
+    keeps_its_schema(workspace, &out)?;
     pictures(&out)
+}
+
+/// A report does, and one that was tampered with does not.
+fn keeps_its_schema(workspace: &Workspace, out: &Path) -> Result<()> {
+    let validate = |file: &Path| {
+        let mut validate = Command::new(workspace.linters_python());
+        validate.args(["-m", "check_jsonschema", "--schemafile"]).arg(workspace.root.join("load/report.schema.json"));
+        child::quiet(validate.arg(file))
+    };
+    validate(&out.join("report.json")).context("report.json does not keep load/report.schema.json")?;
+    let mut broken: Value = serde_json::from_str(&fs::read_to_string(out.join("report.json"))?)?;
+    broken["ratios"] = "fast".into();
+    let file = out.join("broken.json");
+    fs::write(&file, broken.to_string())?;
+    ensure!(validate(&file).is_err(), "load/report.schema.json takes anything");
+    Ok(())
 }
 
 fn check(out: &Path) -> Result<()> {

@@ -22,7 +22,7 @@ pub(super) struct Host {
 
 pub(super) fn main(host: &Host) -> anyhow::Result<String> {
     let config = config::parse_alone("").map_err(|errors| anyhow::anyhow!(errors.join("; ")))?;
-    let (component, limits) = (run::built_component(&config)?, config.candidate_limits);
+    let (component, limits) = (run::built_component(&config)?, config.candidate_limits.clone());
     let mut lines = Vec::new();
     if let Some(count) = host.instances {
         for start in measure::starts(component, limits.clone(), &asked(), count).map_err(run::said)? {

@@ -25,11 +25,10 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::report::sample;
 
-    /// With `UPDATE_SCHEMA=1` it writes the file instead.
+    /// That reports keep it is lane `report`'s to check. With `UPDATE_SCHEMA=1` it writes the file instead.
     #[test]
-    fn the_schema_is_that_of_the_types_and_reports_keep_it() {
+    fn the_schema_is_that_of_the_types() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("report.schema.json");
         let schema = serde_json::to_value(schema_for!(Report)).expect("JSON");
         if std::env::var_os("UPDATE_SCHEMA").is_some() {
@@ -40,16 +39,5 @@ mod tests {
             committed == schema,
             "run `UPDATE_SCHEMA=1 cargo test --workspace --bin load -- schema` and look at the change"
         );
-
-        let validator = jsonschema::validator_for(&committed).expect("a schema");
-        let whole: Value = serde_json::from_str(&Json.export(&sample::report())).expect("JSON");
-        let wrong: Vec<String> = validator.iter_errors(&whole).map(|error| error.to_string()).collect();
-        assert!(wrong.is_empty(), "{wrong:?}");
-        let empty = sample::report_of(&crate::measured::Measured::default());
-        assert!(validator.is_valid(&serde_json::from_str(&Json.export(&empty)).expect("JSON")));
-
-        let mut broken = whole;
-        broken["ratios"][0]["times_better"]["low"] = "fast".into();
-        assert!(!validator.is_valid(&broken));
     }
 }
