@@ -19,6 +19,7 @@ mod hosts;
 mod isolation;
 mod keys;
 mod keys_in_force;
+mod observability;
 mod opaque;
 mod parity;
 mod proxies;
