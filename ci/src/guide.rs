@@ -84,7 +84,8 @@ fn pages(root: &Path) -> Result<Vec<String>> {
             let entry = entry?;
             let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
             if entry.file_type()?.is_dir() {
-                folders.push(path);
+                // What npm brought has pages of its own.
+                folders.extend(Some(path).filter(|_| entry.file_name() != "node_modules"));
             } else if path.ends_with(".md") {
                 pages.push(path);
             }
