@@ -3,11 +3,20 @@
 use crate::result::search::{Decision, Stage};
 
 const FIRST_SHARE: f64 = 0.3;
-const STEP: f64 = 1.25;
-const PRECISION: f64 = 0.03;
-const CONFIRMATIONS: usize = 3;
-/// A search that needs more is not going anywhere.
-const PROBES_MAX: usize = 60;
+
+/// How finely is searched, and for how long.
+#[derive(Clone, Copy, Debug)]
+struct Fineness {
+    step: f64,
+    precision: f64,
+    confirmations: usize,
+    /// A search that needs more is not going anywhere.
+    probes_max: usize,
+}
+
+const FINE: Fineness = Fineness { step: 1.25, precision: 0.03, confirmations: 3, probes_max: 60 };
+/// To see that it works.
+const QUICK: Fineness = Fineness { step: 2.0, precision: 0.5, confirmations: 1, probes_max: 6 };
 
 /// The search of one side.
 #[derive(Clone, Debug)]
@@ -18,7 +27,7 @@ pub(crate) struct Climb {
     stage: Stage,
     rate: f64,
     confirmed: usize,
-    confirmations: usize,
+    fineness: Fineness,
     probes: usize,
     limited_by_generator: bool,
     over: bool,
@@ -33,7 +42,7 @@ impl Climb {
             stage: Stage::Step,
             rate: rounded(closed_loop_rate * FIRST_SHARE),
             confirmed: 0,
-            confirmations: if quick { 1 } else { CONFIRMATIONS },
+            fineness: if quick { QUICK } else { FINE },
             probes: 0,
             limited_by_generator: false,
             over: false,
@@ -42,7 +51,7 @@ impl Climb {
 
     /// Nothing when the search is over.
     pub(crate) fn next(&self) -> Option<(Stage, f64)> {
-        (!self.over && self.probes < PROBES_MAX).then_some((self.stage, self.rate))
+        (!self.over && self.probes < self.fineness.probes_max).then_some((self.stage, self.rate))
     }
 
     pub(crate) fn learn(&mut self, decision: Decision) {
@@ -55,7 +64,7 @@ impl Climb {
             }
             (Stage::Confirm, Decision::Pass) => {
                 self.confirmed += 1;
-                self.over = self.confirmed == self.confirmations;
+                self.over = self.confirmed == self.fineness.confirmations;
             }
             (_, Decision::Pass) => {
                 self.passed = Some(self.rate);
@@ -70,7 +79,7 @@ impl Climb {
         if self.stage == Stage::Confirm {
             // One unlucky pass is not trusted: the next rate that is confirmed lies below.
             self.confirmed = 0;
-            self.rate = rounded(self.rate * (1.0 - PRECISION));
+            self.rate = rounded(self.rate * (1.0 - self.fineness.precision));
             self.passed = Some(self.rate);
         } else {
             self.go_on();
@@ -79,8 +88,8 @@ impl Climb {
 
     fn go_on(&mut self) {
         match (self.passed, self.failed) {
-            (Some(passed), None) => self.rate = rounded(passed * STEP),
-            (Some(passed), Some(failed)) if failed > passed * (1.0 + PRECISION) => {
+            (Some(passed), None) => self.rate = rounded(passed * self.fineness.step),
+            (Some(passed), Some(failed)) if failed > passed * (1.0 + self.fineness.precision) => {
                 self.stage = Stage::Bisect;
                 // Between rates that are 3 % apart rounding leaves nothing to try.
                 self.rate = rounded(f64::midpoint(passed, failed));
@@ -89,13 +98,13 @@ impl Climb {
                 self.stage = Stage::Confirm;
                 self.rate = passed;
             }
-            (None, Some(failed)) if failed >= 2.0 => self.rate = rounded(failed / STEP / STEP),
+            (None, Some(failed)) if failed >= 2.0 => self.rate = rounded(failed / self.fineness.step.powi(2)),
             (None, _) => self.over = true,
         }
     }
 
     pub(crate) fn is_confirmed(&self) -> bool {
-        self.over && self.confirmed == self.confirmations
+        self.over && self.confirmed == self.fineness.confirmations
     }
 
     /// The highest rate that passed and the lowest that did not.
