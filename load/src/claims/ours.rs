@@ -2,8 +2,11 @@
 
 use crate::cost::{Cost, Range};
 use crate::measured::Measured;
-use crate::result::Interval;
+use crate::result::compare::Values;
 use crate::result::memory::Used;
+use crate::result::search::Highest;
+use crate::result::{Interval, Verdict};
+use crate::statistics::order::median_interval;
 
 /// What was measured, to be asked by name.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +33,9 @@ impl Ours<'_> {
     pub(crate) fn get(&self, name: &str) -> Option<Range> {
         match name.split('.').collect::<Vec<_>>().as_slice() {
             ["cold", rung] => self.cold(rung),
+            ["compare", "throughput_per_second", side] => {
+                self.compared("throughput_per_second", side).or_else(|| self.searched(side))
+            }
             ["compare", metric, side] => self.compared(metric, side),
             ["memory", kind, side] => self.memory(kind, side),
             ["cost", "present", side] => self.cost(side),
@@ -51,7 +57,19 @@ impl Ours<'_> {
     fn compared(&self, metric: &str, side: &str) -> Option<Range> {
         let compare = self.measured.compare.as_ref()?;
         let metric = compare.metrics.iter().find(|known| known.name == metric)?;
-        metric.sides.iter().find(|values| values.side == side)?.median.map(range)
+        let Values { runs, verdicts, .. } = metric.sides.iter().find(|values| values.side == side)?;
+        let counts = runs.iter().zip(verdicts).filter(|(_, verdict)| **verdict == Verdict::Valid);
+        let known: Vec<f64> = counts.filter_map(|(value, _)| *value).collect();
+        median_interval(&known).map(range)
+    }
+
+    /// Where the generator is the limit of a closed loop, the rate that was found by search is the least it can be.
+    fn searched(&self, side: &str) -> Option<Range> {
+        let search = self.measured.search.as_ref()?;
+        let found = search.sides.iter().find(|found| found.side.name == side)?;
+        let counts = found.confirmed && found.verdict == Some(Verdict::Valid);
+        let Highest { estimate, failed_at } = found.rate.filter(|_| counts)?;
+        Some(Range { low: estimate, estimate, high: failed_at.unwrap_or(estimate) })
     }
 
     fn memory(&self, kind: &str, side: &str) -> Option<Range> {
