@@ -15,7 +15,7 @@ pub struct Rarely {
 }
 
 impl Rarely {
-    pub fn every(interval: Duration) -> Rarely {
+    pub const fn every(interval: Duration) -> Rarely {
         Rarely { last: Mutex::new(None), interval }
     }
 

@@ -170,7 +170,7 @@ impl Default for Metrics {
             serving: new(&mut r, "serving", "Requests whose client still waits"),
             served: sides(&served),
             rescued: new(&mut r, "rescued", "Requests the candidate failed and legacy answered"),
-            unanswered: new(&mut r, "unanswered", "Requests answered 502 or 504 because no side could"),
+            unanswered: new(&mut r, "unanswered", "Requests answered 502, 503 or 504 because no side could"),
             mirrored: new(&mut r, "mirrored", "Requests handed to the mirror"),
             skipped,
             dropped,

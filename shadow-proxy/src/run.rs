@@ -137,7 +137,9 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::default());
     choosing::choice(&config.shift.choice, &metrics)?;
     let grants = grants(config, &metrics)?;
-    candidate(config, grants, None).map(drop)
+    // Not where nothing is kept yet: it leaves no files.
+    let kept = config.compiled();
+    candidate(config, grants, kept.is_dir().then_some(&kept)).map(drop)
 }
 
 /// What is not wrong with the plan, and still not wise; by the present traffic where a store knows it.

@@ -174,7 +174,8 @@ fn import(from: &Path, files: &Files, now: u64) -> anyhow::Result<String> {
         );
     }
     let list = if from == Path::new("-") { "the list".to_owned() } else { from.display().to_string() };
-    Ok(said + &format!("now delete {list}: it still has every key in plaintext\n"))
+    Ok(said
+        + &format!("now delete {list}, when the old service no longer reads it: it still has every key in plaintext\n"))
 }
 
 fn read_list(from: &Path) -> anyhow::Result<Vec<u8>> {

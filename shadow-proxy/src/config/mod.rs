@@ -6,8 +6,11 @@ mod capture;
 mod choice;
 mod evidence;
 mod hooks;
+mod lists;
 mod part;
 mod reader;
+#[cfg(test)]
+mod reference;
 mod shift;
 mod stateful;
 

@@ -1,10 +1,10 @@
 //! Reading a TOML table key by key, so that everything wrong with it is found, not the first thing only.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use crate::shift::plan::span;
@@ -12,11 +12,23 @@ use crate::shift::plan::span;
 /// A table of which every known key is taken out; what is left is unknown.
 pub struct Section {
     /// Empty for the root, else `name.`.
-    prefix: String,
+    pub(super) prefix: String,
     table: Table,
     /// Keys asked for, to suggest one for a misspelt key.
     known: Vec<String>,
+    /// What they take: the reference is made of it.
+    #[cfg(test)]
+    pub asked: Vec<Asked>,
     errors: Vec<String>,
+}
+
+/// A key with the values that it takes, and what stands for none.
+#[cfg(test)]
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    pub key: String,
+    pub takes: String,
+    pub default: String,
 }
 
 /// Puts a flag's value where the file would have it. `key` may be `section.key`.
@@ -34,7 +46,18 @@ pub fn set(table: &mut Table, key: &str, value: Value) {
 
 impl Section {
     pub fn root(table: Table) -> Section {
-        Section { prefix: String::new(), table, known: Vec::new(), errors: Vec::new() }
+        Section::new(String::new(), table)
+    }
+
+    fn new(prefix: String, table: Table) -> Section {
+        Section {
+            prefix,
+            table,
+            known: Vec::new(),
+            #[cfg(test)]
+            asked: Vec::new(),
+            errors: Vec::new(),
+        }
     }
 
     /// The table under a key, empty when absent; give it back with [`Section::close`].
@@ -47,7 +70,7 @@ impl Section {
                 Table::new()
             }
         };
-        Section { prefix: format!("{}{key}.", self.prefix), table, known: Vec::new(), errors: Vec::new() }
+        Section::new(format!("{}{key}.", self.prefix), table)
     }
 
     /// Those of a list of tables, each to be given back with [`Section::close`].
@@ -64,16 +87,13 @@ impl Section {
             let example = format!("[[{}{key}]]", self.prefix);
             self.wrong(key, &format!("is not a list of up to {count_max} tables"), &example);
         }
-        let section = |(at, table)| Section {
-            prefix: format!("{}{key}[{at}].", self.prefix),
-            table,
-            known: Vec::new(),
-            errors: Vec::new(),
-        };
+        let section = |(at, table)| Section::new(format!("{}{key}[{at}].", self.prefix), table);
         tables.unwrap_or_default().into_iter().enumerate().map(section).collect()
     }
 
     pub fn close(self, parent: &mut Section) {
+        #[cfg(test)]
+        parent.asked.extend(self.asked.iter().cloned());
         let errors = self.finish().err().unwrap_or_default();
         parent.errors.extend(errors);
     }
@@ -101,6 +121,7 @@ impl Section {
     }
 
     pub fn number(&mut self, key: &str, default: u64, range: RangeInclusive<u64>, unit: &str) -> u64 {
+        self.ask(key, &format_args!("{unit}, {} to {}", range.start(), range.end()), &default);
         let Some(value) = self.take(key) else { return default };
         match value.as_integer().and_then(|number| u64::try_from(number).ok()).filter(|number| range.contains(number)) {
             Some(number) => number,
@@ -113,6 +134,7 @@ impl Section {
     }
 
     pub fn decimal(&mut self, key: &str, default: f64, range: RangeInclusive<f64>) -> f64 {
+        self.ask(key, &format_args!("{} to {}", range.start(), range.end()), &default);
         let Some(value) = self.take(key) else { return default };
         let number = value.as_float().or_else(|| value.as_integer().map(|number| number as f64));
         number.filter(|number| range.contains(number)).unwrap_or_else(|| {
@@ -124,13 +146,14 @@ impl Section {
 
     /// A time with its unit, in milliseconds.
     pub fn span_ms(&mut self, key: &str, default: &str, range: RangeInclusive<u64>) -> u64 {
+        let [from, until] = [range.start(), range.end()].map(|ms| span(*ms));
+        self.ask(key, &format_args!("time with its unit, {from} to {until}"), &format_args!("\"{default}\""));
         let read =
             |text: &str| humantime::parse_duration(text).ok().and_then(|span| u64::try_from(span.as_millis()).ok());
         let parse = |text: &str| {
-            read(text).filter(|ms| range.contains(ms)).ok_or_else(|| {
-                let [from, until] = [range.start(), range.end()].map(|ms| span(*ms));
-                format!("is not a time with its unit, from {from} to {until}")
-            })
+            read(text)
+                .filter(|ms| range.contains(ms))
+                .ok_or_else(|| format!("is not a time with its unit, from {from} to {until}"))
         };
         let parsed = self.parsed(key, default, &format!("\"{default}\""), parse);
         parsed.unwrap_or_else(|| read(default).unwrap_or(*range.start()))
@@ -138,6 +161,7 @@ impl Section {
 
     /// A part of the whole, from 0 to 1, as parts per million.
     pub fn share_ppm(&mut self, key: &str, default_ppm: u32) -> u32 {
+        self.ask(key, &"0 to 1", &(f64::from(default_ppm) / 1e6));
         let Some(value) = self.take(key) else { return default_ppm };
         let share = value.as_float().or_else(|| value.as_integer().map(|number| number as f64));
         match share.filter(|share| (0.0..=1.0).contains(share)) {
@@ -155,6 +179,7 @@ impl Section {
     }
 
     pub fn flag(&mut self, key: &str, default: bool) -> bool {
+        self.ask(key, &"true, false", &default);
         let Some(value) = self.take(key) else { return default };
         value.as_bool().unwrap_or_else(|| {
             self.wrong_value(key, &value, "is neither true nor false", &format!("{key} = {default}"));
@@ -163,6 +188,7 @@ impl Section {
     }
 
     pub fn text(&mut self, key: &str) -> Option<String> {
+        self.ask(key, &"text", &"");
         match self.take(key)? {
             Value::String(text) if !text.is_empty() => Some(text),
             other => {
@@ -174,6 +200,7 @@ impl Section {
 
     /// The path of a file that can be opened.
     pub fn file(&mut self, key: &str) -> Option<PathBuf> {
+        self.ask(key, &"path of a file", &"");
         let path = PathBuf::from(self.text(key)?);
         if let Err(error) = std::fs::File::open(&path) {
             let shown = Value::String(path.display().to_string());
@@ -187,6 +214,7 @@ impl Section {
 
     /// The same where one has to be named.
     pub fn needed_file(&mut self, key: &str) -> Option<PathBuf> {
+        self.ask(key, &"path of a file", &NEEDED);
         if !self.has(key) {
             self.wrong(key, "is missing", &format!("{key} = \"path/of/a/file\""));
         }
@@ -201,32 +229,9 @@ impl Section {
         self.table.contains_key(key)
     }
 
-    /// A list of texts of which each has to be good; not an empty one.
-    pub fn list<T>(&mut self, key: &str, example: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
-        let value = self.take(key)?;
-        let texts: Option<Vec<&str>> = items(&value).and_then(|array| array.iter().map(Value::as_str).collect());
-        let parsed = match texts {
-            None => Err(format!("is not a list of 1 to {ITEMS_MAX} texts")),
-            Some(texts) => {
-                texts.into_iter().map(|text| parse(text).map_err(|reason| format!("\"{text}\" {reason}"))).collect()
-            }
-        };
-        parsed.map_err(|reason| self.wrong_value(key, &value, &reason, &format!("{key} = {example}"))).ok()
-    }
-
-    /// The same for a list of anything.
-    pub fn values<T>(
-        &mut self,
-        key: &str,
-        example: &str,
-        parse: impl Fn(&Value) -> Result<T, String>,
-    ) -> Option<Vec<T>> {
-        let value = self.take(key)?;
-        let parsed = match items(&value) {
-            None => Err(format!("is not a list of 1 to {ITEMS_MAX}")),
-            Some(items) => items.iter().map(|item| parse(item).map_err(|reason| format!("{item} {reason}"))).collect(),
-        };
-        parsed.map_err(|reason| self.wrong_value(key, &value, &reason, &format!("{key} = {example}"))).ok()
+    /// Whether it is written as `[[key]]`.
+    pub fn is_tables(&self, key: &str) -> bool {
+        self.table.get(key).and_then(Value::as_array).is_some_and(|items| items.iter().any(Value::is_table))
     }
 
     pub fn needed_value<T>(
@@ -235,70 +240,12 @@ impl Section {
         example: &str,
         parse: impl Fn(&Value) -> Result<T, String>,
     ) -> Option<T> {
+        self.ask(key, &example, &NEEDED);
         let Some(value) = self.take(key) else {
             self.wrong(key, "is missing", &format!("{key} = {example}"));
             return None;
         };
         parse(&value).map_err(|reason| self.wrong_value(key, &value, &reason, &format!("{key} = {example}"))).ok()
-    }
-
-    /// Whether it is written as `[[key]]`.
-    pub fn is_tables(&self, key: &str) -> bool {
-        self.table.get(key).and_then(Value::as_array).is_some_and(|items| items.iter().any(Value::is_table))
-    }
-
-    /// The same where one has to be given.
-    pub fn needed_list<T>(
-        &mut self,
-        key: &str,
-        example: &str,
-        parse: impl Fn(&str) -> Result<T, String>,
-    ) -> Option<Vec<T>> {
-        if !self.has(key) {
-            self.wrong(key, "is missing", &format!("{key} = {example}"));
-        }
-        self.list(key, example, parse)
-    }
-
-    pub fn texts(&mut self, key: &str) -> Option<Vec<String>> {
-        let value = self.take(key)?;
-        let texts: Option<Vec<String>> =
-            value.as_array().and_then(|array| array.iter().map(|text| text.as_str().map(str::to_owned)).collect());
-        if texts.is_none() {
-            self.wrong_value(key, &value, "is not a list of texts", &format!("{key} = [\"…\"]"));
-        }
-        texts
-    }
-
-    pub fn statuses(&mut self, key: &str) -> Option<Vec<u16>> {
-        let value = self.take(key)?;
-        let status =
-            |value: &Value| value.as_integer().and_then(|n| u16::try_from(n).ok()).filter(|n| (100..600).contains(n));
-        let statuses: Option<Vec<u16>> = value.as_array().and_then(|array| array.iter().map(status).collect());
-        if statuses.is_none() {
-            self.wrong_value(key, &value, "is not a list of HTTP statuses", &format!("{key} = [401, 403]"));
-        }
-        statuses
-    }
-
-    /// `shape` says what a table holds, for whoever wrote something else.
-    pub fn tables<T: DeserializeOwned>(&mut self, key: &str, shape: &str) -> Vec<T> {
-        let Some(value) = self.take(key) else { return Vec::new() };
-        let Value::Array(array) = value else {
-            self.wrong_value(key, &value, "is not a list of tables", &format!("[[{}{key}]]", self.prefix));
-            return Vec::new();
-        };
-        let mut parsed = Vec::new();
-        for (index, item) in array.into_iter().enumerate() {
-            match item.try_into() {
-                Ok(item) => parsed.push(item),
-                Err(error) => {
-                    let reason: String = error.to_string().trim().replace('\n', " ");
-                    self.wrong_at(&format!("{key}[{index}]"), &format!("{reason}; {shape}"));
-                }
-            }
-        }
-        parsed
     }
 
     pub fn parsed<T>(
@@ -308,6 +255,7 @@ impl Section {
         example: &str,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<T> {
+        self.ask(key, &example, &default);
         let text = match self.take(key) {
             None => default.to_owned(),
             Some(Value::String(text)) => text,
@@ -322,11 +270,13 @@ impl Section {
     }
 
     pub fn optional<T>(&mut self, key: &str, example: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        self.ask(key, &example, &"");
         self.known.push(key.to_owned());
         self.table.contains_key(key).then(|| self.parsed(key, "", example, parse)).flatten()
     }
 
     pub fn required<T>(&mut self, key: &str, example: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        self.ask(key, &example, &NEEDED);
         if !self.table.contains_key(key) {
             self.known.push(key.to_owned());
             self.wrong(key, "is missing", &format!("{key} = {example}"));
@@ -345,15 +295,27 @@ impl Section {
         self.errors.extend(errors.into_iter().map(|error| format!("{}{error}", self.prefix)));
     }
 
-    fn wrong_at(&mut self, key: &str, reason: &str) {
+    pub(super) fn wrong_at(&mut self, key: &str, reason: &str) {
         self.errors.push(format!("{}{key}: {reason}", self.prefix));
     }
 
-    fn wrong_value(&mut self, key: &str, value: &Value, reason: &str, example: &str) {
+    pub(super) fn wrong_value(&mut self, key: &str, value: &Value, reason: &str, example: &str) {
         self.errors.push(format!("{}{key} = {value}: {reason}; for example: {example}", self.prefix));
     }
 
-    fn take(&mut self, key: &str) -> Option<Value> {
+    /// The first to ask for a key knows best what it takes: it may ask by another.
+    #[cfg(test)]
+    pub(super) fn ask(&mut self, key: &str, takes: &dyn Display, default: &dyn Display) {
+        let key = format!("{}{key}", self.prefix);
+        if self.asked.iter().all(|asked| asked.key != key) {
+            self.asked.push(Asked { key, takes: takes.to_string(), default: default.to_string() });
+        }
+    }
+
+    #[cfg(not(test))]
+    pub(super) fn ask(&mut self, _: &str, _: &dyn Display, _: &dyn Display) {}
+
+    pub(super) fn take(&mut self, key: &str) -> Option<Value> {
         if !self.known.iter().any(|known| known == key) {
             self.known.push(key.to_owned());
         }
@@ -361,12 +323,8 @@ impl Section {
     }
 }
 
-const ITEMS_MAX: usize = 32;
-
-/// Those of a list that is not empty and not too long.
-fn items(value: &Value) -> Option<&Vec<Value>> {
-    value.as_array().filter(|array| (1..=ITEMS_MAX).contains(&array.len()))
-}
+/// In place of a default.
+pub(super) const NEEDED: &str = "needed";
 
 /// How many letters two names share at their start and end.
 fn likeness(a: &str, b: &str) -> usize {

@@ -23,7 +23,9 @@ pub fn judge(state: &State, plan: &Plan, input: &Input) -> Farewell {
     if state.phase != Phase::ReverseShadow {
         missing.push("the candidate does not answer everybody yet".to_owned());
     }
-    let needed = input.live.served_legacy.saturating_add(input.live.rescued);
+    // The look that cut over saw what was before it.
+    let is_of_now = input.now_ms > state.since_ms;
+    let needed = if is_of_now { input.live.served_legacy.saturating_add(input.live.rescued) } else { 0 };
     if state.phase == Phase::ReverseShadow && needed > 0 {
         against.push(format!("legacy had to answer {} requests since the cutover", grouped(needed)));
     }

@@ -38,7 +38,7 @@ impl Times {
     }
 
     pub fn pairs(&self) -> u64 {
-        self.0.iter().fold(0, |sum, pairs| sum.saturating_add(*pairs))
+        self.from(Some(0))
     }
 
     /// Pairs in which the candidate was slower by more than the margin for certain.

@@ -234,7 +234,8 @@ async fn check_says_what_cannot_be_shown_at_the_traffic_that_there_was() {
     let nothing = proxy.command_on_data(&check).await;
     assert!(nothing.code == Some(0) && !nothing.stderr.contains("present rate"), "no traffic, no rate: {nothing:?}");
     let mut wire = proxy.connect().await;
-    let _ = traffic_until(&proxy, &mut wire, "/", |status| status["requests"]["compared"].as_u64() > Some(20)).await;
+    let compared = |status: &Value| status["requests"]["compared"].as_u64() > Some(20);
+    assert_eq!(traffic_until(&proxy, &mut wire, "/", compared).await, [0_u16; 0], "legacy answers everybody");
     proxy.settled().await;
     proxy.ended().await;
     let doubts = proxy.command_on_data(&check).await;

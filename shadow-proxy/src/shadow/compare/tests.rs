@@ -11,6 +11,8 @@ use serde::Deserialize;
 
 use super::*;
 use crate::exchange::Answer;
+use crate::metrics::{Dropped, Skip};
+use crate::shadow::decode::NotDecoded;
 use crate::side::headers::end_to_end;
 
 #[derive(Deserialize)]
@@ -224,6 +226,24 @@ fn places(legacy: Answer, candidate: Answer) -> Vec<(String, Kind)> {
         told(&Comparer::default(), legacy, candidate).into_iter().map(|(path, kind, ..)| (path, kind)).collect();
     places.sort();
     places
+}
+
+#[test]
+fn the_guide_says_what_every_reason_means() {
+    use Failure::{Busy, Closed, Connect, Deadline, Memory, NoAnswer, TooLarge, Trap};
+    let anywhere = [Connect, Deadline, Closed, TooLarge];
+    let in_a_component = [Trap, Memory, NoAnswer, Busy];
+    let of_legacy = anywhere.iter().map(|failure| reason(Err(*failure), Ok(plain(200))));
+    let of_both = anywhere.iter().chain(&in_a_component).map(|failure| reason(Ok(plain(200)), Err(*failure)));
+    let failed = of_legacy.chain(of_both);
+    let unread =
+        [NotDecoded::EncodingUnknown, NotDecoded::EncodingBroken, NotDecoded::DecodedTooLarge].map(NotDecoded::name);
+    let skipped = Skip::ALL.map(|(_, name)| name);
+    let dropped = Dropped::ALL.map(|(_, name)| name);
+    let guide = include_str!("../../../../migration-guide/troubleshooting.md");
+    let reasons = failed.flatten().chain(unread).chain(skipped).chain(dropped).chain(["session_unknown"]);
+    let missing: Vec<&str> = reasons.filter(|reason| !guide.contains(&format!("`{reason}`"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 fn reason(legacy: Result<Answer, Failure>, candidate: Result<Answer, Failure>) -> Option<&'static str> {

@@ -36,7 +36,7 @@ pub(crate) enum Refusal {
     #[error("the endpoint stands for all that have no name; name its path in compare.endpoints")]
     Unnamed,
     #[error(
-        "a member that is gone, new, retyped or repeated breaks clients; say that this is meant, or mend the candidate"
+        "a member that is gone, new, retyped or repeated breaks clients; say that this is meant (`--structure-is-meant`), or mend the candidate"
     )]
     Structural,
     #[error("a rule said that it is renamed, and has expired; write a later day in that rule")]

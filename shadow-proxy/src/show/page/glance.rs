@@ -159,7 +159,7 @@ fn coverage(view: &View) -> Markup {
         ("being compared", "flight", requests.in_flight + requests.serving),
         ("not comparable", "unclear", unclear),
         ("skipped on purpose", "skipped", skipped),
-        ("dropped for lack of room", "dropped", dropped),
+        ("dropped, no room", "dropped", dropped),
     ];
     let total = shares.iter().map(|(_, _, count)| *count).sum::<u64>().max(1) as f64;
     let widths = shares.map(|(_, _, count)| count as f64 / total * 100.0);

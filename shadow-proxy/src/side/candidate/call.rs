@@ -1,7 +1,7 @@
 //! One call of the guest.
 
 use std::future::Future;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header::{DATE, HOST};
@@ -12,12 +12,15 @@ use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
+use crate::clock::Rarely;
 use crate::exchange::{Answer, Call, Failure};
 use crate::side::headers::end_to_end;
 
 use super::frozen::Moment;
 use super::limits::{self, Limits};
 use super::stock::Instance;
+
+static SAID: Rarely = Rarely::every(Duration::from_secs(60));
 
 /// Runs the guest to its end on the caller's task. The instance comes back only after a flawless call.
 pub async fn answer(
@@ -53,7 +56,12 @@ async fn run(instance: &mut Instance, call: &Call, now: SystemTime, limits: &Lim
         Err(Stop::Guest(_)) if instance.store.data().memory_refused => Err(Failure::Memory),
         Err(Stop::Guest(error)) => match error.downcast_ref() {
             Some(wasmtime::Trap::Interrupt) => Err(Failure::Deadline),
-            _ => Err(Failure::Trap),
+            _ => {
+                if SAID.is_due() {
+                    tracing::warn!(error = format!("{error:#}"), "the component trapped; said once a minute at most");
+                }
+                Err(Failure::Trap)
+            }
         },
     }
 }
