@@ -37,6 +37,14 @@ pub(crate) struct AllArgs {
     #[arg(long, value_name = "SIDE,SIDE", value_delimiter = ',', default_value = "native,fastapi")]
     pub(crate) beside: Vec<String>,
 
+    /// The folder with the cases of your service [default: those of this checkout]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) contract: Option<PathBuf>,
+
+    /// Send this case instead of good, bad, expired and missing keys; may be repeated
+    #[arg(long = "case", value_name = "NAME")]
+    pub(crate) cases: Vec<String>,
+
     /// The CPUs of the service under load [default: the last one]
     #[arg(long, value_name = "CPUS")]
     pub(crate) side_cpus: Option<String>,
@@ -131,6 +139,10 @@ fn line(args: &AllArgs, step: &str) -> Vec<String> {
     // A search takes minutes for each side, and it is the two that are asked about.
     for beside in args.beside.iter().filter(|beside| step != "search" && *beside != "none") {
         add("--beside", beside);
+    }
+    args.cases.iter().for_each(|case| add("--case", case));
+    if let Some(contract) = &args.contract {
+        add("--contract", &contract.to_string_lossy());
     }
     if let Some(cpus) = &args.side_cpus {
         add("--side-cpus", cpus);

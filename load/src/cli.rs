@@ -186,6 +186,10 @@ pub(crate) struct CompareArgs {
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) pairs: u16,
 
+    /// How often a turn is done again while the machine did something else
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) repeats: u32,
+
     /// Requests per second of each run; far below what the slower side can do
     #[arg(long, value_name = "R", default_value_t = 1000.0)]
     pub(crate) rate: f64,

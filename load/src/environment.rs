@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Command, Stdio};
+use std::time::{Instant, SystemTime};
 
 use procfs::{Current as _, LoadAverage};
 
 use crate::result::environment::Environment;
+use crate::result::{Head, VERSION, unix_ms};
 use crate::side;
 use crate::watch::cgroup::Cgroup;
 use crate::watch::machine::Machine;
@@ -14,9 +16,11 @@ use crate::watch::machine::Machine;
 /// Variables that make one side slower than the other; the sides are started without any of a person's variables.
 const TAKEN_AWAY: [&str; 4] = ["NODE_EXTRA_CA_CERTS", "NODE_OPTIONS", "PYTHONPATH", "RUST_LOG"];
 
-/// How the machine was before anything was started.
+/// How the machine was before anything was started, and when.
 #[derive(Debug)]
 pub(crate) struct Before {
+    began: Instant,
+    started_at_ms: u64,
     load_average: Option<f64>,
     machine: Option<Machine>,
     cpus_allowed: Vec<usize>,
@@ -25,7 +29,20 @@ pub(crate) struct Before {
 impl Before {
     pub(crate) fn look() -> Self {
         let load_average = LoadAverage::current().ok().map(|load| f64::from(load.one));
-        Self { load_average, machine: Machine::look(), cpus_allowed: cpus_allowed() }
+        let (machine, cpus_allowed) = (Machine::look(), cpus_allowed());
+        Self { began: Instant::now(), started_at_ms: unix_ms(SystemTime::now()), load_average, machine, cpus_allowed }
+    }
+
+    /// What a file begins with, of what lasted from then to now.
+    pub(crate) fn head(&self, schema: &str, complete: bool, short: bool) -> Head {
+        Head {
+            schema: schema.to_owned(),
+            version: VERSION,
+            started_at_ms: self.started_at_ms,
+            seconds: self.began.elapsed().as_secs_f64(),
+            complete,
+            short,
+        }
     }
 
     /// When everything is over.

@@ -56,10 +56,14 @@ use std::time::SystemTime;
 use clap::Parser;
 use serde::Serialize;
 
-use crate::cli::{AttackArgs, Cli, ColdArgs, Command, CompareArgs, MemoryArgs, SearchArgs};
+use crate::cli::{AttackArgs, Cli, ColdArgs, Command, CompareArgs, MemoryArgs, Output, SearchArgs};
 use crate::compare::Comparison;
 use crate::plan::Plan;
-use crate::result::Verdict;
+use crate::result::cold::Cold;
+use crate::result::compare::Compare;
+use crate::result::memory::Memory;
+use crate::result::search::Search;
+use crate::result::{Verdict, unix_ms};
 
 /// The run was complete and every answer was right; answers were wrong or missing, or the run was ended early;
 /// nothing was measured, or the measurement could not be written.
@@ -98,58 +102,42 @@ fn attack(args: AttackArgs) -> u8 {
 }
 
 fn compare(args: &CompareArgs) -> u8 {
-    let comparison = match Comparison::from_args(args) {
-        Ok(comparison) => comparison,
-        Err(errors) => return refuse(&errors),
-    };
-    match compare::run(&comparison, args) {
-        Ok(found) => {
-            let right = found.complete && found.verdict == Verdict::Valid;
-            told(&found, args.output.out.as_deref(), &compare::table::render(&found), right)
-        }
-        Err(error) => refuse(&[format!("{error:#}")]),
-    }
+    let found = Comparison::from_args(args).and_then(|comparison| measured(compare::run(&comparison, args)));
+    let right = |found: &Compare| found.head.complete && found.verdict == Verdict::Valid;
+    shown(found, &args.output, compare::table::render, right)
 }
 
 fn search(args: &SearchArgs) -> u8 {
-    let plan = match search::Plan::from_args(args) {
-        Ok(plan) => plan,
-        Err(errors) => return refuse(&errors),
-    };
-    match search::run(&plan, args) {
-        Ok(found) => {
-            let right = found.sides.iter().all(|side| side.confirmed && side.verdict == Some(Verdict::Valid));
-            told(&found, args.output.out.as_deref(), &search::table::render(&found), right)
-        }
-        Err(error) => refuse(&[format!("{error:#}")]),
-    }
+    let found = search::Plan::from_args(args).and_then(|plan| measured(search::run(&plan, args)));
+    let right = |found: &Search| found.sides.iter().all(|side| side.confirmed && side.verdict == Some(Verdict::Valid));
+    shown(found, &args.output, search::table::render, right)
 }
 
 fn cold(args: &ColdArgs) -> u8 {
-    let plan = match cold::Plan::from_args(args) {
-        Ok(plan) => plan,
-        Err(errors) => return refuse(&errors),
-    };
-    match cold::run(&plan, args) {
-        Ok(found) => {
-            let right = found.complete && found.rungs.iter().all(|rung| rung.failed == 0);
-            told(&found, args.output.out.as_deref(), &cold::table::render(&found), right)
-        }
-        Err(error) => refuse(&[format!("{error:#}")]),
-    }
+    let found = cold::Plan::from_args(args).and_then(|plan| measured(cold::run(&plan, args)));
+    let right = |found: &Cold| found.head.complete && found.rungs.iter().all(|rung| rung.failed == 0);
+    shown(found, &args.output, cold::table::render, right)
 }
 
 fn memory(args: &MemoryArgs) -> u8 {
-    let plan = match memory::Plan::from_args(args) {
-        Ok(plan) => plan,
-        Err(errors) => return refuse(&errors),
-    };
-    match memory::run(&plan, args) {
-        Ok(found) => {
-            let right = found.complete && found.sides.iter().all(|side| side.load.wrong == 0);
-            told(&found, args.output.out.as_deref(), &memory::table::render(&found), right)
-        }
-        Err(error) => refuse(&[format!("{error:#}")]),
+    let found = memory::Plan::from_args(args).and_then(|plan| measured(memory::run(&plan, args)));
+    let right = |found: &Memory| found.head.complete && found.sides.iter().all(|side| side.load.wrong == 0);
+    shown(found, &args.output, memory::table::render, right)
+}
+
+fn measured<T>(found: anyhow::Result<T>) -> Result<T, Vec<String>> {
+    found.map_err(|error| vec![format!("{error:#}")])
+}
+
+fn shown<T: Serialize>(
+    found: Result<T, Vec<String>>,
+    output: &Output,
+    render: fn(&T) -> String,
+    right: impl Fn(&T) -> bool,
+) -> u8 {
+    match found {
+        Ok(found) => told(&found, output.out.as_deref(), &render(&found), right(&found)),
+        Err(errors) => refuse(&errors),
     }
 }
 
@@ -176,10 +164,8 @@ fn say(done: Result<(String, u8), Vec<String>>) -> u8 {
     }
 }
 
-/// Unix time.
 fn now_ms() -> u64 {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
+    unix_ms(SystemTime::now())
 }
 
 fn refuse(errors: &[String]) -> u8 {

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::contract::Case;
 use crate::engine::{self, Heard, Order};
 use crate::gates::{self, Facts};
 use crate::result::attack::{self, Generator, Intervals, Load, Resources, Run};
+use crate::result::unix_ms;
 use crate::series::samples_min;
 use crate::statistics::blocks;
 use crate::tally::{CaseTally, Tally};
@@ -25,6 +26,8 @@ pub(crate) struct Setting {
     pub(crate) generator_cpus: Option<Vec<usize>>,
     pub(crate) seed: u64,
     pub(crate) short: bool,
+    /// As [`Facts`] has it.
+    pub(crate) lag_us_p99_max: Option<u64>,
 }
 
 /// Runs the generator with the sampler beside it.
@@ -100,14 +103,13 @@ pub(crate) struct Measured<'a> {
 /// The figures. Pure.
 pub(crate) fn assemble(measured: Measured<'_>, setting: &Setting) -> Run {
     let Measured { load, rate_planned, cases, heard, used, cores_max } = measured;
-    let facts = facts(&heard, &used, rate_planned, cores_max);
+    let facts = facts(&heard, &used, rate_planned, cores_max, setting.lag_us_p99_max);
     let tally = &heard.tally;
     let (latency, service, lag) = (tally.latency(), tally.service(), tally.lag());
     let answered = facts.requests - facts.failed;
     let open = rate_planned.is_some();
-    let since_epoch = heard.started_at.duration_since(UNIX_EPOCH).unwrap_or_default();
     Run {
-        started_at_ms: u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX),
+        started_at_ms: unix_ms(heard.started_at),
         seconds: rounded(heard.lasted.as_secs_f64()),
         complete: heard.complete,
         short: setting.short,
@@ -140,7 +142,7 @@ pub(crate) fn assemble(measured: Measured<'_>, setting: &Setting) -> Run {
     }
 }
 
-fn facts(heard: &Heard, used: &Usage, rate_planned: Option<f64>, cores_max: f64) -> Facts {
+fn facts(heard: &Heard, used: &Usage, rate_planned: Option<f64>, cores_max: f64, lag_us_p99_max: Option<u64>) -> Facts {
     let tally = &heard.tally;
     let (requests, failed, wrong) = (tally.requests(), tally.failed(), tally.wrong());
     let (latency, lag) = (tally.latency(), tally.lag());
@@ -163,6 +165,7 @@ fn facts(heard: &Heard, used: &Usage, rate_planned: Option<f64>, cores_max: f64)
         queued_at_cap: heard.queued_at_cap,
         lag_us_p50: lag_quantiles.p50,
         lag_us_p99: lag_quantiles.p99,
+        lag_us_p99_max,
         service_us_p50: tally.service().quantiles().p50,
         generator_cores: heard.generator_cpu.as_secs_f64() / lasted,
         generator_cores_max: cores_max,

@@ -100,3 +100,58 @@ fn each(used: &Used) -> Option<Range> {
 fn range(Interval { low, estimate, high, .. }: Interval) -> Range {
     Range { low, estimate, high }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+    use crate::result::compare::Metric;
+
+    const P50: &str = "compare.latency_us_p50.candidate";
+    const THROUGHPUT: &str = "compare.throughput_per_second.candidate";
+
+    /// Changes what the runs of the candidate say in one metric.
+    fn with(name: &str, change: impl Fn(usize, &mut Option<f64>, &mut Verdict)) -> Measured {
+        let mut measured = sample::measured();
+        let metrics: &mut [Metric] = &mut measured.compare.as_mut().unwrap().metrics;
+        let metric = metrics.iter_mut().find(|metric| metric.name == name).unwrap();
+        let values = metric.sides.iter_mut().find(|values| values.side == "candidate").unwrap();
+        values.runs.iter_mut().zip(&mut values.verdicts).enumerate().for_each(|(at, (run, verdict))| {
+            change(at, run, verdict);
+        });
+        measured
+    }
+
+    fn ours(measured: &Measured, name: &str) -> Option<Range> {
+        Ours { measured, cost: None }.get(name)
+    }
+
+    #[test]
+    fn a_run_that_does_not_count_is_no_figure() {
+        let all = ours(&sample::measured(), P50).unwrap();
+        let absurd = with("latency_us_p50", |at, run, verdict| {
+            if at == 0 {
+                (*run, *verdict) = (Some(1e9), Verdict::Noisy);
+            }
+        });
+        let without = ours(&absurd, P50).unwrap();
+        assert!(without.high < 2.0 * all.high, "{without:?} of {all:?}");
+        let counted = with("latency_us_p50", |at, run, _| {
+            if at == 0 {
+                *run = Some(1e9);
+            }
+        });
+        assert_eq!(ours(&counted, P50).unwrap().high, 1e9, "a valid run counts, whatever it says");
+        assert_eq!(ours(&with("latency_us_p50", |_, _, verdict| *verdict = Verdict::TargetSaturated), P50), None);
+    }
+
+    #[test]
+    fn a_throughput_that_the_generator_limited_is_what_was_searched() {
+        let limited = with("throughput_per_second", |_, _, verdict| *verdict = Verdict::GeneratorBound);
+        let searched = limited.search.as_ref().unwrap().sides[1].rate.unwrap();
+        assert_eq!(ours(&limited, THROUGHPUT).unwrap().estimate, searched.estimate);
+        let mut unconfirmed = limited;
+        unconfirmed.search.as_mut().unwrap().sides[1].confirmed = false;
+        assert_eq!(ours(&unconfirmed, THROUGHPUT), None);
+    }
+}

@@ -5,7 +5,7 @@ mod rungs;
 pub(crate) mod table;
 
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
@@ -15,7 +15,6 @@ use crate::interrupt;
 use crate::plan;
 use crate::progress::Steps;
 use crate::random::SplitMix64;
-use crate::result::VERSION;
 use crate::result::cold::{Cold, RungRatio, SCHEMA};
 use crate::side::lineup::Lineup;
 use crate::side::{Contender, Prober, Running, host};
@@ -63,8 +62,7 @@ struct Started {
 
 pub(crate) fn run(plan: &Plan, args: &ColdArgs) -> anyhow::Result<Cold> {
     interrupt::listen().map_err(anyhow::Error::msg)?;
-    let environment = environment::Before::look();
-    let (began, started_at) = (Instant::now(), SystemTime::now());
+    let before = environment::Before::look();
     plan.lineup.pin_generator()?;
     let prober = Prober::new()?;
     let steps = Steps::new(args.output.progress, plan.starts);
@@ -93,17 +91,12 @@ pub(crate) fn run(plan: &Plan, args: &ColdArgs) -> anyhow::Result<Cold> {
     let complete = !interrupt::requested();
     let rungs = plan.ladder.iter().zip(&found).map(|(rung, started)| told(rung, started)).collect();
     Ok(Cold {
-        schema: SCHEMA.to_owned(),
-        version: VERSION,
-        started_at_ms: started_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
-        seconds: began.elapsed().as_secs_f64(),
-        complete,
-        short: plan.starts < STARTS_MIN,
+        head: before.head(SCHEMA, complete, plan.starts < STARTS_MIN),
         seed: args.sides.seed,
         starts: plan.starts,
         rungs,
         ratios: ratios(plan, &found),
-        environment: environment.after(),
+        environment: before.after(),
     })
 }
 

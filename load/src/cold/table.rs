@@ -4,8 +4,7 @@ use crate::result::cold::{Cold, Rung};
 use crate::text::{Columns, time};
 
 pub(crate) fn render(cold: &Cold) -> String {
-    let short = if cold.short { " (SHORT: to see that it works, not for a claim)" } else { "" };
-    let mut text = format!("{} starts of each rung, in turn{short}\n\n", cold.starts);
+    let mut text = format!("{} starts of each rung, in turn{}\n\n", cold.starts, cold.head.mark());
     let header = ["rung", "", "median", "95 % interval", "p95", "failed", "1st answer after", "10th", "100th"];
     let mut rows = Columns::new(header.map(str::to_owned).to_vec());
     for rung in &cold.rungs {
@@ -21,7 +20,7 @@ pub(crate) fn render(cold: &Cold) -> String {
             ratio.slower, times.estimate, ratio.faster, times.low, times.high
         );
     }
-    if !cold.complete {
+    if !cold.head.complete {
         text += "ended early: these figures are of the starts that were made\n";
     }
     text

@@ -5,7 +5,7 @@ mod order;
 pub(crate) mod table;
 mod warm;
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
@@ -19,7 +19,6 @@ use crate::interrupt;
 use crate::measure::{Setting, measure};
 use crate::plan;
 use crate::progress::Steps;
-use crate::result::VERSION;
 use crate::result::attack::Run;
 use crate::result::compare::{Compare, SCHEMA, Settings, Turn};
 use crate::side::lineup::Lineup;
@@ -43,6 +42,7 @@ pub(crate) struct Comparison {
     rate: f64,
     time: Duration,
     throughput: Option<(usize, Duration)>,
+    repeats_max: u32,
     seed: u64,
     quick: bool,
 }
@@ -64,6 +64,7 @@ impl Comparison {
                 time: if quick { args.time.min(QUICK_TIME) } else { args.time },
                 throughput: throughput
                     .map(|(connections, time)| (connections, if quick { time.min(QUICK_TIME) } else { time })),
+                repeats_max: if quick { 0 } else { args.repeats },
                 seed: args.sides.seed,
                 quick,
             }),
@@ -78,8 +79,7 @@ impl Comparison {
 
 pub(crate) fn run(comparison: &Comparison, args: &CompareArgs) -> anyhow::Result<Compare> {
     interrupt::listen().map_err(anyhow::Error::msg)?;
-    let environment = environment::Before::look();
-    let (began, started_at) = (Instant::now(), SystemTime::now());
+    let before = environment::Before::look();
     let contenders = &comparison.lineup.contenders;
     comparison.lineup.pin_generator()?;
     let prober = Prober::new()?;
@@ -92,8 +92,8 @@ pub(crate) fn run(comparison: &Comparison, args: &CompareArgs) -> anyhow::Result
     let mut turns = Vec::with_capacity(slots.len());
     for slot in slots {
         let contender = &contenders[slot.side];
-        steps.say(&format!("pair {} of {}: {}", slot.pair + 1, comparison.pairs, contender.name));
-        match comparison.turn(contender, slot, &prober) {
+        let what = format!("pair {} of {}: {}", slot.pair + 1, comparison.pairs, contender.name);
+        match comparison.quiet_turn(contender, slot, &prober, |again| steps.say(&format!("{what}{again}"))) {
             Ok(turn) => turns.push(turn),
             Err(_) if interrupt::requested() => break,
             Err(error) => return Err(error.context(format!("the side {} ({})", contender.name, contender.spec))),
@@ -108,14 +108,12 @@ pub(crate) fn run(comparison: &Comparison, args: &CompareArgs) -> anyhow::Result
     let sides: Vec<_> = contenders.iter().map(Contender::described).collect();
     let metrics = metrics::metrics(&sides, &turns);
     let verdict = turns.iter().map(|turn| turn.fixed.validity.verdict).max().context("there are turns")?;
-    let since_epoch = started_at.duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok(Compare {
-        schema: SCHEMA.to_owned(),
-        version: VERSION,
-        started_at_ms: since_epoch.as_millis() as u64,
-        seconds: began.elapsed().as_secs_f64(),
-        complete: turns.len() == comparison.pairs * (sides.len() + 1) && turns.iter().all(|turn| turn.fixed.complete),
-        short: comparison.is_short(),
+        head: before.head(
+            SCHEMA,
+            turns.len() == comparison.pairs * (sides.len() + 1) && turns.iter().all(|turn| turn.fixed.complete),
+            comparison.is_short(),
+        ),
         seed: comparison.seed,
         settings: Settings {
             pairs: comparison.pairs,
@@ -128,11 +126,29 @@ pub(crate) fn run(comparison: &Comparison, args: &CompareArgs) -> anyhow::Result
         metrics,
         verdict,
         runs: turns,
-        environment: environment.after(),
+        environment: before.after(),
     })
 }
 
 impl Comparison {
+    /// A turn during which the machine did nothing else, if there is one among so many. What disturbs is judged without a look
+    /// at what was measured, so doing it again favours no side.
+    fn quiet_turn(
+        &self,
+        contender: &Contender,
+        slot: Slot,
+        prober: &Prober,
+        say: impl Fn(&str),
+    ) -> anyhow::Result<Turn> {
+        say("");
+        let mut turn = self.turn(contender, slot, prober)?;
+        while turn.is_noisy() && turn.repeated < self.repeats_max && !interrupt::requested() {
+            say(", again: the machine did something else");
+            turn = Turn { repeated: turn.repeated + 1, ..self.turn(contender, slot, prober)? };
+        }
+        Ok(turn)
+    }
+
     /// One side from its start to its end.
     fn turn(&self, contender: &Contender, slot: Slot, prober: &Prober) -> anyhow::Result<Turn> {
         let running = Running::start(contender, prober)?;
@@ -141,6 +157,7 @@ impl Comparison {
             generator_cpus: self.lineup.generator_cpus.clone(),
             seed: self.seed,
             short: self.is_short(),
+            ..Setting::default()
         };
         let run = |drive| -> anyhow::Result<Run> {
             let weights: Vec<u32> = contender.cases.iter().map(|case| case.weight).collect();
@@ -166,6 +183,7 @@ impl Comparison {
             pair: slot.pair,
             side: contender.name.clone(),
             control: slot.control,
+            repeated: 0,
             started_ms,
             warmup_seconds: warm.seconds,
             warmed_up: warm.steady,

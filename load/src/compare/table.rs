@@ -12,7 +12,7 @@ pub(crate) fn render(compare: &Compare) -> String {
         settings.pairs,
         settings.rate,
         settings.run_seconds,
-        if compare.short { " (SHORT: to see that it works, not for a claim)" } else { "" }
+        compare.head.mark()
     );
     let mut header = vec!["median of the runs".to_owned()];
     header.extend(compare.sides.iter().map(|side| side.name.clone()));
@@ -87,7 +87,11 @@ fn verdicts(compare: &Compare) -> String {
     for (name, (count, worst, limit, sentence)) in failed {
         text += &format!("  {count} × not: {sentence} ({name} up to {worst:.4}, at most {limit})\n");
     }
-    if !compare.complete {
+    let repeated: u32 = compare.runs.iter().map(|turn| turn.repeated).sum();
+    if repeated > 0 {
+        text += &format!("{repeated} turns were done again because the machine did something else\n");
+    }
+    if !compare.head.complete {
         text += "ended early: these figures are of the pairs that were run\n";
     }
     text

@@ -31,9 +31,9 @@ pub(crate) fn figures(measured: &Measured) -> Result<Found, Vec<String>> {
     let mut wrong = Vec::new();
     let [legacy, candidate] = ["legacy", "candidate"]
         .map(|side| side_figures(side, compare, measured, &mut notes).map_err(|missing| wrong.extend(missing)).ok());
-    let short = compare.short
-        || measured.memory.as_ref().is_some_and(|memory| memory.short)
-        || measured.cold.as_ref().is_some_and(|cold| cold.short);
+    let short = compare.head.short
+        || measured.memory.as_ref().is_some_and(|memory| memory.head.short)
+        || measured.cold.as_ref().is_some_and(|cold| cold.head.short);
     match (legacy, candidate) {
         (Some(legacy), Some(candidate)) => Ok(Found { figures: BothFigures { legacy, candidate }, notes, short }),
         _ => Err(wrong),

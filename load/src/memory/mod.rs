@@ -2,7 +2,7 @@
 
 pub(crate) mod table;
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -17,7 +17,6 @@ use crate::interrupt;
 use crate::measure::{Setting, measure};
 use crate::plan;
 use crate::progress::Steps;
-use crate::result::VERSION;
 use crate::result::attack::Run;
 use crate::result::memory::{Components, Figures, Marginal, Memory, Point, SCHEMA, Used};
 use crate::side::lineup::Lineup;
@@ -69,8 +68,7 @@ impl Plan {
 
 pub(crate) fn run(plan: &Plan, args: &MemoryArgs) -> anyhow::Result<Memory> {
     interrupt::listen().map_err(anyhow::Error::msg)?;
-    let environment = environment::Before::look();
-    let (began, started_at) = (Instant::now(), SystemTime::now());
+    let before = environment::Before::look();
     plan.lineup.pin_generator()?;
     let prober = Prober::new()?;
     let contenders = &plan.lineup.contenders;
@@ -95,15 +93,10 @@ pub(crate) fn run(plan: &Plan, args: &MemoryArgs) -> anyhow::Result<Memory> {
     drop(steps);
     anyhow::ensure!(!sides.is_empty(), "ended before anything was measured");
     Ok(Memory {
-        schema: SCHEMA.to_owned(),
-        version: VERSION,
-        started_at_ms: started_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
-        seconds: began.elapsed().as_secs_f64(),
-        complete: !interrupt::requested(),
-        short: plan.is_short(),
+        head: before.head(SCHEMA, !interrupt::requested(), plan.is_short()),
         sides,
         components,
-        environment: environment.after(),
+        environment: before.after(),
     })
 }
 
@@ -128,6 +121,7 @@ impl Plan {
             generator_cpus: self.lineup.generator_cpus.clone(),
             seed: self.seed,
             short: self.is_short(),
+            ..Setting::default()
         };
         let gaps = Gaps::Constant { rate: self.rate };
         let arrivals = Arrivals { gaps, time: Some(self.time), requests: None };

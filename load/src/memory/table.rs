@@ -4,7 +4,7 @@ use crate::result::memory::{Figures, Marginal, Memory};
 use crate::text::{Columns, bytes};
 
 pub(crate) fn render(memory: &Memory) -> String {
-    let short = if memory.short { "SHORT: to see that it works, not for a claim\n\n" } else { "" };
+    let short = if memory.head.short { "SHORT: to see that it works, not for a claim\n\n" } else { "" };
     let header = ["", "", "RSS", "peak", "PSS", "USS", "cgroup", "peak", "limit", "processes"];
     let mut rows = Columns::new(header.map(str::to_owned).to_vec());
     for side in &memory.sides {
@@ -24,7 +24,7 @@ pub(crate) fn render(memory: &Memory) -> String {
         text += &line("one host", "components", &components.marginal);
         text += &format!("  {}\n", components.sentence);
     }
-    if !memory.complete {
+    if !memory.head.complete {
         text += "ended early: these figures are of what was run\n";
     }
     text

@@ -19,7 +19,7 @@ pub(super) fn standing(measured: &Measured, ratios: &[Ratio]) -> Standing {
                 .filter(|ratio| ratio.conclusion == "unknown")
                 .collect();
             reasons.extend(unknown.into_iter().map(|ratio| format!("{} {}.", ratio.title, ratio.words)));
-            if !compare.complete {
+            if !compare.head.complete {
                 reasons.push("The comparison was ended early: run it to its end.".to_owned());
             }
             let invalid = compare.runs.iter().filter(|turn| turn.fixed.validity.verdict != Verdict::Valid).count();
@@ -32,10 +32,10 @@ pub(super) fn standing(measured: &Measured, ratios: &[Ratio]) -> Standing {
         }
     }
     let short = [
-        ("compare", measured.compare.as_ref().map(|result| result.short)),
-        ("search", measured.search.as_ref().map(|result| result.short)),
-        ("cold", measured.cold.as_ref().map(|result| result.short)),
-        ("memory", measured.memory.as_ref().map(|result| result.short)),
+        ("compare", measured.compare.as_ref().map(|result| result.head.short)),
+        ("search", measured.search.as_ref().map(|result| result.head.short)),
+        ("cold", measured.cold.as_ref().map(|result| result.head.short)),
+        ("memory", measured.memory.as_ref().map(|result| result.head.short)),
     ];
     let short: Vec<&str> = short.into_iter().filter(|(_, short)| *short == Some(true)).map(|(name, _)| name).collect();
     if !short.is_empty() {

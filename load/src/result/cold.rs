@@ -3,21 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::environment::Environment;
-use super::{Interval, Side};
+use super::{Head, Interval, Side};
 
 pub(crate) const SCHEMA: &str = "load-cold";
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Cold {
-    /// [`SCHEMA`]
-    pub(crate) schema: String,
-    pub(crate) version: u32,
-    /// Unix time in ms.
-    pub(crate) started_at_ms: u64,
-    pub(crate) seconds: f64,
-    pub(crate) complete: bool,
-    pub(crate) short: bool,
+    /// Of [`SCHEMA`].
+    #[serde(flatten)]
+    pub(crate) head: Head,
     pub(crate) seed: u64,
     /// Asked for, of each rung.
     pub(crate) starts: usize,

@@ -4,23 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use super::attack::Run;
 use super::environment::Environment;
-use super::{Interval, Side, Verdict};
+use super::{Head, Interval, Side, Verdict};
 
 pub(crate) const SCHEMA: &str = "load-compare";
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Compare {
-    /// [`SCHEMA`]
-    pub(crate) schema: String,
-    pub(crate) version: u32,
-    /// Unix time in ms.
-    pub(crate) started_at_ms: u64,
-    pub(crate) seconds: f64,
-    /// All pairs were run.
-    pub(crate) complete: bool,
-    /// Fewer pairs or shorter runs than the method asks for.
-    pub(crate) short: bool,
+    /// Of [`SCHEMA`].
+    #[serde(flatten)]
+    pub(crate) head: Head,
     pub(crate) seed: u64,
     pub(crate) settings: Settings,
     /// `legacy`, `candidate`, then the bars beside them.
@@ -118,6 +111,9 @@ pub(crate) struct Turn {
     pub(crate) side: String,
     /// The second of two legacy runs of a pair, which are the control.
     pub(crate) control: bool,
+    /// How many turns in its place were noisy and are not counted.
+    #[serde(default)]
+    pub(crate) repeated: u32,
     /// How long it took from its start to the first correct answer.
     pub(crate) started_ms: Option<f64>,
     pub(crate) warmup_seconds: f64,
@@ -129,4 +125,12 @@ pub(crate) struct Turn {
     pub(crate) fixed: Run,
     /// Answers per second of the closed loop.
     pub(crate) throughput: Option<Run>,
+}
+
+impl Turn {
+    /// The machine did something else during one of its runs.
+    pub(crate) fn is_noisy(&self) -> bool {
+        let runs = [Some(&self.fixed), self.throughput.as_ref()];
+        runs.into_iter().flatten().any(|run| run.validity.verdict == Verdict::Noisy)
+    }
 }

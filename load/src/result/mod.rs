@@ -10,11 +10,28 @@ pub(crate) mod environment;
 pub(crate) mod memory;
 pub(crate) mod search;
 
+use std::time::SystemTime;
+
 use serde::{Deserialize, Serialize};
 
 /// Raised when a member changes its meaning or goes; new members do not raise it. 1 was `load attack` before it had
 /// siblings.
 pub(crate) const VERSION: u32 = 2;
+
+/// What the file of each measurement begins with.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct Head {
+    /// Which command wrote it, such as `load-compare`.
+    pub(crate) schema: String,
+    pub(crate) version: u32,
+    /// Unix time in ms.
+    pub(crate) started_at_ms: u64,
+    pub(crate) seconds: f64,
+    /// It was not ended early.
+    pub(crate) complete: bool,
+    /// Fewer or shorter runs than the method asks for.
+    pub(crate) short: bool,
+}
 
 /// An estimate and the confidence interval around it. The unit is that of the member's name.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
@@ -79,6 +96,18 @@ pub(crate) struct Gate {
     pub(crate) else_verdict: Verdict,
     /// One sentence for people.
     pub(crate) sentence: String,
+}
+
+/// Milliseconds since 1970 (UTC).
+pub(crate) fn unix_ms(at: SystemTime) -> u64 {
+    u64::try_from(at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Head {
+    /// Behind the first line of a table.
+    pub(crate) fn mark(&self) -> &'static str {
+        if self.short { " (SHORT: to see that it works, not for a claim)" } else { "" }
+    }
 }
 
 impl Verdict {

@@ -4,21 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use super::attack::Run;
 use super::environment::Environment;
-use super::{Side, Verdict};
+use super::{Head, Side, Verdict};
 
 pub(crate) const SCHEMA: &str = "load-search";
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub(crate) struct Search {
-    /// [`SCHEMA`]
-    pub(crate) schema: String,
-    pub(crate) version: u32,
-    /// Unix time in ms.
-    pub(crate) started_at_ms: u64,
-    pub(crate) seconds: f64,
-    pub(crate) complete: bool,
-    pub(crate) short: bool,
+    /// Of [`SCHEMA`].
+    #[serde(flatten)]
+    pub(crate) head: Head,
     pub(crate) slo: Slo,
     pub(crate) sides: Vec<Found>,
     pub(crate) environment: Environment,

@@ -5,7 +5,7 @@ mod climb;
 mod decide;
 pub(crate) mod table;
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::cli::SearchArgs;
 use crate::deck::Deck;
@@ -17,7 +17,6 @@ use crate::interrupt;
 use crate::measure::{Setting, measure};
 use crate::plan;
 use crate::progress::Steps;
-use crate::result::VERSION;
 use crate::result::attack::Run;
 use crate::result::search::{Decision, Found, Highest, Probe, SCHEMA, Search, Slo, Stage};
 use crate::side::lineup::Lineup;
@@ -32,6 +31,9 @@ const SETTLE: Duration = Duration::from_secs(3);
 const SETTLE_QUICK: Duration = Duration::from_secs(1);
 const ACHIEVED_SHARE_MIN: f64 = 0.995;
 const SECONDS_MIN: Duration = Duration::from_secs(15);
+/// A generator that is later than this share of the objective could decide it.
+const LAG_OF_SLO: u64 = 20;
+const LAG_US_P99_MIN: u64 = 1_000;
 /// The least that has an interval.
 const QUICK_TIME: Duration = Duration::from_secs(6);
 const PROBES_THOUGHT_OF: usize = 14;
@@ -92,8 +94,7 @@ struct Searched<'a> {
 
 pub(crate) fn run(plan: &Plan, args: &SearchArgs) -> anyhow::Result<Search> {
     interrupt::listen().map_err(anyhow::Error::msg)?;
-    let environment = environment::Before::look();
-    let (began, started_at) = (Instant::now(), SystemTime::now());
+    let before = environment::Before::look();
     plan.lineup.pin_generator()?;
     let prober = Prober::new()?;
     let contenders = &plan.lineup.contenders;
@@ -124,15 +125,10 @@ pub(crate) fn run(plan: &Plan, args: &SearchArgs) -> anyhow::Result<Search> {
     anyhow::ensure!(!searched.is_empty(), "ended before anything was measured");
     let complete = !interrupt::requested();
     Ok(Search {
-        schema: SCHEMA.to_owned(),
-        version: VERSION,
-        started_at_ms: started_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64,
-        seconds: began.elapsed().as_secs_f64(),
-        complete,
-        short: plan.is_short(),
+        head: before.head(SCHEMA, complete, plan.is_short()),
         slo: plan.slo,
         sides: searched.into_iter().map(Searched::found).collect(),
-        environment: environment.after(),
+        environment: before.after(),
     })
 }
 
@@ -197,6 +193,7 @@ impl Plan {
             generator_cpus: self.lineup.generator_cpus.clone(),
             seed: self.seed,
             short: self.is_short(),
+            lag_us_p99_max: Some(LAG_US_P99_MIN.max(self.slo.latency_us_p99_max / LAG_OF_SLO)),
         };
         let weights: Vec<u32> = contender.cases.iter().map(|case| case.weight).collect();
         let mix = Mix::Dealt(Deck::new(&weights, self.seed));

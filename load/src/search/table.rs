@@ -9,7 +9,7 @@ pub(crate) fn render(search: &Search) -> String {
         "the highest rate with p99 at most {} from the planned send, errors at most {} %{}\n",
         time(Some(slo.latency_us_p99_max)),
         slo.errors_share_max * 100.0,
-        if search.short { " (SHORT: to see that it works, not for a claim)" } else { "" }
+        search.head.mark()
     );
     for side in &search.sides {
         text += &format!("\n{}  {}\n", side.side.name, found(side));
@@ -31,7 +31,7 @@ pub(crate) fn render(search: &Search) -> String {
         }
         text += &probes.text();
     }
-    if !search.complete {
+    if !search.head.complete {
         text += "ended early: these figures are of the probes that were run\n";
     }
     text

@@ -1,10 +1,10 @@
 //! The comparison.
 
-use super::run::{environment, run, side};
-use super::{ALL, Kind, LEGACY, NOW_MS, RATE};
+use super::run::{environment, head, run, side};
+use super::{ALL, Kind, LEGACY, RATE};
 use crate::random::SplitMix64;
+use crate::result::Verdict;
 use crate::result::compare::{Better, Compare, Metric, SCHEMA, Settings, Turn, Values};
-use crate::result::{VERSION, Verdict};
 use crate::statistics::order::median_interval;
 use crate::statistics::pairs::{self, Figure};
 
@@ -19,6 +19,7 @@ pub(super) fn compare() -> Compare {
                 pair,
                 side: kind.name.to_owned(),
                 control,
+                repeated: 0,
                 started_ms: Some(200.0),
                 warmup_seconds: 3.0,
                 warmed_up: true,
@@ -43,12 +44,7 @@ pub(super) fn compare() -> Compare {
         }),
     ];
     Compare {
-        schema: SCHEMA.to_owned(),
-        version: VERSION,
-        started_at_ms: NOW_MS,
-        seconds: 900.0,
-        complete: true,
-        short: false,
+        head: head(SCHEMA, 900.0),
         seed: 1,
         settings: Settings {
             pairs: PAIRS,

@@ -1,13 +1,13 @@
 //! The search, the starts and the memory.
 
-use super::run::{environment, run, side};
-use super::{CANDIDATE, LEGACY, NOW_MS, RATE};
+use super::run::{environment, head, run, side};
+use super::{CANDIDATE, LEGACY, RATE};
 use crate::random::SplitMix64;
 use crate::result::attack::Run;
 use crate::result::cold::{Cold, Rung, RungRatio};
 use crate::result::memory::{Components, Figures, Marginal, Memory, Point, Used};
 use crate::result::search::{Decision, Found, Highest, Probe, Search, Slo, Stage};
-use crate::result::{Interval, VERSION, Verdict};
+use crate::result::{Interval, Verdict};
 use crate::statistics::order::{median, median_interval, quantile};
 
 pub(super) fn search() -> Search {
@@ -41,12 +41,7 @@ pub(super) fn search() -> Search {
         }
     });
     Search {
-        schema: crate::result::search::SCHEMA.to_owned(),
-        version: VERSION,
-        started_at_ms: NOW_MS,
-        seconds: 600.0,
-        complete: true,
-        short: false,
+        head: head(crate::result::search::SCHEMA, 600.0),
         slo: Slo { latency_us_p99_max: 5_000, errors_share_max: 0.001, achieved_share_min: 0.995 },
         sides: sides.into(),
         environment: environment(),
@@ -97,12 +92,7 @@ pub(super) fn cold() -> Cold {
         ratio("legacy-container", "instance-answer", false),
     ];
     Cold {
-        schema: crate::result::cold::SCHEMA.to_owned(),
-        version: VERSION,
-        started_at_ms: NOW_MS,
-        seconds: 120.0,
-        complete: true,
-        short: false,
+        head: head(crate::result::cold::SCHEMA, 120.0),
         seed: 1,
         starts: 30,
         rungs,
@@ -134,12 +124,7 @@ pub(super) fn memory() -> Memory {
         }
     });
     Memory {
-        schema: crate::result::memory::SCHEMA.to_owned(),
-        version: VERSION,
-        started_at_ms: NOW_MS,
-        seconds: 120.0,
-        complete: true,
-        short: false,
+        head: head(crate::result::memory::SCHEMA, 120.0),
         sides: sides.into(),
         components: Some(Components {
             sentence: "A thousand distinct components in one host.".to_owned(),

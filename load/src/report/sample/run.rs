@@ -10,9 +10,13 @@ use super::{Kind, NOW_MS};
 use crate::random::SplitMix64;
 use crate::result::attack::{Arrivals, Generator, Load, Quantiles, Resources, Run, Slice};
 use crate::result::environment::Environment;
-use crate::result::{Gate, Side, Validity, Verdict};
+use crate::result::{Gate, Head, Side, VERSION, Validity, Verdict};
 
 const SECONDS: u64 = 15;
+
+pub(super) fn head(schema: &str, seconds: f64) -> Head {
+    Head { schema: schema.to_owned(), version: VERSION, started_at_ms: NOW_MS, seconds, complete: true, short: false }
+}
 
 pub(super) fn side(kind: &Kind) -> Side {
     Side {

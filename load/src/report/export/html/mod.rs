@@ -109,7 +109,7 @@ mod tests {
         assert!(!page.contains("class=\"sentences\""));
         let mut short = sample::measured();
         if let Some(compare) = &mut short.compare {
-            compare.short = true;
+            compare.head.short = true;
         }
         let page = Html.export(&sample::report_of(&short));
         assert!(page.contains("Good for a look, not for a claim") && !page.contains("class=\"sentences\""));
