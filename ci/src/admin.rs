@@ -123,7 +123,7 @@ pub(crate) fn total(counts: &Counts) -> u64 {
 }
 
 /// One answer over HTTP/1.0: the end of the connection is the end of the body, so nothing needs decoding.
-fn get<T: DeserializeOwned>(address: &str, path: &str) -> Result<T> {
+pub(crate) fn get<T: DeserializeOwned>(address: &str, path: &str) -> Result<T> {
     let asked = || -> Result<String> {
         let mut connection = TcpStream::connect(address)?;
         connection.set_read_timeout(Some(ANSWER_WITHIN))?;

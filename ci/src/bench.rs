@@ -19,7 +19,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, emptied};
 use crate::{child, component, interrupt, setup};
 
 use self::pairs::{Figure, Pairs};
@@ -102,11 +102,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> 
     setup::bring_bench_tools()?;
     workspace.build_release()?;
     let folder = workspace.target.join("bench");
-    if folder.exists() {
-        fs::remove_dir_all(&folder)?;
-    }
-    fs::create_dir_all(&folder)?;
-    let bed = Bed { workspace, proxy: workspace.target.join("release/shadow-proxy"), folder, options };
+    emptied(&folder)?;
+    let bed = Bed { workspace, proxy: workspace.released("shadow-proxy"), folder, options };
     for bench in wanted {
         let pairs = match bench {
             Bench::Credentials => {

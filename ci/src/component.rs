@@ -12,7 +12,7 @@ use wit_component::{ComponentEncoder, DecodedWasm};
 
 use crate::child;
 use crate::component::artifact::{ARTIFACTS, Artifact};
-use crate::setup::WasmStd;
+use crate::setup::{self, WasmStd};
 use crate::table::grouped;
 use crate::workspace::{Workspace, write_atomically};
 
@@ -20,6 +20,7 @@ const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Builds each artifact for any host, and what shadow-proxy embeds once more for its own engine.
 pub(crate) fn build(workspace: &Workspace) -> Result<()> {
+    setup::bring_wasm_std()?;
     // For the tests of shadow-proxy alone: it may import and weigh what it likes.
     let [any_artifact, ..] = &ARTIFACTS;
     let hostile = build_core_module(workspace, "hostile-guest", any_artifact, false)?;

@@ -1,5 +1,7 @@
 //! Lane `guide`: what a reader would copy from the README, the guide and the pages of the two programs works.
 
+mod walk;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -8,13 +10,17 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::child;
+use crate::setup;
 use crate::tidy::links;
 use crate::workspace::{Workspace, write_atomically};
 
 /// A configuration to check starts with this comment.
 const CONFIG_MARK: &str = "# shadow-proxy";
+/// Not only read but done, and what it prints is compared.
+const EXAMPLE: &str = "migration-guide/example.md";
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    setup::bring_curl()?;
     workspace.build()?;
     let mut helps = Helps { workspace, texts: BTreeMap::new() };
     let mut problems = Vec::new();
@@ -30,8 +36,10 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
             problems.extend(found.into_iter().map(|(line, what)| format!("{page}:{line}: {what}")));
         }
     }
+    let walked = walk::check(workspace, &workspace.root.join(EXAMPLE))?;
+    problems.extend(walked.into_iter().map(|(line, what)| format!("{EXAMPLE}:{line}: {what}")));
     if !problems.is_empty() {
-        bail!("{}\ncorrect the page, or the program", problems.join("\n"));
+        bail!("{}\ncorrect the page, or the program (UPDATE_GUIDE=1 writes outputs anew)", problems.join("\n"));
     }
     Ok(())
 }
@@ -78,7 +86,8 @@ impl Helps<'_> {
 
 fn pages(root: &Path) -> Result<Vec<String>> {
     let mut pages = vec!["README.md".to_owned()];
-    let mut folders = ["auth-component", "load", "migration-guide", "shadow-proxy"].map(str::to_owned).to_vec();
+    let mut folders =
+        ["auth-component", "ci/templates", "load", "migration-guide", "shadow-proxy"].map(str::to_owned).to_vec();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(root.join(&folder)).with_context(|| format!("cannot read {folder}"))? {
             let entry = entry?;
@@ -152,11 +161,16 @@ fn uses(block: &Block<'_>) -> Vec<(usize, Use)> {
     let mut uses = Vec::new();
     let mut command = String::new();
     for (index, line) in block.content.lines().enumerate() {
+        // What a command printed is none.
+        if block.language == "console" && command.is_empty() && !line.starts_with("$ ") {
+            continue;
+        }
         match line.trim_end().strip_suffix('\\') {
             Some(begun) => command += begun,
             None => {
                 command += line;
-                let found = command.split(['|', ';', '&']).filter_map(parse);
+                let said = unquoted(command.split(" #").next().unwrap_or_default());
+                let found = said.split(['|', ';', '&']).filter_map(parse);
                 uses.extend(found.map(|used| (block.line + index, used)));
                 command.clear();
             }
@@ -165,11 +179,16 @@ fn uses(block: &Block<'_>) -> Vec<(usize, Use)> {
     uses
 }
 
+/// Without what stands between single quotes: it is for somebody else.
+fn unquoted(command: &str) -> String {
+    command.split('\'').step_by(2).collect()
+}
+
 fn parse(command: &str) -> Option<Use> {
-    let command = command.split(" #").next().unwrap_or(command);
     let mut words = command.split_whitespace().skip_while(|word| *word == "$" || word.contains('='));
     let program = match words.next()?.rsplit('/').next()? {
         "shadow-proxy" => "shadow-proxy",
+        "load" => "cargo load",
         "cargo" => match words.next()? {
             "ci" => "cargo ci",
             "demo" => "cargo demo",

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::child;
 use crate::table::Table;
 use crate::workspace::Workspace;
-use crate::{component, demo, fuzz, guide, report, setup, templates, tidy};
+use crate::{book, component, demo, fuzz, guide, image, report, setup, templates, tidy};
 
 #[derive(Args)]
 pub(crate) struct Wanted {
@@ -41,8 +41,12 @@ pub(crate) enum Lane {
     Test,
     /// Checks that the commands and the configurations of the guide and README work
     Guide,
+    /// Builds the guide as a book and follows every link in it
+    Book,
     /// Checks pipelines, manifests, the unit and alert rules, as what reads them would
     Templates,
+    /// Builds the image of shadow-proxy and runs it: not as root, read-only, on what it compiled when it was built
+    Image,
     /// Runs the demo with 1,500 requests and checks its summary
     Demo,
     /// Watches a migration on the page in a real Chromium, and takes pictures into target/page
@@ -102,12 +106,12 @@ impl Lane {
     /// shadow-proxy embeds the component, so whatever compiles it comes after the component.
     fn needs(self) -> &'static [Lane] {
         match self {
-            Lane::Setup | Lane::Fmt | Lane::Tidy | Lane::Fuzz | Lane::Timing => &[],
-            Lane::Templates => &[Lane::Setup],
-            Lane::Component => &[Lane::Setup],
+            Lane::Setup | Lane::Fmt | Lane::Tidy | Lane::Component | Lane::Fuzz | Lane::Timing => &[],
+            Lane::Book | Lane::Templates => &[Lane::Setup],
             Lane::Clippy
             | Lane::Test
             | Lane::Guide
+            | Lane::Image
             | Lane::Demo
             | Lane::Page
             | Lane::Report
@@ -131,7 +135,9 @@ impl Lane {
             Lane::Clippy => clippy(workspace),
             Lane::Test => test(workspace),
             Lane::Guide => guide::run(workspace),
+            Lane::Book => book::run(workspace),
             Lane::Templates => templates::run(workspace),
+            Lane::Image => image::run(workspace),
             Lane::Demo => demo::lane(workspace),
             Lane::Page => page(workspace),
             Lane::Report => report::run(workspace),
@@ -295,7 +301,7 @@ mod tests {
             [Lane::Setup, Lane::Fmt, Lane::Component, Lane::Test, Lane::Demo]
         );
         assert_eq!(with_needed(&[Lane::Tidy]), [Lane::Tidy]);
-        assert_eq!(with_needed(&[]).len(), 14);
+        assert_eq!(with_needed(&[]).len(), 16);
         assert_eq!(with_needed(&[Lane::Timing]), [Lane::Timing]);
     }
 

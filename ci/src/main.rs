@@ -3,11 +3,13 @@
 
 mod admin;
 mod bench;
+mod book;
 mod child;
 mod component;
 mod demo;
 mod fuzz;
 mod guide;
+mod image;
 mod interrupt;
 mod lanes;
 mod libraries;

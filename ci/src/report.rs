@@ -71,8 +71,15 @@ fn pictures(out: &Path) -> Result<()> {
     };
     let page = format!("file://{}", out.join("report.html").display());
     let draw = |options: &[&str], file: &str| {
-        let mut draw = Command::new(&chromium);
-        draw.args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-pdf-header-footer"]);
+        // It has hung at its end; two minutes are plenty.
+        let mut draw = Command::new("timeout");
+        draw.arg("120").arg(&chromium).args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--no-pdf-header-footer",
+        ]);
         child::quiet(draw.args(options).arg(&page))?;
         ensure!(fs::metadata(out.join(file)).is_ok_and(|file| file.len() > 0), "chromium drew no {file}");
         Ok(())

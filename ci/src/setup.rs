@@ -13,6 +13,7 @@ use crate::workspace::{Workspace, write_atomically};
 const NODE_MAJOR_MIN: u32 = 20;
 /// Asked of Python itself, which says nothing when it is new enough.
 const IS_NEW_ENOUGH: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
+const MDBOOK_VERSION: &str = "0.5.4";
 const DEBIAN_WASM_PACKAGES: [&str; 3] = ["cargo-web", "rustc-web", "rust-web-src"];
 const DEBIAN_STD_SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
 
@@ -73,7 +74,8 @@ impl WasmStd {
     }
 }
 
-fn bring_wasm_std() -> Result<()> {
+/// What the component is built with.
+pub(crate) fn bring_wasm_std() -> Result<()> {
     if WasmStd::present().is_ok() {
         return Ok(());
     }
@@ -163,9 +165,14 @@ fn unless_stamped(lock: &Path, stamp: &Path, install: impl FnOnce() -> Result<()
 
 /// Not required: without them the demo runs the legacy stub as a process.
 fn bring_container_tools() {
-    if let Err(error) = bring_tools("container tools", &["podman", "runc"]) {
+    if let Err(error) = need_container_tools() {
         println!("  {}; without them the demo runs the legacy stub as a process", reason(&error));
     }
+}
+
+/// For what cannot do without.
+pub(crate) fn need_container_tools() -> Result<()> {
+    bring_tools("container tools", &["podman", "runc"])
 }
 
 /// What lane `page` looks with.
@@ -187,6 +194,23 @@ pub(crate) fn bring_linters(workspace: &Workspace) -> Result<()> {
     bring_environment("ci/linters", &linters.join("requirements.lock"), &workspace.target.join("linters"))
 }
 
+/// What lane `book` builds with.
+pub(crate) fn bring_mdbook(workspace: &Workspace) -> Result<PathBuf> {
+    let root = workspace.target.join("mdbook");
+    let stamp = root.join(MDBOOK_VERSION);
+    if !stamp.exists() {
+        println!("  book: cargo install mdbook {MDBOOK_VERSION}");
+        let mut install = Command::new("cargo");
+        install.args(["install", "mdbook", "--version", MDBOOK_VERSION, "--locked", "--force", "--quiet"]);
+        // Built once and run for a second: what makes it slow to build is left out.
+        install.args(["--debug", "--no-default-features", "--features", "search", "--root"]).arg(&root);
+        child::quiet(install.arg("--target-dir").arg(root.join("build")))?;
+        fs::remove_dir_all(root.join("build"))?;
+        write_atomically(&stamp, b"")?;
+    }
+    Ok(root.join("bin/mdbook"))
+}
+
 /// What `cargo ci bench` measures with and against.
 pub(crate) fn bring_bench_tools() -> Result<()> {
     bring_tools("bench tools", &["wrk", "nginx"])
@@ -200,6 +224,11 @@ pub(crate) fn bring_h2load() -> Result<()> {
 /// What lane `test` puts in front of the component.
 pub(crate) fn bring_proxies() -> Result<()> {
     bring_tools("proxies", &["nginx", "caddy"])
+}
+
+/// What the worked example is typed with.
+pub(crate) fn bring_curl() -> Result<()> {
+    bring_tools("the worked example", &["curl"])
 }
 
 /// Programs that Debian has in packages of their names.

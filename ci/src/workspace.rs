@@ -19,6 +19,14 @@ pub(crate) struct Workspace {
     pub(crate) target: PathBuf,
 }
 
+/// A folder that is there and has nothing in it.
+pub(crate) fn emptied(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
+}
+
 impl Workspace {
     pub(crate) fn find() -> Result<Workspace> {
         let mut metadata = cargo();
@@ -47,10 +55,12 @@ impl Workspace {
         child::live(self.cargo("build").arg("--workspace"))
     }
 
-    /// What users run, and the yardstick beside it, in the release profile: for whatever measures.
+    /// What users run, what measures it and the yardstick beside it, in the release profile. All at once: apart they
+    /// would be built with other features of the same crates, each time what the other had built.
     pub(crate) fn build_release(&self) -> Result<()> {
-        child::live(self.cargo("build").args(["--release", "--package", "shadow-proxy"]))?;
-        child::live(self.cargo("build").args(["--release", "--package", "auth-component", "--example", "native"]))
+        let mut build = self.cargo("build");
+        build.args(["--release", "--package", "shadow-proxy", "--package", "load", "--package", "auth-component"]);
+        child::live(build.args(["--bin", "shadow-proxy", "--bin", "load", "--example", "native"]))
     }
 
     /// The Python service, the legacy twin of `legacy_stub`.
@@ -70,6 +80,10 @@ impl Workspace {
 
     pub(crate) fn binary(&self, name: &str) -> PathBuf {
         self.target.join("debug").join(name)
+    }
+
+    pub(crate) fn released(&self, name: &str) -> PathBuf {
+        self.target.join("release").join(name)
     }
 
     /// An artifact for any host.

@@ -21,6 +21,7 @@ set -eu
 : "${LEGACY:=url:http://127.0.0.1:3000}"  # a side as `load compare --help` has them
 : "${CANDIDATE:=process:shadow-proxy serve --listen 127.0.0.1:{port} --config $CONFIG --component $COMPONENT}"
 : "${CONTRACT:=contract}"
+: "${CASES:=}"                            # of it, by name; without any: valid-key-123 and three more, as `load compare` says
 : "${BASELINE:=}"                         # an earlier report's JSON
 : "${FAIL_ON:=p99_ratio>1.10}"            # proven on confidence bounds, or it does not fail
 : "${ADMIN:=}"                            # of the proxy in production; without one nothing is promoted
@@ -46,6 +47,10 @@ imports() {
     bytes=$(wc -c <"$COMPONENT")
     [ "$bytes" -le "$BYTES_MAX" ] || fail "$COMPONENT has $bytes bytes, and $BYTES_MAX are allowed (BYTES_MAX)"
     found=$(wasm-tools component wit "$COMPONENT" | sed -n 's/^ *import \([a-z0-9:/-]*\).*/\1/p' | sort -u)
+    if [ ! -f "$IMPORTS" ]; then
+        printf '%s\n' "$found"
+        fail "$IMPORTS is not there; if $COMPONENT may import the above, write that into it"
+    fi
     unknown=$(printf '%s\n' "$found" | grep -vxF -f "$IMPORTS" || true)
     [ -z "$unknown" ] || fail "$COMPONENT imports what $IMPORTS does not list: $unknown"
     printf '%s: %s bytes, imports\n%s\n' "$COMPONENT" "$bytes" "$found"
@@ -77,7 +82,9 @@ shadow() {
 
 load_() {
     mkdir -p out/load
-    load compare --legacy "$LEGACY" --candidate "$CANDIDATE" --contract "$CONTRACT" --out out/load/compare.json
+    set --
+    for name in $CASES; do set -- "$@" --case "$name"; done
+    load compare --legacy "$LEGACY" --candidate "$CANDIDATE" --contract "$CONTRACT" "$@" --out out/load/compare.json
     set -- --in out/load --out out/report.html --fail-on "$FAIL_ON"
     [ ! -f out/gate.json ] || set -- "$@" --gate out/gate.json
     [ -z "$BASELINE" ] || set -- "$@" --baseline "$BASELINE"

@@ -90,7 +90,7 @@ impl Bed<'_> {
                 command.args(["serve", "--listen", "127.0.0.1:0", "--instances", "reuse=1000000"]);
                 ("component", command)
             }
-            Host::Native => ("native", Command::new(self.workspace.target.join("release/examples/native"))),
+            Host::Native => ("native", Command::new(self.workspace.released("examples/native"))),
             Host::Node => return self.legacy(),
             Host::Python => ("python", self.python()),
         };

@@ -29,7 +29,7 @@ impl Bed<'_> {
         for rate in RATES {
             interrupt::check()?;
             eprint!("\r{rate}/s ");
-            let mut command = Command::new(self.workspace.target.join("release/examples/native"));
+            let mut command = Command::new(self.workspace.released("examples/native"));
             let mut server = Server::with_ready_line("native", &mut command, &self.folder)?;
             let ours = self.by_load(&server, rate)?;
             let theirs = self.by_h2load(&server, rate)?;
@@ -59,7 +59,7 @@ impl Bed<'_> {
 
     fn by_load(&self, server: &Server, rate: u32) -> Result<Value> {
         let out = self.folder.join("attack.json");
-        let mut load = Command::new(self.workspace.binary("load"));
+        let mut load = Command::new(self.workspace.released("load"));
         load.current_dir(&self.workspace.root).args(["attack", "--case", "healthz-get", "--expect", "candidate"]);
         load.args(["--target", &format!("http://{}", server.address), "--rate", &rate.to_string()]);
         load.args(["--time", &format!("{}s", self.options.seconds), "--out"]).arg(&out);

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 
 use super::Demo;
 use crate::child;
+use crate::image;
 use crate::interrupt;
 use crate::libraries;
 use crate::service::Service;
@@ -52,11 +53,8 @@ fn in_container(demo: &Demo<'_>) -> Result<Stub> {
     let rootfs = demo.folder.join("rootfs");
     std::fs::create_dir_all(&rootfs)?;
     let name = format!("shadow-proxy-demo-{}", std::process::id());
-    let mut podman = Command::new("podman");
-    // crun, podman's default, fails on machines with both kinds of cgroups. The limits are podman's own wish to raise
-    // them, which an unprivileged machine refuses.
-    podman.args(["--runtime", "runc", "run", "--rm", "--name", &name, "--network", "host", "--read-only"]);
-    podman.args(["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", "--workdir", "/app"]);
+    let mut podman = image::podman_run(&name);
+    podman.args(["--workdir", "/app"]);
     for (variable, value) in ENVIRONMENT {
         podman.arg("--env").arg(format!("{variable}={value}"));
     }

@@ -37,7 +37,7 @@ pub(crate) fn check_map(root: &Path, readme: &str) -> Vec<Finding> {
 }
 
 /// The targets of `[text](target)`, `![text](target)` and `[name]: target`, outside of code.
-fn links(text: &str) -> Vec<(usize, &str)> {
+pub(crate) fn links(text: &str) -> Vec<(usize, &str)> {
     let mut links = Vec::new();
     for (number, line) in prose(text) {
         if line.starts_with('[')
