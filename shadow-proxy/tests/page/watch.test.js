@@ -21,9 +21,16 @@ test("numbers follow the traffic without a reload, and nothing moves", async () 
       }
     }).observe({ type: "layout-shift", buffered: true });
   });
+  // Also while it comes over a slow line: its style is there before it is.
+  await opened.goto(`${well.admin}/`);
+  const network = await opened.context().newCDPSession(opened);
+  await network.send("Network.enable");
+  const line = (bytesPerSecond) => network.send("Network.emulateNetworkConditions", { offline: false, latency: 0, downloadThroughput: bytesPerSecond, uploadThroughput: bytesPerSecond });
+  await line(10_000);
   let loads = 0;
   opened.on("load", () => (loads += 1));
   await opened.goto(`${well.admin}/`);
+  await line(-1);
   const received = async () => Number((await opened.locator(".account tr:first-child td").innerText()).replaceAll(",", ""));
   const first = await received();
   await bed.until("ten more numbers", async () => (await received()) > first + 1000);

@@ -145,7 +145,8 @@ fn matrix(view: &View) -> Markup {
                     tr { th scope="row" { "legacy denies" } (differ(breaches, "▲", "breach", word(breaches, "breach", "breaches"))) (agree("deny_deny")) }
                 }
             }
-            p.quiet { (grouped(view.decided("other"))) " decide nothing; this run. All runs: " (breach(view.breaches())) ", " (lockout(view.lockouts())) "." }
+            // A line each, so that a number with one more digit does not wrap and move what stands above.
+            p.quiet { (grouped(view.decided("other"))) " decide nothing; this run." br; "All runs: " (breach(view.breaches())) ", " (lockout(view.lockouts())) "." }
         }
     }
 }

@@ -312,6 +312,8 @@ fn document(shell: Shell, main: &Markup) -> Markup {
                 meta name="color-scheme" content="light dark";
                 title { (title) }
                 link rel="icon" href=(ICON);
+                // Shown when it is whole: what comes in parts would move what is there already.
+                link rel="expect" href="#end" blocking="render";
                 link rel="stylesheet" href=(format!("{STYLE_PATH}?{}", *STYLE_HASH));
                 script src=(format!("{SCRIPT_PATH}?{}", *SCRIPT_HASH)) defer {}
                 @if events.is_some() { noscript { meta http-equiv="refresh" content="30"; } }
@@ -332,6 +334,7 @@ fn document(shell: Shell, main: &Markup) -> Markup {
                     }
                 }
                 main id="main" tabindex="-1" { (main) }
+                i id="end" hidden {}
             }
         }
     }
