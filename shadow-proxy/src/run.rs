@@ -33,7 +33,6 @@ use crate::shadow::judge::Judge;
 use crate::shadow::mirror::{self, Mirror};
 use crate::shadow::record::{Recorder, Store};
 use crate::shadow::rules::{Day, accepted};
-use crate::shift::journal::Journal;
 use crate::shift::lint;
 use crate::shift::watch::Watch;
 use crate::shift::weight::Weight;
@@ -50,7 +49,7 @@ pub use self::candidate::{built_component, candidate, code, compile, said};
 use self::ending::Ending;
 use self::judging::NO_RANDOMNESS;
 pub use self::judging::judge;
-use self::machine::{Signals, bind, cache_home, connection_limits, thread, unusable};
+use self::machine::{Signals, bind, cache_home, connection_limits, thread};
 pub use self::machine::{log_to_stderr, open_data};
 pub use self::origin::origin;
 use self::shifting::Shifting;
@@ -67,7 +66,6 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let written = config.comparer.clone();
     config.comparer.rules = accepted::join(config.comparer.rules, &config.data, Day::of_ms(now_ms()))?;
     let metrics = Arc::new(Metrics::default());
-    let journal = Journal::open(&config.data, now_ms()).with_context(|| unusable(&config.data))?;
     warn_of_development_keys(&config);
     let mut grants = grants(&config, &metrics)?;
     // What the candidate writes while it is tried is for this run alone; after that, in `serve`, nobody would keep it.
@@ -78,7 +76,7 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let choice = Arc::new(choosing::choice(&config.shift.choice, &metrics)?);
     let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), &origin, metrics.clone())?;
-    let Shifting { weight, watch, controls, controller } = shifting::start(&config, journal, &metrics)?;
+    let Shifting { weight, watch, controls, controller } = shifting::start(&config, &origin.build, &metrics)?;
     let listener = bind(config.listen)?;
     let admin_listener = bind(config.admin)?;
     let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);

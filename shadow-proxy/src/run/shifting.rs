@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use http::Uri;
 
 use crate::clock::now_ms;
@@ -19,6 +20,8 @@ use crate::shift::watch::Watch;
 use crate::shift::weight::Weight;
 use crate::show::gate;
 
+use super::machine::unusable;
+
 /// A running controller, and what it shares with the threads that serve.
 pub struct Shifting {
     pub weight: Arc<Weight>,
@@ -27,8 +30,9 @@ pub struct Shifting {
     pub controller: JoinHandle<()>,
 }
 
-/// Puts the journal's weight in force.
-pub fn start(config: &Config, journal: Journal, metrics: &Arc<Metrics>) -> anyhow::Result<Shifting> {
+/// Puts the journal's weight in force, if this candidate may have it.
+pub fn start(config: &Config, candidate: &str, metrics: &Arc<Metrics>) -> anyhow::Result<Shifting> {
+    let journal = Journal::open(&config.data, candidate, now_ms()).with_context(|| unusable(&config.data))?;
     let weight = Arc::new(Weight::default());
     let watch = Arc::new(Watch::new(&config.shift.plan, weight.clone(), metrics.clone()));
     let (data, legacy, patience) = (config.data.clone(), config.legacy.clone(), config.legacy_limits.connect);
@@ -38,6 +42,7 @@ pub fn start(config: &Config, journal: Journal, metrics: &Arc<Metrics>) -> anyho
     };
     let controller = Controller {
         plan: config.shift.plan.clone(),
+        candidate: candidate.to_owned(),
         shared: Box::new(journal),
         weight: weight.clone(),
         watch: watch.clone(),

@@ -29,6 +29,7 @@ use super::weight::Weight;
 /// All that a controller works with.
 pub struct Controller {
     pub plan: Plan,
+    pub candidate: String,
     pub shared: Box<dyn Shared>,
     pub weight: Arc<Weight>,
     pub watch: Arc<Watch>,
@@ -293,6 +294,7 @@ impl Running {
             decision: decision.clone(),
             input: input.clone(),
             plan: self.parts.plan.clone(),
+            candidate: self.parts.candidate.clone(),
         };
         match self.parts.shared.compare_and_set(&entry) {
             Ok(Set::Done) => {

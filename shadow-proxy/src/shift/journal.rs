@@ -35,6 +35,9 @@ pub struct Entry {
     pub decision: Decision,
     pub input: Input,
     pub plan: Plan,
+    /// Which candidate it is about: the digest that the records are kept under.
+    #[serde(default)]
+    pub candidate: String,
 }
 
 pub const VERSION: u8 = 3;
@@ -45,6 +48,7 @@ const BEHIND: &str = "journal.behind";
 
 pub struct Journal {
     directory: PathBuf,
+    candidate: String,
     file: File,
     is_behind: bool,
     /// Beyond it a new file is begun.
@@ -58,8 +62,9 @@ impl Journal {
     ///
     /// What is not good is set aside in `journal.rejected`. A last line cut short was never in force, so the state is the
     /// one before it; a whole line that was altered might have been a rollback, so the weight is 0. It is 0 also when a
-    /// rollback could not be written.
-    pub fn open(directory: &Path, at_ms: u64) -> anyhow::Result<Journal> {
+    /// rollback could not be written, and when another candidate earned it, unless the cutover is behind us: then legacy
+    /// might be gone.
+    pub fn open(directory: &Path, candidate: &str, at_ms: u64) -> anyhow::Result<Journal> {
         let path = directory.join(FILE);
         let is_behind = directory.join(BEHIND).exists();
         if is_behind {
@@ -77,8 +82,16 @@ impl Journal {
             file.sync_all()?;
         }
         let state = last.as_ref().map_or_else(State::start, |entry| entry.state.clone());
-        let (directory, state) = (directory.to_owned(), watch::Sender::new(state));
-        let mut journal = Journal { directory, file, is_behind: false, bytes_max: archive::BYTES_MAX, last, state };
+        let is_another = last.as_ref().is_some_and(|entry| entry.candidate != candidate);
+        let mut journal = Journal {
+            directory: directory.to_owned(),
+            candidate: candidate.to_owned(),
+            file,
+            is_behind: false,
+            bytes_max: archive::BYTES_MAX,
+            last,
+            state: watch::Sender::new(state),
+        };
         match damage {
             None => {}
             Some(Damage::Cut) => tracing::warn!(
@@ -101,7 +114,23 @@ impl Journal {
             );
             journal.fall_back("a rollback could not be written before the restart".to_owned(), &[], at_ms)?;
         }
+        if is_another && journal.get().weight_ppm > 0 {
+            journal.meet_another(at_ms)?;
+        }
         Ok(journal)
+    }
+
+    fn meet_another(&mut self, at_ms: u64) -> anyhow::Result<()> {
+        if matches!(self.get().phase, Phase::Complete | Phase::ReverseShadow) {
+            tracing::warn!(
+                "another component, or other settings in [auth], answer everybody than those that were cut over to; `shadow-proxy rollback` gives the traffic back to legacy"
+            );
+            return Ok(());
+        }
+        tracing::warn!(
+            "the weight was given to another component, or to other settings in [auth], so it is 0; look at `shadow-proxy gate`, then go on with `shadow-proxy advance`"
+        );
+        self.fall_back("the weight was given to another candidate".to_owned(), &[], at_ms)
     }
 
     fn fall_back(&mut self, why: String, rejected: &[u8], at_ms: u64) -> anyhow::Result<()> {
@@ -116,8 +145,8 @@ impl Journal {
         };
         let input = Input::nothing(at_ms);
         let who = "shadow-proxy".to_owned();
-        let plan = Plan::default();
-        self.write(&Entry { v: VERSION, at_ms, epoch, before, state, who, why, decision, input, plan })
+        let (plan, candidate) = (Plan::default(), self.candidate.clone());
+        self.write(&Entry { v: VERSION, at_ms, epoch, before, state, who, why, decision, input, plan, candidate })
     }
 
     #[cfg(test)]
@@ -360,13 +389,14 @@ mod tests {
             decision,
             input: Input { requests_per_minute: 0.1 + 0.2, ..Input::nothing(7) },
             plan: Plan::default(),
+            candidate: "one".to_owned(),
         }
     }
 
     #[test]
     fn a_restart_resumes_and_a_damaged_end_falls_back() {
         let directory = tempfile::tempdir().expect("a directory");
-        let open = || Journal::open(directory.path(), 7).expect("it opens");
+        let open = || Journal::open(directory.path(), "one", 7).expect("it opens");
         let rejected = || std::fs::read(directory.path().join(REJECTED)).unwrap_or_default();
         let mut journal = open();
         assert_eq!((journal.get(), journal.last()), (State::start(), None));
@@ -421,7 +451,7 @@ mod tests {
     #[test]
     fn a_rollback_that_cannot_be_written_is_not_undone_by_a_restart() {
         let directory = tempfile::tempdir().expect("a directory");
-        let open = || Journal::open(directory.path(), 7).expect("it opens");
+        let open = || Journal::open(directory.path(), "one", 7).expect("it opens");
         let mut journal = open();
         let up = set(&mut journal, 500_000);
         // A file that takes nothing, as on a full disk.
@@ -459,13 +489,37 @@ mod tests {
     }
 
     #[test]
+    fn a_weight_that_another_candidate_earned_is_not_resumed_before_the_cutover() {
+        let resumed = |phase, candidate| {
+            let directory = tempfile::tempdir().expect("a directory");
+            let mut journal = Journal::open(directory.path(), "one", 7).expect("it opens");
+            let mut change = entry(journal.get(), 500_000);
+            change.state.phase = phase;
+            assert_eq!(journal.compare_and_set(&change).expect("it can be written"), Set::Done);
+            drop(journal);
+            let State { phase, weight_ppm, .. } =
+                Journal::open(directory.path(), candidate, 7).expect("it opens").get();
+            let again = Journal::open(directory.path(), candidate, 7).expect("it opens");
+            assert_eq!(again.get().weight_ppm, weight_ppm, "said once");
+            (phase, weight_ppm)
+        };
+        for phase in [Phase::Ramp, Phase::Held, Phase::RolledBack] {
+            assert_eq!(resumed(phase, "one"), (phase, 500_000));
+            assert_eq!(resumed(phase, "other"), (Phase::RolledBack, 0), "{phase:?}");
+        }
+        for phase in [Phase::Complete, Phase::ReverseShadow] {
+            assert_eq!(resumed(phase, "other"), (phase, 500_000), "legacy might be gone");
+        }
+    }
+
+    #[test]
     fn a_long_journal_is_put_away_and_can_still_be_read() {
         let directory = tempfile::tempdir().expect("a directory");
-        let mut journal = Journal::open(directory.path(), 7).expect("it opens");
+        let mut journal = Journal::open(directory.path(), "one", 7).expect("it opens");
         journal.bytes_max = 10_000;
         let changes: Vec<Entry> = (1..200).map(|weight_ppm| set(&mut journal, weight_ppm)).collect();
         drop(journal);
-        assert_eq!(Journal::open(directory.path(), 7).expect("it opens").last(), changes.last());
+        assert_eq!(Journal::open(directory.path(), "one", 7).expect("it opens").last(), changes.last());
         let read = |epoch| find(directory.path(), Some(epoch)).expect("it reads");
         let (gone, kept): (Vec<_>, Vec<_>) = changes.iter().partition(|change| read(change.epoch).is_none());
         assert!(kept.iter().all(|change| read(change.epoch).as_ref() == Some(*change)));
@@ -480,7 +534,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let old = br#"{"at_ms":1,"from_ppm":0,"to_ppm":50000,"who":"a","why":"b","check":"0123456789abcdef"}"#;
         std::fs::write(directory.path().join(FILE), [&old[..], b"\n"].concat()).expect("it can be written");
-        let journal = Journal::open(directory.path(), 7).expect("it opens");
+        let journal = Journal::open(directory.path(), "one", 7).expect("it opens");
         assert_eq!((journal.get().weight_ppm, journal.get().phase), (0, Phase::RolledBack));
         assert_eq!(
             journal.last().map(|entry| entry.why.as_str()),

@@ -79,6 +79,19 @@ async fn a_restart_keeps_the_weight_and_opens_its_data() {
 }
 
 #[tokio::test]
+async fn another_candidate_does_not_get_the_weight_that_one_was_given() {
+    let proxy = World::new().start().await;
+    assert_eq!(proxy.set_weight(500_000).await.status(), 200);
+    let proxy = proxy.killed_and_restarted().await;
+    assert_eq!(proxy.status().await["weight_ppm"], 500_000);
+    let proxy = proxy.restarted_with(Candidate::hostile()).await;
+    assert_eq!(proxy.status().await["weight_ppm"], 0);
+    let ended = command(&proxy, &["shift", "explain"]).await;
+    assert!(ended.stdout.contains("the weight was given to another candidate"), "{ended:?}");
+    assert!(proxy.process.said().contains("go on with `shadow-proxy advance`"), "{}", proxy.process.said());
+}
+
+#[tokio::test]
 async fn legacy_comes_to_the_rescue_of_a_client_whom_the_candidate_fails() {
     let config = "candidate.deadline_ms = 1000\ncandidate.cpu_ms = 500";
     // Five failures would be the brake.
