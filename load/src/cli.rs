@@ -182,8 +182,8 @@ pub(crate) struct CompareArgs {
     #[command(flatten)]
     pub(crate) sides: Sides,
 
-    /// Pairs of runs, each side once and legacy twice; 6 are the least that can show a difference
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    /// Pairs of runs, each side once and legacy twice; 6 that count are the least that can show a difference
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) pairs: u16,
 
     /// How often a turn is done again while the machine did something else

@@ -90,9 +90,6 @@ fn attack(args: AttackArgs) -> u8 {
         Ok(plan) => plan,
         Err(errors) => return refuse(&errors),
     };
-    if let Err(error) = plan.reach_target() {
-        return refuse(&[error]);
-    }
     let found = match attack::run(&plan) {
         Ok(found) => found,
         Err(error) => return refuse(&[format!("{error:#}")]),

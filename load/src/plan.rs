@@ -1,6 +1,5 @@
 //! The command line as checked values: one typed plan, or everything that is wrong with it.
 
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +19,6 @@ const SPEED_MAX: f64 = 1_000.0;
 const CONNECTIONS_MAX: usize = 10_000;
 const TIME_MIN: Duration = Duration::from_millis(100);
 const TIME_MAX: Duration = Duration::from_secs(24 * 3600);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const CPU_MAX: usize = 1_023;
 
 #[derive(Debug)]
@@ -75,9 +73,6 @@ impl Plan {
                 (Vec::new(), Drive::Users(1))
             }
         };
-        if !matches!(drive, Drive::Users(_)) && target.as_ref().is_some_and(|target| target.scheme() == "https") {
-            errors.push("--rate and --capture speak plain HTTP; use --users, or the port behind the TLS".into());
-        }
         let AttackArgs { requests, expect, pid, output: Output { out, progress }, seed, .. } = args;
         match target {
             Some(target) if errors.is_empty() => {
@@ -85,21 +80,6 @@ impl Plan {
             }
             _ => Err(errors),
         }
-    }
-
-    /// That something listens at the target, before a run of nothing but failures.
-    pub(crate) fn reach_target(&self) -> Result<std::net::SocketAddr, String> {
-        let unreachable =
-            |error| format!("nothing answers at {}: {error}; start the service or correct --target", self.origin());
-        let addresses = self.target.socket_addrs(|| None).map_err(unreachable)?;
-        let mut last = None;
-        for address in addresses {
-            match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
-                Ok(_) => return Ok(address),
-                Err(error) => last = Some(error),
-            }
-        }
-        Err(unreachable(last.unwrap_or_else(|| std::io::Error::other("the name has no address"))))
     }
 
     pub(crate) fn origin(&self) -> String {

@@ -24,12 +24,13 @@ use crate::watch::cgroup::Cgroup;
 const SECONDS_MIN: f64 = 10.0;
 
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<Attack> {
+    let target = Target::reach(&plan.target)?;
     let environment = environment::Before::look();
     let watched = plan.pid.map(|pid| Arc::new(Watched { pid, cgroup: own_cgroup(pid) }));
     let setting = Setting { watched, seed: plan.seed, ..Setting::default() };
     let mut run = match &plan.drive {
         Drive::Users(users) => Users { plan, users: *users, setting: &setting }.run()?,
-        Drive::Rate { .. } | Drive::Captured { .. } => by_engine(plan, &setting)?,
+        Drive::Rate { .. } | Drive::Captured { .. } => by_engine(plan, &target, &setting)?,
     };
     run.short = run.seconds < SECONDS_MIN;
     Ok(Attack::new(plan.origin(), plan.expecting.name().to_owned(), plan.seed, run, environment.after()))
@@ -47,7 +48,7 @@ fn own_cgroup(pid: u32) -> Option<Cgroup> {
     (group(pid) != group(std::process::id())).then(|| Cgroup::of(pid)).flatten()
 }
 
-fn by_engine(plan: &Plan, setting: &Setting) -> anyhow::Result<crate::result::attack::Run> {
+fn by_engine(plan: &Plan, target: &Target, setting: &Setting) -> anyhow::Result<crate::result::attack::Run> {
     let (arrivals, connections_max, mix) = match &plan.drive {
         Drive::Rate { arrivals, connections_max } => {
             let weights: Vec<u32> = plan.cases.iter().map(|case| case.weight).collect();
@@ -57,11 +58,9 @@ fn by_engine(plan: &Plan, setting: &Setting) -> anyhow::Result<crate::result::at
         Drive::Users(_) => unreachable!("goose sends for users"),
     };
     interrupt::listen().map_err(anyhow::Error::msg)?;
-    let address = plan.reach_target().map_err(anyhow::Error::msg)?;
-    let target = Target::named(address, &plan.target)?;
     let bar = Bar::of_requests(plan.progress, Some(arrivals.planned()), arrivals.lasts());
     let drive = engine::Drive::Open { arrivals: arrivals.clone(), connections_max };
-    let order = Order { target: &target, cases: &plan.cases, drive, mix, until_backlog: false };
+    let order = Order { target, cases: &plan.cases, drive, mix, until_backlog: false };
     let run = measure::measure(order, setting, &mut |elapsed, tally| bar.show(elapsed, tally));
     bar.clear();
     run

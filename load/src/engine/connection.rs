@@ -1,20 +1,23 @@
-//! One kept connection: plain HTTP/1.1 by hyper, which costs a few µs for each request.
+//! One kept connection: HTTP/1.1 by hyper, which costs a few µs for each request.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use reqwest::Url;
 use reqwest::header::{CONTENT_LENGTH, HOST, HeaderValue};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::check::Answer;
 use crate::contract::Case;
 use crate::tally::Failure;
+
+use super::tls::Tls;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -26,21 +29,37 @@ pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     /// `host:port`, for requests that name no host themselves.
     pub(crate) host: HeaderValue,
+    tls: Option<Tls>,
 }
 
 impl Target {
     pub(crate) fn at(address: SocketAddr) -> Self {
         let host = HeaderValue::from_str(&address.to_string()).expect("an address is ASCII");
-        Self { address, host }
+        Self { address, host, tls: None }
     }
 
-    /// One that was given by its name, which is then in the requests.
-    pub(crate) fn named(address: SocketAddr, url: &Url) -> anyhow::Result<Self> {
+    /// The first address of a URL that takes connections, where the name is then in the requests. One that speaks TLS has
+    /// shown its certificate.
+    ///
+    /// # Errors
+    /// Nothing answers there, or it does not prove who it is.
+    pub(crate) fn reach(url: &Url) -> anyhow::Result<Self> {
+        let shown = url.as_str().trim_end_matches('/');
+        let address = reachable(url)
+            .map_err(|error| anyhow!("nothing answers at {shown}: {error}; start the service or correct the URL"))?;
+        let tls = (url.scheme() == "https").then(|| Tls::new(url)).transpose()?;
+        if let Some(tls) = &tls {
+            tls.greet(address).map_err(|error| {
+                anyhow!(
+                    "no TLS with {shown}: {error}; correct the URL, or name its issuer's certificate by SSL_CERT_FILE"
+                )
+            })?;
+        }
         let host = match (url.host_str(), url.port()) {
             (Some(host), Some(port)) => format!("{host}:{port}"),
             (host, _) => host.unwrap_or_default().to_owned(),
         };
-        Ok(Self { address, host: HeaderValue::from_str(&host).context("the target's name cannot be sent")? })
+        Ok(Self { address, host: HeaderValue::from_str(&host).context("the target's name cannot be sent")?, tls })
     }
 
     /// The request of a case, ready to be sent any number of times.
@@ -65,6 +84,17 @@ impl Target {
     }
 }
 
+fn reachable(url: &Url) -> std::io::Result<SocketAddr> {
+    let mut last = std::io::Error::other("the name has no address");
+    for address in url.socket_addrs(|| None)? {
+        match std::net::TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
+            Ok(_) => return Ok(address),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Prepared {
     request: hyper::Request<()>,
@@ -79,10 +109,21 @@ pub(crate) struct Connection {
 impl Connection {
     /// Wants a `LocalSet` around it.
     pub(crate) async fn open(target: &Target) -> Result<Self, Failure> {
-        let stream = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(target.address)).await;
-        let stream = stream.map_err(|_| Failure::Connect)?.map_err(|_| Failure::Connect)?;
-        stream.set_nodelay(true).map_err(|_| Failure::Connect)?;
-        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(|_| Failure::Connect)?;
+        let connected = tokio::time::timeout(CONNECT_TIMEOUT, Self::connect(target)).await;
+        connected.ok().and_then(Result::ok).ok_or(Failure::Connect)
+    }
+
+    async fn connect(target: &Target) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(target.address).await?;
+        stream.set_nodelay(true)?;
+        match &target.tls {
+            None => Self::over(stream).await,
+            Some(tls) => Self::over(tls.over(stream).await?).await,
+        }
+    }
+
+    async fn over(stream: impl AsyncRead + AsyncWrite + Unpin + 'static) -> anyhow::Result<Self> {
+        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await?;
         // It ends with the connection; what went wrong on it, whoever waits for an answer is told.
         tokio::task::spawn_local(async move { drop(driver.await) });
         Ok(Self { sender })

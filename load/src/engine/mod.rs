@@ -1,10 +1,11 @@
-//! The lean generator: one thread, kept connections, plain HTTP/1.1. Open loop (requests go when they are planned,
+//! The lean generator: one thread, kept connections, HTTP/1.1. Open loop (requests go when they are planned,
 //! whatever the answers do) or closed loop (each connection asks again when it has its answer).
 
 pub(crate) mod arrivals;
 pub(crate) mod connection;
 mod floor;
 pub(crate) mod pacer;
+mod tls;
 
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};

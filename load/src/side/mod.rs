@@ -139,8 +139,7 @@ impl Running {
     pub(crate) fn start(contender: &Contender, prober: &Prober) -> anyhow::Result<Self> {
         let first = contender.cases.first().context("a side is asked at least one case")?;
         if let Spec::Url(url) = &contender.spec {
-            let address = url.socket_addrs(|| None)?.into_iter().next();
-            let target = Target::at(address.with_context(|| format!("{url}: the name has no address"))?);
+            let target = Target::reach(url)?;
             prober.wait(&target, first, || Ok(()))?;
             return Ok(Self { target, watched: None, started: None, program: None });
         }

@@ -172,8 +172,30 @@ fn a_target_that_is_not_there_is_one_sentence_before_anything_is_sent() {
     assert_eq!(done.code, Some(2), "{done:?}");
     assert_eq!(done.stderr.lines().count(), 1, "{}", done.stderr);
     assert!(done.stderr.starts_with(&format!("error: nothing answers at {gone}: ")), "{}", done.stderr);
-    assert!(done.stderr.ends_with("; start the service or correct --target\n"), "{}", done.stderr);
+    assert!(done.stderr.ends_with("; start the service or correct the URL\n"), "{}", done.stderr);
     assert_eq!((done.stdout.as_str(), done.files.len()), ("", 0));
+}
+
+#[test]
+fn a_service_behind_tls_is_asked_at_a_rate_and_by_users_once_its_certificate_holds() {
+    let (service, certificate) = Service::with_tls(right);
+    let stranger = contract().attack(&service.url(), "--rate 50 --requests 10");
+    assert_eq!(stranger.code, Some(2), "{stranger:?}");
+    assert!(
+        stranger.stderr.starts_with(&format!("error: no TLS with {}: invalid peer certificate", service.url())),
+        "{}",
+        stranger.stderr
+    );
+    assert!(stranger.stderr.ends_with("SSL_CERT_FILE\n"), "{}", stranger.stderr);
+    assert_eq!(service.asked(), 0);
+
+    let known = contract().trusting(&certificate);
+    for drive in ["--rate 500", "--users 2"] {
+        let done = known.attack(&service.url(), &format!("{drive} --requests 200"));
+        assert_eq!(done.code, Some(0), "{drive}: {done:?}");
+        assert_eq!(sum(&done.json()["by_case"], "requests"), 200, "{drive}");
+    }
+    assert_eq!(service.asked(), 400);
 }
 
 #[test]

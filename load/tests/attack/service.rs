@@ -5,6 +5,10 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+
 pub(crate) struct Service {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -13,6 +17,7 @@ pub(crate) struct Service {
 
 struct Shared {
     answer: fn(&Asked) -> Reply,
+    tls: Option<Arc<ServerConfig>>,
     asked: Mutex<u64>,
     more: Condvar,
     stopping: Mutex<bool>,
@@ -45,10 +50,23 @@ impl Service {
     }
 
     pub(crate) fn at(port: u16, answer: fn(&Asked) -> Reply) -> Self {
+        Self::listening(port, answer, None)
+    }
+
+    /// One that speaks TLS as `localhost`, and its certificate as PEM, which nobody has signed but itself.
+    pub(crate) fn with_tls(answer: fn(&Asked) -> Reply) -> (Self, String) {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+        let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![cert.der().clone()], key);
+        (Self::listening(0, answer, Some(Arc::new(config.expect("it fits")))), cert.pem())
+    }
+
+    fn listening(port: u16, answer: fn(&Asked) -> Reply, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port");
         let address = listener.local_addr().expect("an address");
-        let shared =
-            Arc::new(Shared { answer, asked: Mutex::new(0), more: Condvar::new(), stopping: Mutex::new(false) });
+        let (asked, more, stopping) = (Mutex::new(0), Condvar::new(), Mutex::new(false));
+        let shared = Arc::new(Shared { answer, tls, asked, more, stopping });
         let accepting = thread::spawn({
             let shared = Arc::clone(&shared);
             move || accept(&listener, &shared)
@@ -57,7 +75,10 @@ impl Service {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        match self.shared.tls {
+            None => format!("http://{}", self.address),
+            Some(_) => format!("https://localhost:{}", self.address.port()),
+        }
     }
 
     /// How many requests have come.
@@ -86,20 +107,29 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         }
         let shared = Arc::clone(shared);
         // Ends with the client's connection; errors are those of a client that went away.
-        thread::spawn(move || stream.and_then(|stream| serve(stream, &shared)));
+        thread::spawn(move || stream.and_then(|stream| greet(stream, &shared)));
     }
 }
 
-fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
+fn greet(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
-    let mut output = stream.try_clone()?;
+    match &shared.tls {
+        None => serve(stream, shared),
+        Some(tls) => {
+            let connection = ServerConnection::new(tls.clone()).expect("its configuration fits");
+            serve(StreamOwned::new(connection, stream), shared)
+        }
+    }
+}
+
+fn serve(stream: impl Read + Write, shared: &Shared) -> std::io::Result<()> {
     let mut input = BufReader::new(stream);
     while let Some(asked) = read(&mut input)? {
         *shared.asked.lock().expect("no panic") += 1;
         shared.more.notify_all();
         let reply = (shared.answer)(&asked);
         match reply.kind {
-            Kind::Whole => output.write_all(reply.text().as_bytes())?,
+            Kind::Whole => input.get_mut().write_all(reply.text().as_bytes())?,
             Kind::Closed => return Ok(()),
             // Until the client goes away.
             Kind::Never => drop(input.read(&mut [0])?),
@@ -108,7 +138,7 @@ fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     Ok(())
 }
 
-fn read(input: &mut BufReader<TcpStream>) -> std::io::Result<Option<Asked>> {
+fn read(input: &mut impl BufRead) -> std::io::Result<Option<Asked>> {
     let mut line = String::new();
     if input.read_line(&mut line)? == 0 {
         return Ok(None);

@@ -1,11 +1,14 @@
 //! A contract in a folder of its own, and the binary started with it.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
+
+const ISSUER: &str = "issuer.pem";
 
 pub(crate) struct World {
     contract: TempDir,
@@ -41,6 +44,12 @@ impl World {
         self
     }
 
+    /// A certificate, as PEM, that the system then has for an issuer's.
+    pub(crate) fn trusting(self, certificate: &str) -> Self {
+        fs::write(self.contract.path().join(ISSUER), certificate).expect("a file");
+        self
+    }
+
     pub(crate) fn attack(&self, target: &str, arguments: &str) -> Done {
         self.start(target, arguments).finish()
     }
@@ -58,12 +67,17 @@ impl World {
             .arg("--out")
             .arg(self.results.path().join("out.json"))
             .args(arguments.split_whitespace())
+            .envs(self.issuer().map(|file| ("SSL_CERT_FILE", file)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary starts");
         Running { child, world: self }
+    }
+
+    fn issuer(&self) -> Option<PathBuf> {
+        Some(self.contract.path().join(ISSUER)).filter(|file| file.exists())
     }
 }
 
