@@ -18,15 +18,21 @@ const DEBIAN_WASM_PACKAGES: [&str; 3] = ["cargo-web", "rustc-web", "rust-web-src
 const DEBIAN_STD_SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
 
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    bring_wasm_std()?;
-    bring_node()?;
-    bring_npm_packages(workspace, &workspace.legacy_stub())?;
+    bring_services(workspace)?;
     bring_npm_packages(workspace, &workspace.page_tests())?;
     bring_python_packages(workspace)?;
-    bring_container_tools();
     if let Err(error) = bring_browser() {
         println!("  {}; without it lane page fails", reason(&error));
     }
+    Ok(())
+}
+
+/// What the component and the Express service need: all that the demo does.
+pub(crate) fn bring_services(workspace: &Workspace) -> Result<()> {
+    bring_wasm_std()?;
+    bring_node()?;
+    bring_npm_packages(workspace, &workspace.legacy_stub())?;
+    bring_container_tools();
     Ok(())
 }
 

@@ -46,7 +46,7 @@ struct Demo<'a> {
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
-    setup::run(workspace)?;
+    setup::bring_services(workspace)?;
     component::build(workspace)?;
     workspace.build()?;
     interrupt::listen()?;
