@@ -119,12 +119,14 @@ async fn with_legacy_down_the_weight_stays_and_what_is_wrong_with_the_candidate_
     proxy.settled().await;
 }
 
-/// The real component beside the real service, and the keys of one of them go: of the same keys, so that before that
-/// nothing speaks against it.
+/// The real component beside the real service, and the keys of one of them go: of the same keys and with the demo's rules,
+/// so that before that nothing speaks against it.
 #[tokio::test]
 async fn a_component_that_refuses_valid_keys_at_25_percent_is_taken_back() {
     let folder = KeyFolder::legacy().await;
-    let proxy = World::new().legacy(Legacy::node()).config(&folder.config()).weight(250_000).start().await;
+    let rules = std::fs::read_to_string(repository("migration-guide/samples/demo.toml")).expect("a file");
+    let config = format!("{}\n{rules}", folder.config());
+    let proxy = World::new().legacy(Legacy::node()).config(&config).weight(250_000).start().await;
     let list: Vec<Value> =
         serde_json::from_slice(&std::fs::read(repository("legacy-stub/keys.json")).expect("a file")).expect("a list");
     let mut wire = proxy.connect().await;
