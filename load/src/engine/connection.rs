@@ -45,11 +45,12 @@ impl Target {
     /// Nothing answers there, or it does not prove who it is.
     pub(crate) fn reach(url: &Url) -> anyhow::Result<Self> {
         let shown = url.as_str().trim_end_matches('/');
-        let address = reachable(url)
+        let stream = connected(url)
             .map_err(|error| anyhow!("nothing answers at {shown}: {error}; start the service or correct the URL"))?;
+        let address = stream.peer_addr()?;
         let tls = (url.scheme() == "https").then(|| Tls::new(url)).transpose()?;
         if let Some(tls) = &tls {
-            tls.greet(address).map_err(|error| {
+            tls.greet(stream).map_err(|error| {
                 anyhow!(
                     "no TLS with {shown}: {error}; correct the URL, or name its issuer's certificate by SSL_CERT_FILE"
                 )
@@ -84,11 +85,11 @@ impl Target {
     }
 }
 
-fn reachable(url: &Url) -> std::io::Result<SocketAddr> {
+fn connected(url: &Url) -> std::io::Result<std::net::TcpStream> {
     let mut last = std::io::Error::other("the name has no address");
     for address in url.socket_addrs(|| None)? {
         match std::net::TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
-            Ok(_) => return Ok(address),
+            Ok(stream) => return Ok(stream),
             Err(error) => last = error,
         }
     }

@@ -1,7 +1,6 @@
 //! TLS to a target, whose certificate is judged as the system does it (`SSL_CERT_FILE` names other issuers).
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,8 +30,7 @@ impl Tls {
     }
 
     /// One handshake, so that a certificate that does not hold is told before anything is measured.
-    pub(crate) fn greet(&self, address: SocketAddr) -> anyhow::Result<()> {
-        let mut stream = std::net::TcpStream::connect_timeout(&address, GREETING_TIMEOUT)?;
+    pub(crate) fn greet(&self, mut stream: std::net::TcpStream) -> anyhow::Result<()> {
         stream.set_read_timeout(Some(GREETING_TIMEOUT))?;
         stream.set_write_timeout(Some(GREETING_TIMEOUT))?;
         let mut connection = ClientConnection::new(self.config.clone(), self.name.clone())?;
