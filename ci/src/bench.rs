@@ -182,10 +182,7 @@ impl Bed<'_> {
     }
 
     fn legacy(&self) -> Result<Server> {
-        let mut command = Command::new("node");
-        command.arg("src/server.js").current_dir(self.workspace.legacy_stub());
-        command.envs([("NODE_ENV", "production"), ("HOST", "127.0.0.1"), ("PORT", "0")]);
-        Server::with_ready_line("legacy", &mut command, &self.folder)
+        Server::with_ready_line("legacy", &mut self.workspace.express(), &self.folder)
     }
 
     fn run_nginx(&self) -> Result<Pairs> {

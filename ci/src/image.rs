@@ -29,9 +29,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     fs::create_dir_all(&data)?;
     std::os::unix::fs::chown(&data, Some(USER), Some(USER))
         .context("cannot give /data to its user; run this as root")?;
-    let mut node = Command::new("node");
-    node.arg("src/server.js").current_dir(workspace.legacy_stub()).envs([("NODE_ENV", "production"), ("PORT", "0")]);
-    let mut legacy = Service::start("the legacy stub", &mut node, folder.join("legacy.log"))?;
+    let mut legacy = Service::start("the legacy stub", &mut workspace.express(), folder.join("legacy.log"))?;
     let legacy_address = legacy.ready(READY_WITHIN)?.remove("listen").context("its ready line names no `listen=`")?;
     let config = folder.join("proxy.toml");
     let text =

@@ -19,6 +19,10 @@ pub(crate) struct Workspace {
     pub(crate) target: PathBuf,
 }
 
+/// Of the Express service, however it is run.
+pub(crate) const EXPRESS_ENVIRONMENT: [(&str, &str); 3] =
+    [("NODE_ENV", "production"), ("HOST", "127.0.0.1"), ("PORT", "0")];
+
 /// A folder that is there and has nothing in it.
 pub(crate) fn emptied(folder: &Path) -> Result<()> {
     if folder.exists() {
@@ -61,6 +65,13 @@ impl Workspace {
         let mut build = self.cargo("build");
         build.args(["--release", "--package", "shadow-proxy", "--package", "load", "--package", "auth-component"]);
         child::live(build.args(["--bin", "shadow-proxy", "--bin", "load", "--example", "native"]))
+    }
+
+    /// The Express service as a process, on a port of the kernel's choice.
+    pub(crate) fn express(&self) -> Command {
+        let mut node = Command::new("node");
+        node.arg("src/server.js").current_dir(self.legacy_stub()).envs(EXPRESS_ENVIRONMENT);
+        node
     }
 
     /// The Python service, the legacy twin of `legacy_stub`.

@@ -12,6 +12,7 @@ use crate::image;
 use crate::interrupt;
 use crate::libraries;
 use crate::service::Service;
+use crate::workspace::EXPRESS_ENVIRONMENT;
 
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
@@ -38,9 +39,7 @@ pub(super) fn start(demo: &Demo<'_>) -> Result<Stub> {
 }
 
 fn as_process(demo: &Demo<'_>, how: String) -> Result<Stub> {
-    let mut node = Command::new("node");
-    node.arg("src/server.js").current_dir(demo.workspace.legacy_stub()).envs(ENVIRONMENT);
-    let service = Service::start("the legacy stub", &mut node, demo.folder.join("stub.log"))?;
+    let service = Service::start("the legacy stub", &mut demo.workspace.express(), demo.folder.join("stub.log"))?;
     wait(service, how)
 }
 
@@ -55,7 +54,7 @@ fn in_container(demo: &Demo<'_>) -> Result<Stub> {
     let name = format!("shadow-proxy-demo-{}", std::process::id());
     let mut podman = image::podman_run(&name);
     podman.args(["--workdir", "/app"]);
-    for (variable, value) in ENVIRONMENT {
+    for (variable, value) in EXPRESS_ENVIRONMENT {
         podman.arg("--env").arg(format!("{variable}={value}"));
     }
     let node = libraries::with("node")?;
@@ -67,8 +66,6 @@ fn in_container(demo: &Demo<'_>) -> Result<Stub> {
     let service = Service::start("the container", &mut podman, demo.folder.join("stub.log"))?.in_container(name);
     wait(service, "in a container (podman, runc)".to_owned())
 }
-
-const ENVIRONMENT: [(&str, &str); 3] = [("NODE_ENV", "production"), ("HOST", "127.0.0.1"), ("PORT", "0")];
 
 fn wait(mut service: Service, how: String) -> Result<Stub> {
     let ready = service.ready(READY_WITHIN)?;
