@@ -35,6 +35,9 @@ pub(crate) struct Options {
     /// Seconds of each run
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    /// Install missing packages of the system with apt-get, as root; CI=true does it too
+    #[arg(long)]
+    pub(crate) install: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -85,6 +88,12 @@ struct Bed<'a> {
     proxy: PathBuf,
     folder: PathBuf,
     options: &'a Options,
+}
+
+/// A million exchanges in one run: what stays in memory and on the disk.
+pub(crate) fn soak(workspace: &Workspace) -> Result<()> {
+    let options = Options { which: vec![Bench::Million], pairs: 1, seconds: 1, install: false };
+    run(workspace, &options).map(drop)
 }
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {

@@ -50,7 +50,7 @@ pub(crate) fn shown(command: &Command) -> String {
     words.join(" ")
 }
 
-fn cannot_start(command: &Command) -> String {
+pub(crate) fn cannot_start(command: &Command) -> String {
     format!("cannot start `{}`; is it installed and on PATH? `cargo ci setup` brings what is missing", shown(command))
 }
 

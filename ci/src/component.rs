@@ -5,68 +5,80 @@ mod artifact;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use wit_component::{ComponentEncoder, DecodedWasm};
 
-use crate::child;
-use crate::component::artifact::{ARTIFACTS, Artifact};
+use crate::component::artifact::{ARTIFACTS, Artifact, Engine};
 use crate::setup::{self, WasmStd};
 use crate::table::grouped;
 use crate::workspace::{Workspace, write_atomically};
+use crate::{child, progress};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
-/// Builds each artifact for any host, and what shadow-proxy embeds once more for its own engine.
+/// Builds each artifact for any host, and those that shadow-proxy embeds once more for its own engine: both at the same
+/// time, because the last step of each keeps one core busy.
 pub(crate) fn build(workspace: &Workspace) -> Result<()> {
     setup::bring_wasm_std()?;
-    // For the tests of shadow-proxy alone: it may import and weigh what it likes.
-    let [any_artifact, ..] = &ARTIFACTS;
-    let hostile = build_core_module(workspace, "hostile-guest", any_artifact, false)?;
-    write_if_changed(&workspace.component("hostile-guest"), &encode(&hostile)?)?;
-    for artifact in &ARTIFACTS {
-        build_one(workspace, artifact, false)?;
-        if artifact.is_embedded {
-            build_one(workspace, artifact, true)?;
-        }
-    }
-    Ok(())
+    let any_host = || {
+        // For the tests of shadow-proxy alone: it may import and weigh what it likes.
+        let [any_artifact, ..] = &ARTIFACTS;
+        let hostile = build_core_module(workspace, "hostile-guest", any_artifact, Engine::Any)?;
+        write_if_changed(&workspace.component("hostile-guest"), &encode(&hostile)?)?;
+        ARTIFACTS.iter().try_for_each(|artifact| build_one(workspace, artifact, Engine::Any))
+    };
+    let embedded = || {
+        let mut embedded = ARTIFACTS.iter().filter(|artifact| artifact.is_embedded);
+        embedded.try_for_each(|artifact| build_one(workspace, artifact, Engine::Wide))
+    };
+    thread::scope(|scope| {
+        let any_host = scope.spawn(any_host);
+        let embedded = embedded();
+        any_host.join().expect("a builder hands over its errors").and(embedded)
+    })
 }
 
-fn build_one(workspace: &Workspace, artifact: &Artifact, wide: bool) -> Result<()> {
-    let component = encode(&build_core_module(workspace, "auth-component", artifact, wide)?)?;
+/// Builds the one artifact that the demo runs: shadow-proxy has it inside when no keys are configured.
+pub(crate) fn build_for_demo(workspace: &Workspace) -> Result<()> {
+    setup::bring_wasm_std()?;
+    let [_, without_store, ..] = &ARTIFACTS;
+    build_one(workspace, without_store, Engine::Wide)
+}
+
+fn build_one(workspace: &Workspace, artifact: &Artifact, engine: Engine) -> Result<()> {
+    let component = encode(&build_core_module(workspace, artifact.package, artifact, engine)?)?;
     let imports = imports(&component)?;
     check(artifact, component.len(), &imports)?;
     check_secrets(artifact, &component, &workspace.legacy_stub())?;
     let name = artifact.name;
-    let file = if wide { workspace.embedded_component(name) } else { workspace.component(name) };
+    let file = match engine {
+        Engine::Any => workspace.component(name),
+        Engine::Wide => workspace.embedded_component(name),
+    };
     write_if_changed(&file, &component)?;
     let (file, bytes) = (workspace.shown(&file), grouped(component.len() as u64));
     println!("  {file}  {bytes} bytes, imports {}", imports.join(", "));
     Ok(())
 }
 
-fn build_core_module(workspace: &Workspace, package: &str, artifact: &Artifact, wide: bool) -> Result<PathBuf> {
+fn build_core_module(workspace: &Workspace, package: &str, artifact: &Artifact, engine: Engine) -> Result<PathBuf> {
     let mut cargo = match WasmStd::present()? {
-        WasmStd::Toolchain => workspace.cargo("build"),
+        WasmStd::Toolchain => workspace.cargo("rustc"),
         WasmStd::Debian => debian_cargo(workspace)?,
     };
-    cargo.args(["--package", package, "--lib", "--no-default-features"]);
-    if package == "auth-component" {
-        cargo.args(["--features", artifact.features]);
-    }
-    // A folder of its own: in a shared one the artifacts' modules have the same name, and each would replace the others.
-    let folder = workspace.target.join("guest").join(if wide { "wide" } else { "any" }).join(artifact.name);
-    cargo.args(["--profile", "component", "--target", TARGET]).arg("--target-dir").arg(&folder);
+    // One folder for all that is compiled with the same flags: the artifacts share their dependencies.
+    let (folder, what) = match engine {
+        Engine::Any => (workspace.target.join("guest/any"), package.to_owned()),
+        Engine::Wide => (workspace.target.join("guest/wide"), format!("{package}, as shadow-proxy embeds it")),
+    };
+    cargo.args(["--package", package, "--lib", "--profile", "component", "--target", TARGET]);
+    cargo.arg("--target-dir").arg(&folder).arg("--").args(artifact.link_flags());
     // With `--target` they are for the guest alone, and nothing of the host is compiled again.
-    cargo.env("CARGO_ENCODED_RUSTFLAGS", rustc_flags(workspace, artifact.rustc_flags(wide))?.join("\x1f"));
-    // The compiler says each time that wide arithmetic is not stable; of the others everything is shown.
-    if wide {
-        child::quiet(&mut cargo)?
-    } else {
-        child::live(&mut cargo)?
-    }
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", rustc_flags(workspace, engine)?.join("\x1f"));
+    progress::beside_others(&what, &mut cargo)?;
     Ok(folder.join(TARGET).join("component").join(format!("{}.wasm", package.replace('-', "_"))))
 }
 
@@ -74,8 +86,8 @@ fn build_core_module(workspace: &Workspace, package: &str, artifact: &Artifact, 
 fn debian_cargo(workspace: &Workspace) -> Result<Command> {
     let libdir = child::output(Command::new("rustc").args(["--print", "target-libdir"]).current_dir(&workspace.root))?;
     let linker = Path::new(libdir.trim()).with_file_name("bin").join("rust-lld");
-    let mut cargo = workspace.with_verb(Command::new("/usr/bin/cargo"), "build");
-    cargo.args(["-Z", "build-std=std,panic_abort"]);
+    let mut cargo = Command::new("/usr/bin/cargo");
+    cargo.arg("rustc").args(["-Z", "build-std=std,panic_abort"]).current_dir(&workspace.root);
     cargo.env("RUSTC", "/usr/bin/rustc").env("RUSTC_BOOTSTRAP", "1").env_remove("CARGO");
     cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
     Ok(cargo)
@@ -83,13 +95,12 @@ fn debian_cargo(workspace: &Workspace) -> Result<Command> {
 
 /// The flags, and how the paths in panic messages read: the same on every machine, so that the same source gives the
 /// same bytes.
-fn rustc_flags(workspace: &Workspace, mut flags: Vec<String>) -> Result<Vec<String>> {
+fn rustc_flags(workspace: &Workspace, engine: Engine) -> Result<Vec<String>> {
     let cargo_home =
         std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(std::env::home_dir()?.join(".cargo")));
     let cargo_home = cargo_home.context("neither CARGO_HOME nor HOME is set; set one")?;
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
-    flags.extend([remap(&cargo_home, "cargo"), remap(&workspace.root, ".")]);
-    Ok(flags)
+    Ok(vec![engine.target_features().to_owned(), remap(&cargo_home, "cargo"), remap(&workspace.root, ".")])
 }
 
 fn encode(core_module: &Path) -> Result<Vec<u8>> {

@@ -15,7 +15,7 @@ use std::thread;
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::workspace::Workspace;
-use crate::{child, setup};
+use crate::{child, progress, setup};
 
 struct Target {
     name: &'static str,
@@ -92,7 +92,7 @@ impl Bed<'_> {
         // Its own configuration has the instrumentation; flags from outside would take its place.
         build.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("CARGO_BUILD_TARGET");
         build.args(["--release", "--locked", "--target-dir"]).arg(&self.folder);
-        child::live(build.current_dir(&self.sources))
+        progress::cargo("the fuzz targets", build.current_dir(&self.sources))
     }
 
     /// What broke the target, if anything did.

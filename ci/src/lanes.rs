@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::child;
 use crate::table::Table;
 use crate::workspace::Workspace;
-use crate::{book, component, demo, fuzz, guide, image, report, setup, templates, tidy};
+use crate::{bench, book, budget, component, demo, fuzz, guide, image, progress, report, setup, templates, tidy};
 
 #[derive(Args)]
 pub(crate) struct Wanted {
@@ -17,11 +17,14 @@ pub(crate) struct Wanted {
     #[arg(value_name = "LANE")]
     lanes: Vec<Lane>,
     /// How long lane `fuzz` runs each of its targets
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
     /// Lane `judge` with more streams, which takes a quarter of an hour
     #[arg(long)]
     full: bool,
+    /// Install missing packages of the system with apt-get, as root; CI=true does it too
+    #[arg(long)]
+    pub(crate) install: bool,
 }
 
 /// In the order they are passed: what is quick to tell comes first.
@@ -35,7 +38,7 @@ pub(crate) enum Lane {
     Tidy,
     /// Builds the component and checks its imports and its size
     Component,
-    /// Lints every crate with its tests, warnings are errors
+    /// Compiles every crate with its tests, and lints it while doing so: warnings are errors
     Clippy,
     /// Runs the tests of every crate and of the legacy stub
     Test,
@@ -59,6 +62,8 @@ pub(crate) enum Lane {
     ShiftSim,
     /// Feeds the component's core with made-up input, looking for one that breaks it
     Fuzz,
+    /// Judges more streams, fuzzes for minutes, compares a million exchanges (manual and nightly: it takes an hour)
+    Slow,
     /// Measures whether the time of a refusal tells a secret (manual: it wants a quiet machine)
     Timing,
     /// Compares every answer of the component in `wasmtime serve` with ours (manual: it wants wasmtime)
@@ -91,7 +96,7 @@ pub(crate) fn run(workspace: &Workspace, wanted: &Wanted) -> Result<ExitCode> {
 }
 
 impl Lane {
-    fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         self.possible_value().get_name().to_owned()
     }
 
@@ -117,13 +122,14 @@ impl Lane {
             | Lane::Report
             | Lane::Judge
             | Lane::ShiftSim
+            | Lane::Slow
             | Lane::Hosts => &[Lane::Setup, Lane::Component],
         }
     }
 
     /// Only passed when it is named.
-    fn is_manual(self) -> bool {
-        matches!(self, Lane::Timing | Lane::Hosts)
+    pub(crate) fn is_manual(self) -> bool {
+        matches!(self, Lane::Slow | Lane::Timing | Lane::Hosts)
     }
 
     fn run(self, workspace: &Workspace, wanted: &Wanted) -> Result<()> {
@@ -144,6 +150,7 @@ impl Lane {
             Lane::Judge => judge(workspace, wanted.full),
             Lane::ShiftSim => ignored(workspace, "shift::simulation::shift_sim"),
             Lane::Fuzz => fuzz::run(workspace, wanted.seconds),
+            Lane::Slow => slow(workspace, wanted.seconds),
             Lane::Timing => timing(workspace),
             Lane::Hosts => hosts(workspace),
         }
@@ -165,13 +172,14 @@ fn fmt(workspace: &Workspace) -> Result<()> {
 }
 
 fn clippy(workspace: &Workspace) -> Result<()> {
-    let mut clippy = workspace.cargo("clippy");
-    child::live(clippy.args(["--workspace", "--all-targets", "--", "-D", "warnings"]))
+    let mut build = workspace.development_cargo("test");
+    progress::without_warnings("programs and tests", build.args(["--workspace", "--all-targets", "--no-run"]))
 }
 
 fn test(workspace: &Workspace) -> Result<()> {
     setup::bring_proxies()?;
-    child::live(workspace.cargo("test").arg("--workspace"))?;
+    progress::cargo("the tests", workspace.development_cargo("test").args(["--workspace", "--no-run"]))?;
+    child::live(workspace.development_cargo("test").args(["--workspace", "--quiet"]))?;
     let mut npm = Command::new("npm");
     npm.args(["test", "--silent"]).env("NODE_OPTIONS", "--test-reporter=spec").current_dir(workspace.legacy_stub());
     let printed = child::output(&mut npm)?;
@@ -199,15 +207,27 @@ fn judge(workspace: &Workspace, is_full: bool) -> Result<()> {
     ignored(workspace, if is_full { "shadow::judging::judge_full" } else { "shadow::judging::judge" })
 }
 
+/// Seconds for each fuzz target in lane `slow`.
+const SLOW_FUZZ_SECONDS: u64 = 300;
+
+fn slow(workspace: &Workspace, fuzz_seconds: u64) -> Result<()> {
+    judge(workspace, true)?;
+    fuzz::run(workspace, fuzz_seconds.max(SLOW_FUZZ_SECONDS))?;
+    bench::soak(workspace)
+}
+
 /// Ignored by plain `cargo test`, because it takes its time.
 fn ignored(workspace: &Workspace, name: &str) -> Result<()> {
-    let mut test = workspace.cargo("test");
-    child::live(test.args(["--workspace", "--bin", "shadow-proxy", "--", "--ignored", "--nocapture", "--exact", name]))
+    let mut test = workspace.development_cargo("test");
+    progress::cargo("its test", test.args(["--workspace", "--bin", "shadow-proxy", "--no-run"]))?;
+    let mut test = workspace.development_cargo("test");
+    test.args(["--workspace", "--quiet", "--bin", "shadow-proxy", "--"]);
+    child::live(test.args(["--ignored", "--nocapture", "--exact", name]))
 }
 
 /// Ignored by plain `cargo test`, because it depends on the clock of the wall.
 fn timing(workspace: &Workspace) -> Result<()> {
-    let mut test = workspace.cargo("test");
+    let mut test = workspace.development_cargo("test");
     test.args(["--workspace", "--test", "jose", "--", "timing", "--ignored", "--nocapture", "--test-threads=1"]);
     child::live(&mut test)
 }
@@ -218,7 +238,7 @@ fn hosts(workspace: &Workspace) -> Result<()> {
             "no `wasmtime` on PATH; run `cargo install wasmtime-cli --version 48.0.8 --locked`, which takes ten minutes"
         );
     }
-    let mut test = workspace.cargo("test");
+    let mut test = workspace.development_cargo("test");
     child::live(test.args(["--workspace", "--test", "integration", "--", "hosts", "--ignored"]))
 }
 
@@ -256,7 +276,8 @@ fn pass(lane: Lane, workspace: &Workspace, wanted: &Wanted, earlier: &[Pass]) ->
             (Outcome::Failed, "FAILED")
         }
     };
-    println!("{:<10} {word} in {:.1} s", lane.name(), took.as_secs_f64());
+    let budget = budget::of(lane).map_or(String::new(), |budget| format!(" (budget {} s)", budget.as_secs()));
+    println!("{:<10} {word} in {:.1} s{budget}", lane.name(), took.as_secs_f64());
     Pass { lane, result, took }
 }
 
@@ -267,10 +288,13 @@ fn ending(passes: &[Pass]) -> String {
             Outcome::Failed => ("FAILED", format!("{:.1}", pass.took.as_secs_f64())),
             Outcome::Skipped => ("skipped", "-".to_owned()),
         };
-        vec![pass.lane.name(), result.to_owned(), seconds]
+        let budget = budget::of(pass.lane);
+        let listed = budget.map_or("none".to_owned(), |budget| budget.as_secs().to_string());
+        let over = if budget.is_some_and(|budget| pass.took > budget) { "over" } else { "" };
+        vec![pass.lane.name(), result.to_owned(), seconds, listed, over.to_owned()]
     };
     let rows = passes.iter().map(row).collect();
-    let table = Table { title: String::new(), header: vec!["lane", "result", "seconds"], rows };
+    let table = Table { title: String::new(), header: vec!["lane", "result", "seconds", "budget", ""], rows };
     let seconds = passes.iter().map(|pass| pass.took).sum::<Duration>().as_secs_f64();
     let failed = failed(passes);
     let last = match failed.as_slice() {

@@ -4,6 +4,7 @@
 mod admin;
 mod bench;
 mod book;
+mod budget;
 mod child;
 mod component;
 mod demo;
@@ -14,6 +15,7 @@ mod interrupt;
 mod lanes;
 mod libraries;
 mod load;
+mod progress;
 mod report;
 mod service;
 mod setup;
@@ -53,10 +55,26 @@ enum Task {
     Bench(bench::Options),
 }
 
+impl Cli {
+    /// Whether missing packages of the system are wanted.
+    fn installs(&self) -> bool {
+        match &self.task {
+            None => self.wanted.install,
+            Some(Task::Demo(options)) => options.install,
+            Some(Task::Bench(options)) => options.install,
+            Some(Task::Load { .. }) => false,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    let is_ci = std::env::var_os("CI").is_some_and(|value| value == "true");
+    if is_ci || cli.installs() {
+        setup::allow_installing();
+    }
     let done = Workspace::find().and_then(|workspace| match cli.task {
-        None => lanes::run(&workspace, &cli.wanted),
+        None => lanes::run(&workspace.linted(), &cli.wanted),
         Some(Task::Demo(options)) => demo::run(&workspace, &options),
         Some(Task::Load { arguments }) => load::run(&workspace, &arguments),
         Some(Task::Bench(options)) => bench::run(&workspace, &options),

@@ -17,7 +17,7 @@ const CLAIMS: usize = 11;
 /// The candidate is the build that the other lanes use: what is quick to measure is no claim, and says so.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     workspace.build()?;
-    setup::bring_linters(workspace)?;
+    setup::bring_schemas(workspace)?;
     let out = workspace.target.join("report/lane");
     let proxy = workspace.binary("shadow-proxy");
     let candidate = format!("process:{} serve --listen 127.0.0.1:{{port}}", proxy.display());

@@ -1,8 +1,12 @@
 //! Lane `setup`: brings what is missing and says so; with nothing to do it only looks.
+//!
+//! Packages of npm, Python and crates.io go into this checkout. Those of the system are installed only where somebody
+//! allowed it, by `--install` or by CI=true; else the command that does is named.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
@@ -17,12 +21,45 @@ const MDBOOK_VERSION: &str = "0.5.4";
 const DEBIAN_WASM_PACKAGES: [&str; 3] = ["cargo-web", "rustc-web", "rust-web-src"];
 const DEBIAN_STD_SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
 
+/// A program of the system, with what needs it.
+struct Tool {
+    program: &'static str,
+    /// Debian's package.
+    package: &'static str,
+    used_by: &'static str,
+}
+
+const TOOLS: [Tool; 10] = [
+    Tool { program: "podman", package: "podman", used_by: "lane image, and the demo's container" },
+    Tool { program: "runc", package: "runc", used_by: "lane image, and the demo's container" },
+    Tool { program: "c++", package: "g++", used_by: "lane fuzz" },
+    Tool { program: "nginx", package: "nginx", used_by: "lane test" },
+    Tool { program: "caddy", package: "caddy", used_by: "lane test" },
+    Tool { program: "curl", package: "curl", used_by: "lane guide" },
+    Tool { program: "shellcheck", package: "shellcheck", used_by: "lane templates" },
+    Tool { program: "promtool", package: "prometheus", used_by: "lane templates" },
+    Tool { program: "systemd-analyze", package: "systemd", used_by: "lane templates" },
+    Tool { program: "chromium", package: "chromium", used_by: "lane page, and pictures of lane report" },
+];
+
+static MAY_INSTALL: AtomicBool = AtomicBool::new(false);
+
+/// From now on packages of the system are installed when something needs them.
+pub(crate) fn allow_installing() {
+    MAY_INSTALL.store(true, Ordering::Relaxed);
+}
+
+/// Brings what all lanes need. A missing program of the system is named with what needs it, and fails only that.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     bring_services(workspace)?;
     bring_npm_packages(workspace, &workspace.page_tests())?;
     bring_python_packages(workspace)?;
-    if let Err(error) = bring_browser() {
-        println!("  {}; without it lane page fails", reason(&error));
+    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| tool.is_missing()).collect();
+    if let Err(error) = install_tools(&missing) {
+        for Tool { program, used_by, .. } in &missing {
+            println!("  {program} is missing: {used_by}");
+        }
+        println!("  {}", reason(&error));
     }
     Ok(())
 }
@@ -31,9 +68,14 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 pub(crate) fn bring_services(workspace: &Workspace) -> Result<()> {
     bring_wasm_std()?;
     bring_node()?;
-    bring_npm_packages(workspace, &workspace.legacy_stub())?;
-    bring_container_tools();
-    Ok(())
+    bring_npm_packages(workspace, &workspace.legacy_stub())
+}
+
+/// What the demo runs the Express service in. Without it the demo runs a process.
+pub(crate) fn bring_container_tools() {
+    if let Err(error) = need_container_tools() {
+        println!("  {}; until then the demo runs the legacy stub as a process", reason(&error));
+    }
 }
 
 /// Where the std of the guest comes from.
@@ -169,32 +211,25 @@ fn unless_stamped(lock: &Path, stamp: &Path, install: impl FnOnce() -> Result<()
     write_atomically(stamp, wanted.as_bytes())
 }
 
-/// Not required: without them the demo runs the legacy stub as a process.
-fn bring_container_tools() {
-    if let Err(error) = need_container_tools() {
-        println!("  {}; without them the demo runs the legacy stub as a process", reason(&error));
-    }
-}
-
 /// For what cannot do without.
 pub(crate) fn need_container_tools() -> Result<()> {
-    bring_tools("container tools", &["podman", "runc"])
+    need(&["podman", "runc"])
 }
 
 /// What lane `page` looks with.
 pub(crate) fn bring_browser() -> Result<PathBuf> {
-    bring_tools("browser", &["chromium"])?;
+    need(&["chromium"])?;
     child::on_path("chromium").context("chromium is installed and not on PATH; put it there")
 }
 
 /// What lane `templates` checks with.
 pub(crate) fn bring_linters(workspace: &Workspace) -> Result<()> {
-    let tools = [("shellcheck", "shellcheck"), ("promtool", "prometheus"), ("systemd-analyze", "systemd")];
-    let missing = tools.iter().filter(|(tool, _)| child::on_path(tool).is_none());
-    let missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
-    if !missing.is_empty() {
-        apt_install("linters", &missing)?;
-    }
+    need(&["shellcheck", "promtool", "systemd-analyze"])?;
+    bring_schemas(workspace)
+}
+
+/// What checks files against their schemas.
+pub(crate) fn bring_schemas(workspace: &Workspace) -> Result<()> {
     let linters = workspace.root.join("ci/linters");
     bring_npm_packages(workspace, &linters)?;
     bring_environment("ci/linters", &linters.join("requirements.lock"), &workspace.target.join("linters"))
@@ -219,46 +254,68 @@ pub(crate) fn bring_mdbook(workspace: &Workspace) -> Result<PathBuf> {
 
 /// What `cargo ci bench` measures with and against.
 pub(crate) fn bring_bench_tools() -> Result<()> {
-    bring_tools("bench tools", &["wrk", "nginx"])
+    bring_packages("bench", &[("wrk", "wrk"), ("nginx", "nginx")])
 }
 
 /// What `load` is held against.
 pub(crate) fn bring_h2load() -> Result<()> {
-    if child::on_path("h2load").is_some() { Ok(()) } else { apt_install("h2load", &["nghttp2-client"]) }
+    bring_packages("bench load", &[("h2load", "nghttp2-client")])
 }
 
 /// What lane `test` puts in front of the component.
 pub(crate) fn bring_proxies() -> Result<()> {
-    bring_tools("proxies", &["nginx", "caddy"])
+    need(&["nginx", "caddy"])
 }
 
 /// What the worked example is typed with.
 pub(crate) fn bring_curl() -> Result<()> {
-    bring_tools("the worked example", &["curl"])
-}
-
-/// Programs that Debian has in packages of their names.
-fn bring_tools(purpose: &str, tools: &[&str]) -> Result<()> {
-    let missing: Vec<&str> = tools.iter().copied().filter(|tool| child::on_path(tool).is_none()).collect();
-    if missing.is_empty() { Ok(()) } else { apt_install(purpose, &missing) }
+    need(&["curl"])
 }
 
 /// What lane `fuzz` compiles libFuzzer with.
 pub(crate) fn bring_cxx_compiler() -> Result<()> {
-    let is_there = std::env::var_os("CXX").is_some() || child::on_path("c++").is_some();
-    if is_there { Ok(()) } else { apt_install("C++ compiler", &["g++"]) }
+    need(&["c++"])
+}
+
+/// Programs of `TOOLS`.
+fn need(programs: &[&str]) -> Result<()> {
+    let is_missing = |tool: &&Tool| programs.contains(&tool.program) && tool.is_missing();
+    install_tools(&TOOLS.iter().filter(is_missing).collect::<Vec<_>>())
+}
+
+fn install_tools(missing: &[&Tool]) -> Result<()> {
+    let packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
+    let programs: Vec<&str> = missing.iter().map(|tool| tool.program).collect();
+    if missing.is_empty() { Ok(()) } else { apt_install(&programs.join(", "), &packages) }
+}
+
+/// Programs, each with Debian's package of it.
+fn bring_packages(purpose: &str, programs: &[(&str, &str)]) -> Result<()> {
+    let missing = programs.iter().filter(|(program, _)| child::on_path(program).is_none());
+    let missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    if missing.is_empty() { Ok(()) } else { apt_install(purpose, &missing) }
+}
+
+impl Tool {
+    fn is_missing(&self) -> bool {
+        let is_replaced = self.program == "c++" && std::env::var_os("CXX").is_some();
+        !is_replaced && child::on_path(self.program).is_none()
+    }
 }
 
 fn apt_install(purpose: &str, packages: &[&str]) -> Result<()> {
     let command = format!("apt-get install {}", packages.join(" "));
     if child::on_path("apt-get").is_none() {
         bail!(
-            "{purpose}: this is no Debian; install what Debian calls {} with your package manager",
+            "{purpose}: there is no apt-get here; install what Debian calls {} with your package manager",
             packages.join(" ")
         );
     }
+    if !MAY_INSTALL.load(Ordering::Relaxed) {
+        bail!("{purpose}: run `{command}` as root, or `cargo ci setup --install`");
+    }
     if !rustix::process::geteuid().is_root() {
-        bail!("{purpose}: run `{command}` as root");
+        bail!("{purpose}: installing needs root; run `{command}` as root");
     }
     println!("  {purpose}: {command}");
     let apt = |arguments: &[&str]| {

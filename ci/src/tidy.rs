@@ -11,8 +11,8 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::child;
 use crate::workspace::Workspace;
+use crate::{budget, child};
 use source::{Source, words};
 
 /// Everything that may stand at the top, hidden files included.
@@ -68,6 +68,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         }
         findings.extend(found.into_iter().map(|finding| format!("{file}:{finding}")));
     }
+    findings.extend(budget::check());
     match findings.len() {
         0 => Ok(()),
         1 => bail!("{}", findings[0]),

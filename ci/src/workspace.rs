@@ -1,14 +1,13 @@
 //! Where things are, and the one way the workspace is built.
 
 use std::fs;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::child;
+use crate::{child, progress};
 
 #[derive(Deserialize)]
 pub(crate) struct Workspace {
@@ -17,6 +16,8 @@ pub(crate) struct Workspace {
     /// What CARGO_TARGET_DIR or the configuration of cargo say, else `target`.
     #[serde(rename = "target_directory")]
     pub(crate) target: PathBuf,
+    #[serde(skip)]
+    is_linted: bool,
 }
 
 /// Of the Express service, however it is run.
@@ -39,16 +40,24 @@ impl Workspace {
         serde_json::from_str(&json).context("cargo metadata printed something that is not its JSON")
     }
 
-    /// A cargo command in the workspace.
-    pub(crate) fn cargo(&self, verb: &str) -> Command {
-        self.with_verb(cargo(), verb)
+    /// The same, but its crates are compiled by Clippy's driver: one compilation gives programs, tests and lints, and
+    /// `cargo clippy` would read every dependency a second time.
+    pub(crate) fn linted(self) -> Workspace {
+        Workspace { is_linted: true, ..self }
     }
 
-    /// Cargo's progress is for people: where nobody watches, only its diagnostics are shown.
-    pub(crate) fn with_verb(&self, mut cargo: Command, verb: &str) -> Command {
+    /// A cargo command in the workspace.
+    pub(crate) fn cargo(&self, verb: &str) -> Command {
+        let mut cargo = cargo();
         cargo.arg(verb).current_dir(&self.root);
-        if !std::io::stderr().is_terminal() {
-            cargo.arg("--quiet");
+        cargo
+    }
+
+    /// A cargo command for the programs and tests of the lanes.
+    pub(crate) fn development_cargo(&self, verb: &str) -> Command {
+        let mut cargo = self.cargo(verb);
+        if self.is_linted {
+            cargo.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver");
         }
         cargo
     }
@@ -56,7 +65,7 @@ impl Workspace {
     /// Builds all programs. Always the whole workspace: another selection has other features, and wasmtime and goose
     /// would be compiled again for it.
     pub(crate) fn build(&self) -> Result<()> {
-        child::live(self.cargo("build").arg("--workspace"))
+        progress::cargo("all programs", self.development_cargo("build").arg("--workspace"))
     }
 
     /// What users run, what measures it and the yardstick beside it, in the release profile. All at once: apart they
@@ -64,7 +73,10 @@ impl Workspace {
     pub(crate) fn build_release(&self) -> Result<()> {
         let mut build = self.cargo("build");
         build.args(["--release", "--package", "shadow-proxy", "--package", "load", "--package", "auth-component"]);
-        child::live(build.args(["--bin", "shadow-proxy", "--bin", "load", "--example", "native"]))
+        progress::cargo(
+            "the programs that users run",
+            build.args(["--bin", "shadow-proxy", "--bin", "load", "--example", "native"]),
+        )
     }
 
     /// The Express service as a process, on a port of the kernel's choice.

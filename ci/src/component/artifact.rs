@@ -14,7 +14,8 @@ const EVERYWHERE: &[&str] = &[
 pub(crate) struct Artifact {
     /// The file's name without `.wasm`.
     pub(crate) name: &'static str,
-    pub(crate) features: &'static str,
+    /// The package in auth-component/artifacts that is compiled for it.
+    pub(crate) package: &'static str,
     pub(crate) bytes_max: usize,
     /// A fresh instance pays for each page it starts with, and an instance that never grows its memory is reset without
     /// `mprotect`: so the memory is what an ordinary request needs.
@@ -41,7 +42,7 @@ const STORE_AND_OUTBOUND: &[&str] = &["wasi:keyvalue/store", "wasi:http/outgoing
 pub(crate) const ARTIFACTS: [Artifact; 4] = [
     Artifact {
         name: "auth-component-keys",
-        features: "",
+        package: "artifact-keys",
         bytes_max: 150_000,
         memory: KEYS,
         is_embedded: false,
@@ -49,7 +50,7 @@ pub(crate) const ARTIFACTS: [Artifact; 4] = [
     },
     Artifact {
         name: "auth-component",
-        features: "jwt",
+        package: "artifact-tokens",
         bytes_max: 600_000,
         memory: TOKENS,
         is_embedded: true,
@@ -57,7 +58,7 @@ pub(crate) const ARTIFACTS: [Artifact; 4] = [
     },
     Artifact {
         name: "auth-component-store",
-        features: "store",
+        package: "artifact-store",
         bytes_max: 600_000,
         memory: TOKENS,
         is_embedded: true,
@@ -65,7 +66,7 @@ pub(crate) const ARTIFACTS: [Artifact; 4] = [
     },
     Artifact {
         name: "auth-component-introspection",
-        features: "introspection",
+        package: "artifact-introspection",
         bytes_max: 600_000,
         memory: TOKENS,
         is_embedded: true,
@@ -73,16 +74,33 @@ pub(crate) const ARTIFACTS: [Artifact; 4] = [
     },
 ];
 
+/// The engines that an artifact is compiled for.
+#[derive(Clone, Copy)]
+pub(crate) enum Engine {
+    /// Every host's.
+    Any,
+    /// An engine with 128-bit multiplication (the wide-arithmetic proposal), as shadow-proxy's is: RSA takes a quarter of
+    /// the time.
+    Wide,
+}
+
+impl Engine {
+    /// For rustc, of all packages.
+    pub(crate) fn target_features(self) -> &'static str {
+        match self {
+            Engine::Any => "-Ctarget-feature=+bulk-memory,+simd128",
+            Engine::Wide => "-Ctarget-feature=+bulk-memory,+simd128,+wide-arithmetic",
+        }
+    }
+}
+
 impl Artifact {
-    /// For rustc; `wide` adds 128-bit multiplication (the wide-arithmetic proposal), which not every engine has and
-    /// which makes RSA four times as fast where it is.
-    pub(crate) fn rustc_flags(&self, wide: bool) -> Vec<String> {
+    /// For rustc, of the artifact's own package alone: its dependencies are shared.
+    pub(crate) fn link_flags(&self) -> [String; 3] {
         let Memory { stack_bytes, initial_bytes } = self.memory;
-        let features = if wide { "+bulk-memory,+simd128,+wide-arithmetic" } else { "+bulk-memory,+simd128" };
-        vec![
+        [
             format!("-Clink-arg=-zstack-size={stack_bytes}"),
             format!("-Clink-arg=--initial-memory={initial_bytes}"),
-            format!("-Ctarget-feature={features}"),
             // The profile's own `strip` is lost on a package that has settings of its own.
             "-Cstrip=symbols".to_owned(),
         ]

@@ -36,6 +36,9 @@ pub(crate) struct Options {
     /// Run the legacy stub as a process even where containers work
     #[arg(long)]
     process: bool,
+    /// Install missing packages of the system with apt-get, as root; CI=true does it too
+    #[arg(long)]
+    pub(crate) install: bool,
 }
 
 struct Demo<'a> {
@@ -47,7 +50,10 @@ struct Demo<'a> {
 
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<ExitCode> {
     setup::bring_services(workspace)?;
-    component::build(workspace)?;
+    if !options.process {
+        setup::bring_container_tools();
+    }
+    component::build_for_demo(workspace)?;
     workspace.build()?;
     interrupt::listen()?;
     let demo = Demo { workspace, options, folder: workspace.target.join("demo") };

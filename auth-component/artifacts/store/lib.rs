@@ -1,0 +1,6 @@
+//! The artifact `auth-component-store`: API keys and settings from a key-value store.
+//!
+//! A package of its own, so that the artifacts share their compiled dependencies and each has a file of its own.
+
+#[cfg(target_arch = "wasm32")]
+extern crate auth_component as _;
