@@ -109,11 +109,61 @@ pub enum Failure {
     Busy,
 }
 
+/// A failure, and the answer as far as it had come by then.
+#[derive(Debug)]
+pub struct Failed {
+    pub failure: Failure,
+    pub head: Option<Box<Answer>>,
+}
+
+impl Failed {
+    /// The answer that a head begins, once its body is complete.
+    pub fn or_whole(head: Option<Answer>, body: Result<Bytes, Failure>) -> Result<Answer, Failed> {
+        match (head, body) {
+            (Some(head), Ok(body)) => Ok(Answer { body, ..head }),
+            (None, Ok(_)) => Err(Failure::NoAnswer.into()),
+            (head, Err(failure)) => Err(Failed { failure, head: head.map(Box::new) }),
+        }
+    }
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Failed {
+        Failed { failure, head: None }
+    }
+}
+
 /// What one side did with a call, and how long it took from the call being complete to the answer being complete.
 #[derive(Clone, Debug)]
 pub struct Leg {
     pub outcome: Result<Answer, Failure>,
+    /// Status and headers of an answer that failed after them: a client has seen these, and they decide.
+    pub head: Option<Box<Answer>>,
+    /// When the side was asked, by the clock that it decides by: milliseconds since the Unix epoch; 0 is unknown.
+    pub begun_ms: u64,
     pub latency: Duration,
+}
+
+impl Leg {
+    pub fn answered(answer: Answer, begun_ms: u64, latency: Duration) -> Leg {
+        Leg { outcome: Ok(answer), head: None, begun_ms, latency }
+    }
+
+    pub fn failed(failure: Failure, begun_ms: u64, latency: Duration) -> Leg {
+        Leg { outcome: Err(failure), head: None, begun_ms, latency }
+    }
+
+    pub fn of(asked: Result<Answer, Failed>, begun_ms: u64, latency: Duration) -> Leg {
+        match asked {
+            Ok(answer) => Leg::answered(answer, begun_ms, latency),
+            Err(Failed { failure, head }) => Leg { head, ..Leg::failed(failure, begun_ms, latency) },
+        }
+    }
+
+    /// The answer as far as it came.
+    pub fn said(&self) -> Option<&Answer> {
+        self.outcome.as_ref().ok().or(self.head.as_deref())
+    }
 }
 
 /// A call with what both sides did with it.

@@ -88,8 +88,10 @@ impl Judge {
         } else if let Some(watch) = &self.watch {
             watch.decided(comparison.cell());
         }
-        self.metrics.latency(Side::Legacy, legacy.latency);
-        self.metrics.latency(Side::Candidate, candidate.latency);
+        if legacy.outcome.is_ok() && candidate.outcome.is_ok() {
+            self.metrics.latency(Side::Legacy, legacy.latency);
+            self.metrics.latency(Side::Candidate, candidate.latency);
+        }
         let verdict = comparison.undetermined.map_or(comparison.verdict.name(), Undetermined::rule);
         self.captured(exchange, comparison.legacy, verdict);
         let mut differences = self.outlines(&comparison.differences);
@@ -145,7 +147,7 @@ impl Judge {
     }
 
     fn show(&self, exchange: &Exchange) -> Shown {
-        let answer = |side| exchange.leg(side).outcome.as_ref().ok().map(|answer| self.redactor.answer(answer));
+        let answer = |side| exchange.leg(side).said().map(|answer| self.redactor.answer(answer));
         Shown {
             call: self.redactor.call(&exchange.call),
             legacy: answer(Side::Legacy),

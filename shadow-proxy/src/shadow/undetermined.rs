@@ -33,7 +33,7 @@ mod tests {
     }
 
     fn exchange(doubt: Option<Undetermined>) -> Exchange {
-        let leg = || Leg { outcome: Err(Failure::Closed), latency: Duration::ZERO };
+        let leg = || Leg::failed(Failure::Closed, 0, Duration::ZERO);
         let call =
             Call { method: Method::GET, uri: "/a".parse().unwrap(), headers: HeaderMap::new(), body: Bytes::new() };
         Exchange {

@@ -8,6 +8,7 @@ pub mod remote;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::clock::now_ms;
 use crate::exchange::{Call, Leg, Side};
 
 use self::candidate::Embedded;
@@ -40,12 +41,12 @@ pub struct Sides {
 impl Sides {
     /// Asks a side and waits for the whole answer.
     pub async fn call(&self, side: Side, call: &Call) -> Leg {
-        let start = Instant::now();
-        let outcome = match (side, &self.candidate) {
+        let (begun_ms, start) = (now_ms(), Instant::now());
+        let asked = match (side, &self.candidate) {
             (Side::Legacy, _) => self.legacy.call(call).await,
             (Side::Candidate, Candidate::Embedded(component)) => component.call(call).await,
             (Side::Candidate, Candidate::Remote(remote)) => remote.call(call).await,
         };
-        Leg { outcome, latency: start.elapsed() }
+        Leg::of(asked, begun_ms, start.elapsed())
     }
 }
