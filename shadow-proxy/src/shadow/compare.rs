@@ -160,6 +160,14 @@ impl Comparer {
     }
 }
 
+impl Comparer {
+    /// What one answer decides, as far as it came; none where there is no answer.
+    pub(crate) fn decision(&self, leg: &Leg, endpoint: &str) -> Option<Decision> {
+        let read = Read::new(leg, Side::Legacy).ok()?;
+        Some(self.decisions.of(&read, &read, endpoint))
+    }
+}
+
 impl Comparison {
     pub(crate) fn cell(&self) -> Cell {
         Cell::of(self.legacy, self.candidate)

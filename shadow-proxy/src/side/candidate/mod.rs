@@ -105,7 +105,8 @@ impl Embedded {
         self.answer(call, None).await
     }
 
-    /// The same at a moment of the caller's, where it was granted that: the same call has then the same answer.
+    /// The same at a time of the caller's. Where it was granted clocks that stand still, the same call has then the same
+    /// answer.
     pub async fn call_at(&self, call: &Call, moment: Moment) -> std::result::Result<Answer, Failed> {
         self.answer(call, Some(moment)).await
     }
