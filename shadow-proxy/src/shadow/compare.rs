@@ -112,8 +112,8 @@ impl Comparer {
     /// known which rules have expired.
     ///
     /// A leg without an answer has no verdict, and no cell in the matrix: it is counted by its reason, and what a
-    /// client would have got instead is not the credential's affair. The status of an answer that ended after its
-    /// head has decided all the same, so that a flip is told; a body that cannot be read is a difference like any other.
+    /// client would have got instead is not the credential's affair. An answer that ended after its head has decided by
+    /// its status, where the other one's is another; a body that cannot be read is a difference like any other.
     pub(crate) fn compare(
         &self,
         call: &Call,
@@ -132,7 +132,8 @@ impl Comparer {
 
         let flipped = flip(before, after);
         let statuses_differ = legacy.answer.status != candidate.answer.status;
-        if let Some(why) = legacy.cut.or(candidate.cut).filter(|_| flipped.is_none() || !statuses_differ) {
+        let statuses_decide = statuses_differ && Cell::of(before, after) != Cell::Other;
+        if let Some(why) = legacy.cut.or(candidate.cut).filter(|_| !statuses_decide) {
             return Err(why);
         }
         let known = Known { comparer: self, endpoint };

@@ -32,6 +32,7 @@ pub(crate) enum Flaw {
 }
 
 impl Flaw {
+    #[cfg(test)]
     pub(crate) const ALL: [Flaw; 4] = [Flaw::BytesBehind, Flaw::NoEnd, Flaw::Broken, Flaw::TooLarge];
 
     pub(crate) fn name(self) -> &'static str {

@@ -106,19 +106,19 @@ async fn calls_without_a_complete_answer_count_against_the_candidate() {
     }
     let settled = proxy.settled().await;
     assert_eq!(settled["requests"]["compared"], 80, "{settled:#}");
-    let gate = gate(&proxy).await;
+    let gate = judged(&proxy).await;
     assert_eq!((&gate["verdict"], &gate["failed"]), (&json!("go"), &json!(0)), "{gate:#}");
     for _ in 0..5 {
         assert_eq!(proxy.ask(get("/large")).await.status(), 200);
     }
     let settled = proxy.settled().await;
     assert_eq!(settled["requests"]["not_comparable"]["candidate_too_large"], 5, "{settled:#}");
-    let gate = gate(&proxy).await;
+    let gate = judged(&proxy).await;
     assert_eq!((&gate["verdict"], &gate["failed"]), (&json!("not-enough"), &json!(5)), "{gate:#}");
 }
 
 /// Once the store has what the status says.
-async fn gate(proxy: &crate::world::Proxy) -> Value {
+async fn judged(proxy: &crate::world::Proxy) -> Value {
     let settled = proxy.settled().await;
     let failed = crate::world::count(&settled["requests"]["not_comparable"]);
     loop {

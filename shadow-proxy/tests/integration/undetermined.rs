@@ -10,7 +10,7 @@ use sha2::Sha256;
 
 use crate::scripted::{Gate, Reply, allow, ok};
 use crate::wire::Message;
-use crate::world::{Candidate, Legacy, Proxy, World};
+use crate::world::{Candidate, Legacy, World};
 
 /// Seconds since the Unix epoch.
 fn now_s() -> f64 {
