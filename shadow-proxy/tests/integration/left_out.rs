@@ -47,8 +47,7 @@ async fn a_stranger_who_is_let_in_by_an_unreadable_answer_is_a_breach() {
         assert_eq!(proxy.ask(get("/auth/validate")).await.status(), 401);
         let status = proxy.settled().await;
         assert_eq!(status["decisions"]["deny_allow"], 1, "{name}: {status:#}");
-        let gate = proxy.command(&["gate"]).await;
-        assert_eq!((gate.code, gate.stdout.lines().next()), (Some(1), Some("no-go")), "{name}: {gate:?}");
+        assert_eq!(judged(&proxy).await["verdict"], "no-go", "{name}");
     }
 }
 
