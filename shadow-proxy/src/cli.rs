@@ -88,7 +88,9 @@ enum Verb {
     /// Let the next step be taken, where the plan asks a person
     Approve(shift::Order),
     /// Give all traffic back to legacy
-    Rollback(shift::Order),
+    Rollback(shift::Rollback),
+    /// End the sessions of the side that gets no new ones: the candidate's at 0, legacy's at 100 %
+    Cut(shift::Order),
     /// Why the weight changed, and when it would have by another plan
     #[command(subcommand)]
     Shift(shift::Verb),
@@ -220,7 +222,8 @@ pub fn main() -> ExitCode {
         Verb::Hold(order) => shift::order("hold", order),
         Verb::Resume(order) => shift::order("resume", order),
         Verb::Approve(order) => shift::order("approve", order),
-        Verb::Rollback(order) => shift::order("rollback", order),
+        Verb::Rollback(rollback) => shift::rollback(rollback),
+        Verb::Cut(order) => shift::order("cut", order),
         Verb::Shift(verb) => return shift::main(verb),
         Verb::Diffs(diffs) => diffs::main(diffs),
         Verb::Host(host) => host::main(&host),

@@ -30,6 +30,7 @@ use self::latency::Latency;
 pub use self::latency::Percentiles;
 use self::shift::Shift;
 use self::show::Show;
+pub use self::stateful::Held;
 use self::stateful::Stateful;
 
 /// Why a request is not mirrored, although there was room.

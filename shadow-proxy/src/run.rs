@@ -26,6 +26,7 @@ use crate::serve::accept;
 use crate::serve::alone::Alone;
 use crate::serve::answer::{Front, FrontLimits};
 use crate::serve::budget::Budget;
+use crate::serve::families::Families;
 use crate::serve::route::Choice;
 use crate::serve::seat;
 use crate::shadow::acceptance::RulesInForce;
@@ -37,7 +38,7 @@ use crate::shift::lint;
 use crate::shift::watch::Watch;
 use crate::shift::weight::Weight;
 use crate::show;
-use crate::show::admin::{self, Admin};
+use crate::show::admin::{self, Admin, Sessions};
 use crate::show::guard::{self, Guard};
 use crate::show::page::Page;
 use crate::side::candidate::{Grants, Introspection, Outbound, Overlay};
@@ -74,7 +75,7 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let origin = origin(&config)?;
     let candidate = candidate(&config, grants, Some(&config.compiled()))?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
-    let choice = Arc::new(choosing::choice(&config.shift.choice, &metrics)?);
+    let choice = Arc::new(choosing::choice(&config.shift.choice, &config.stateful.sessions, &metrics)?);
     let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), &origin, metrics.clone())?;
     let Shifting { weight, watch, controls, controller } = shifting::start(&config, &origin.build, &metrics)?;
     let listener = bind(config.listen)?;
@@ -92,6 +93,7 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
         ready: AtomicBool::new(true),
         guard: Guard::new(token_digest, metrics.show.admin_refused.clone()).context(NO_RANDOMNESS)?,
         page: Page::default(),
+        sessions: sessions(&choice),
         usage: match &candidate {
             Candidate::Embedded(component) => Some(component.usage().clone()),
             Candidate::Remote(_) => None,
@@ -133,11 +135,17 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
     accepted::join(config.comparer.rules.clone(), &config.data, Day::of_ms(now_ms()))?;
     config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let metrics = Arc::new(Metrics::default());
-    choosing::choice(&config.shift.choice, &metrics)?;
+    choosing::choice(&config.shift.choice, &config.stateful.sessions, &metrics)?;
     let grants = grants(config, &metrics)?;
     // Not where nothing is kept yet: it leaves no files.
     let kept = config.compiled();
     candidate(config, grants, kept.is_dir().then_some(&kept)).map(drop)
+}
+
+fn sessions(choice: &Arc<Choice>) -> Sessions {
+    let held = choice.clone();
+    let held = move || held.families.as_ref().map(Families::held).unwrap_or_default();
+    Sessions { is_shared: choice.is_shared, held: Box::new(held) }
 }
 
 /// What is not wrong with the plan, and still not wise; by the present traffic where a store knows it.

@@ -49,6 +49,19 @@ pub enum Verb {
     },
 }
 
+#[derive(Args)]
+pub struct Rollback {
+    #[command(flatten)]
+    order: Order,
+    /// Let the sessions that the candidate began live out on it, and give new ones to legacy
+    #[arg(long)]
+    drain: bool,
+}
+
+pub fn rollback(Rollback { order: Order { port, who, why }, drain }: Rollback) -> anyhow::Result<String> {
+    shift::rollback(&port.into(), drain, By { who: &who, why: &why })
+}
+
 pub fn order(verb: &str, Order { port, who, why }: Order) -> anyhow::Result<String> {
     shift::order(&port.into(), verb, By { who: &who, why: &why })
 }

@@ -148,13 +148,13 @@ impl Stage {
             match recorded.filter(|_| !is_asked) {
                 Some(leg) => Ok(Leg { begun_ms: moment.time.as_millis() as u64, ..leg }),
                 None => {
-                    let own = self.sessions.ready(Side::Legacy, &call).await?;
+                    let own = self.sessions.ready(Side::Legacy, &call).await?.call;
                     Ok(self.sides.call(Side::Legacy, &own).await)
                 }
             }
         };
         let mirrored = async {
-            let own = judge.sessions.ready(Side::Candidate, &call).await?;
+            let own = judge.sessions.ready(Side::Candidate, &call).await?.call;
             Ok(candidate(&self.sides, &own, moment).await)
         };
         let (Ok(served), Ok(mirrored)) = tokio::join!(served, mirrored) as (Result<Leg, Unknown>, Result<Leg, Unknown>)

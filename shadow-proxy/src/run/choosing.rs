@@ -6,20 +6,22 @@ use anyhow::Context as _;
 
 use crate::config::ChoiceConfig;
 use crate::metrics::Metrics;
+use crate::serve::carried::Values;
 use crate::serve::families::Families;
 use crate::serve::identity::Identity;
 use crate::serve::route::Choice;
 use crate::serve::testers::Testers;
+use crate::shadow::session::SessionLimits;
 
-pub fn choice(config: &ChoiceConfig, metrics: &Arc<Metrics>) -> anyhow::Result<Choice> {
+use super::judging::NO_RANDOMNESS;
+
+pub fn choice(config: &ChoiceConfig, sessions: &SessionLimits, metrics: &Arc<Metrics>) -> anyhow::Result<Choice> {
     let ChoiceConfig { hash_key, sticky, sticky_values_max, testers } = config;
     let identity = Identity::new(sticky.clone(), key(hash_key));
-    let families = (*sticky_values_max > 0).then(|| {
-        let headers = identity.headers().cloned().collect();
-        Families::new(*sticky_values_max, headers, metrics.clone()).context("the system has no randomness for keys")
-    });
+    let values = Values::new(identity.headers().cloned().collect()).context(NO_RANDOMNESS)?;
+    let families = (*sticky_values_max > 0).then(|| Families::new(*sticky_values_max, sessions.ttl, metrics.clone()));
     let testers = testers.as_ref().map(|(header, token_file)| Testers::read(header.clone(), token_file));
-    Ok(Choice { identity, families: families.transpose()?, testers: testers.transpose()? })
+    Ok(Choice { identity, values, families, is_shared: sessions.is_shared, testers: testers.transpose()? })
 }
 
 /// 128 bits of the configured text: the same on every replica and after every restart.

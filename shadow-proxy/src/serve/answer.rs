@@ -24,7 +24,7 @@ use crate::side::legacy::Framing;
 use super::body::ClientBody;
 use super::budget::{Budget, Share};
 use super::entry::{Entry, Unfinished};
-use super::identity::Id;
+use super::families::Said;
 use super::route::{Choice, Chosen};
 
 /// What answering needs, one for each thread: the sides' connections belong to the thread's runtime.
@@ -73,8 +73,10 @@ impl Front {
         match self.read(body, &mut share).await {
             Received::Whole(body) => {
                 call.body = body;
-                let chosen = self.choice.side(self.weight.ppm(), asked_for, &call, peer);
-                self.answer_whole(entry, share, call, framing, chosen).await
+                let chosen = self.choice.side(self.weight.in_force(), asked_for, &call, peer);
+                let mut entry = entry;
+                entry.begin(&call, chosen.group);
+                self.answer_whole(Begun { entry, share, call, framing, chosen, peer }).await
             }
             Received::Part { head, rest, why } => {
                 entry.skip(why);
@@ -106,55 +108,42 @@ impl Front {
         }
     }
 
-    async fn answer_whole(
-        &self,
-        entry: Entry,
-        share: Share,
-        call: Call,
-        framing: Framing,
-        Chosen { side, id }: Chosen,
-    ) -> Response<ClientBody> {
+    async fn answer_whole(&self, begun: Begun) -> Response<ClientBody> {
+        let Chosen { side, id, .. } = begun.chosen;
         if let Some(id) = id.filter(|id| id.is_drawn()) {
             self.watch.chosen(id.number(), side);
         }
-        match side {
-            Side::Legacy => self.answer_by_legacy(entry, share, call, framing, id, None).await,
-            Side::Candidate => {
-                let leg = self.sides.call(Side::Candidate, &call).await;
-                self.watch.candidate_called(&leg);
-                match &leg.outcome {
-                    Ok(answer) => {
-                        let response = answered(answer);
-                        self.choice.issued(id, &call, &answer.headers, &answer.body);
-                        self.metrics.served(Side::Candidate);
-                        entry.hand_over(Job::new(call, Side::Candidate, leg));
-                        response
-                    }
-                    Err(_) if self.may_be_rescued(&call) => {
-                        self.metrics.rescued.inc();
-                        // A session that begins so is known to legacy alone.
-                        let id = id.map(|_| Id::of_side(Side::Legacy));
-                        self.answer_by_legacy(entry, share, call, framing, id, Some(leg)).await
-                    }
-                    Err(failure) => {
-                        entry.skip(Skip::ServedFailed);
-                        self.unanswered(*failure)
-                    }
-                }
+        if side == Side::Legacy {
+            return self.answer_by_legacy(begun, None).await;
+        }
+        let leg = self.sides.call(Side::Candidate, &begun.call).await;
+        self.watch.candidate_called(&leg);
+        match &leg.outcome {
+            Ok(answer) => {
+                let response = answered(answer);
+                let Begun { entry, call, chosen, peer, .. } = begun;
+                let Answer { status, headers, body } = answer;
+                let said = Said { by: Side::Candidate, status: *status, headers, body };
+                self.choice.issued(&chosen, &call, peer, said);
+                self.metrics.served(Side::Candidate);
+                entry.answered(*status);
+                entry.hand_over(Job::new(call, Side::Candidate, leg));
+                response
+            }
+            Err(_) if self.may_be_rescued(&begun.call) => {
+                self.metrics.rescued.inc();
+                self.answer_by_legacy(begun, Some(leg)).await
+            }
+            Err(failure) => {
+                begun.entry.skip(Skip::ServedFailed);
+                self.unanswered(*failure)
             }
         }
     }
 
     /// `candidate` is what it already did with the call, when this is a rescue.
-    async fn answer_by_legacy(
-        &self,
-        entry: Entry,
-        share: Share,
-        call: Call,
-        framing: Framing,
-        id: Option<Id>,
-        candidate: Option<Leg>,
-    ) -> Response<ClientBody> {
+    async fn answer_by_legacy(&self, begun: Begun, candidate: Option<Leg>) -> Response<ClientBody> {
+        let Begun { entry, share, call, framing, chosen, peer } = begun;
         let start = Instant::now();
         match self.sides.legacy.send(&call, framing).await {
             Ok(response) => {
@@ -162,6 +151,7 @@ impl Front {
                 self.metrics.served(Side::Legacy);
                 let (mut parts, body) = response.into_parts();
                 parts.headers = end_to_end(parts.headers);
+                entry.answered(parts.status);
                 let unfinished = Unfinished {
                     entry,
                     share,
@@ -169,7 +159,9 @@ impl Front {
                     start,
                     status: parts.status,
                     headers: parts.headers.clone(),
-                    family: id.map(|id| (self.choice.clone(), id)),
+                    choice: self.choice.clone(),
+                    chosen,
+                    peer,
                     candidate,
                 };
                 Response::from_parts(parts, ClientBody::copied(body, self.limits.body_bytes_max, unfinished))
@@ -209,6 +201,16 @@ impl Front {
             .await
             .unwrap_or(Received::TooSlow)
     }
+}
+
+/// A whole call, and the side that was chosen for it.
+struct Begun {
+    entry: Entry,
+    share: Share,
+    call: Call,
+    framing: Framing,
+    chosen: Chosen,
+    peer: IpAddr,
 }
 
 enum Received {

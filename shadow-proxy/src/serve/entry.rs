@@ -1,5 +1,6 @@
 //! The account of one request: counted once, whatever becomes of it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,23 +11,39 @@ use crate::clock::now_ms;
 use crate::exchange::{Answer, Call, Leg, Side};
 use crate::metrics::Skip;
 use crate::shadow::mirror::{Job, Mirror};
+use crate::shadow::order::Standing;
+use crate::shadow::races::Group;
 
 use super::budget::Share;
-use super::identity::Id;
-use super::route::Choice;
+use super::families::Said;
+use super::route::{Choice, Chosen};
 
 /// A request that was received: handed to the mirror, skipped with a reason, or dropped without a word, which means
 /// that its client is gone.
 pub struct Entry {
     mirror: Mirror,
     counted: bool,
+    /// Among the calls of its session, once its side is chosen.
+    standing: Option<Standing>,
 }
 
 impl Entry {
     pub fn new(mirror: &Mirror) -> Entry {
         mirror.metrics().received.inc();
         mirror.metrics().serving.inc();
-        Entry { mirror: mirror.clone(), counted: false }
+        Entry { mirror: mirror.clone(), counted: false, standing: None }
+    }
+
+    /// From here on others of its group know of it.
+    pub fn begin(&mut self, call: &Call, group: Option<Group>) {
+        self.standing = group.and_then(|group| self.mirror.begin(call, group));
+    }
+
+    /// The side that serves has decided.
+    pub fn answered(&self, status: StatusCode) {
+        if let Some(ticket) = self.standing.as_ref().and_then(|standing| standing.ticket.as_ref()) {
+            ticket.answered(matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN));
+        }
     }
 
     pub fn skip(mut self, why: Skip) {
@@ -37,7 +54,7 @@ impl Entry {
     /// The mirror counts it from here on.
     pub fn hand_over(mut self, job: Job) {
         self.counted = true;
-        self.mirror.offer(job);
+        self.mirror.offer(job.standing(self.standing.take()));
     }
 }
 
@@ -58,8 +75,10 @@ pub struct Unfinished {
     pub start: Instant,
     pub status: StatusCode,
     pub headers: HeaderMap,
-    /// To which what it issues belongs; none where sessions have no side.
-    pub family: Option<(Arc<Choice>, Id)>,
+    /// To whose session what it issues belongs.
+    pub choice: Arc<Choice>,
+    pub chosen: Chosen,
+    pub peer: IpAddr,
     /// What the candidate did with the call already, when legacy came to the rescue.
     pub candidate: Option<Leg>,
 }
@@ -86,8 +105,7 @@ impl Unfinished {
     }
 
     fn issued(&self, body: &Bytes) {
-        if let Some((choice, id)) = &self.family {
-            choice.issued(Some(*id), &self.call, &self.headers, body);
-        }
+        let said = Said { by: Side::Legacy, status: self.status, headers: &self.headers, body };
+        self.choice.issued(&self.chosen, &self.call, self.peer, said);
     }
 }

@@ -5,6 +5,7 @@ pub mod alone;
 pub mod answer;
 mod body;
 pub mod budget;
+pub mod carried;
 mod entry;
 pub mod families;
 pub mod identity;

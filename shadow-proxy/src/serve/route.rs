@@ -1,30 +1,39 @@
 //! Who serves a call and who is mirrored: the other side is.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use bytes::Bytes;
 use http::HeaderMap;
 
 use crate::exchange::{Call, Side};
-use crate::shift::weight::ALL_PPM;
+use crate::shadow::races::Group;
+use crate::shift::weight::{ALL_PPM, InForce};
 
-use super::families::Families;
+use super::carried::Values;
+use super::families::{Families, Said, Session};
 use super::identity::{Id, Identity};
 use super::testers::Testers;
 
 /// One for all threads.
 pub struct Choice {
     pub identity: Identity,
+    pub values: Values,
     /// None: sessions are known by their ids alone.
     pub families: Option<Families>,
+    /// Both sides keep sessions in one place, so that either knows those that the other began.
+    pub is_shared: bool,
     pub testers: Option<Testers>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Chosen {
     pub side: Side,
-    /// By which it was chosen, so that whatever the answer issues is known by it too; none where nothing was looked at.
+    /// By which it was chosen; none where the weight had no part in it.
     pub id: Option<Id>,
+    /// The session that the call belongs to, where it is known.
+    pub session: Option<Arc<Session>>,
+    /// The calls that can change what it sees: of its session, or with the same first value.
+    pub group: Option<Group>,
 }
 
 impl Choice {
@@ -33,31 +42,44 @@ impl Choice {
         self.testers.as_ref().and_then(|testers| testers.take(headers))
     }
 
-    /// The side that serves, given the candidate's weight.
+    /// The side that serves, given what is in force.
     ///
-    /// Sticky: the same client lands in the same bucket, and who is served by the candidate at 1 % still is at 5 %.
-    pub fn side(&self, weight_ppm: u32, asked_for: Option<Side>, call: &Call, peer: IpAddr) -> Chosen {
-        // The two ends need no identity, and 0 is where most of the traffic is for most of a migration.
-        let is_end = weight_ppm == 0 || weight_ppm >= ALL_PPM;
+    /// A session stays with the side that began it, as only that knows it. Who begins one lands in a bucket, the same each
+    /// time: who is served by the candidate at 1 % still is at 5 %.
+    pub fn side(&self, InForce { ppm, cut }: InForce, asked_for: Option<Side>, call: &Call, peer: IpAddr) -> Chosen {
+        let (session, first) = match &self.families {
+            Some(families) => families.find(&self.values, call),
+            None => (None, self.values.first(call)),
+        };
+        let is_session = !self.is_shared;
+        let of_session = session.as_ref().map(|session| Group { number: session.number(), is_session });
+        let group = of_session.or(first.map(|number| Group { number, is_session: false }));
+        let chosen = |side, id, session| Chosen { side, id, session, group };
         if let Some(side) = asked_for {
-            return Chosen { side, id: (!is_end).then(|| Id::of_side(side)) };
+            return chosen(side, None, session);
         }
-        if is_end {
-            return Chosen { side: if weight_ppm == 0 { Side::Legacy } else { Side::Candidate }, id: None };
+        if let Some(begun) = session.as_ref().filter(|session| !self.is_shared && cut != Some(session.side())) {
+            return chosen(begun.side(), None, session);
         }
-        let id = self.families.as_ref().and_then(|families| families.find(call));
-        let id = id.or_else(|| self.identity.of(&call.headers, peer));
-        // Whoever cannot be known again would be sent back and forth.
-        let id = id.unwrap_or(Id::of_side(Side::Legacy));
-        let side = if id.bucket() < weight_ppm { Side::Candidate } else { Side::Legacy };
-        Chosen { side, id: Some(id) }
+        // The two ends need no identity, and 0 is where most of the traffic is for most of a migration.
+        if ppm == 0 || ppm >= ALL_PPM {
+            return chosen(if ppm == 0 { Side::Legacy } else { Side::Candidate }, None, session);
+        }
+        let id = session.as_ref().map_or_else(|| self.own(call, peer), |session| session.id());
+        let side = if id.bucket() < ppm { Side::Candidate } else { Side::Legacy };
+        chosen(side, Some(id), session)
     }
 
-    /// Takes what an answer issued into the family of whom it was sent to.
-    pub fn issued(&self, id: Option<Id>, call: &Call, headers: &HeaderMap, body: &Bytes) {
-        if let (Some(families), Some(id)) = (&self.families, id) {
-            families.learn(id, call, headers, body);
+    /// Takes what an answer issued into the session of whom it was sent to.
+    pub fn issued(&self, Chosen { session, id, .. }: &Chosen, call: &Call, peer: IpAddr, said: Said) {
+        if let Some(families) = &self.families {
+            families.learn(&self.values, session.as_ref(), || id.unwrap_or_else(|| self.own(call, peer)), call, said);
         }
+    }
+
+    /// Whoever cannot be known again would be sent back and forth, and stays with legacy.
+    fn own(&self, call: &Call, peer: IpAddr) -> Id {
+        self.identity.of(&call.headers, peer).unwrap_or(Id::of_side(Side::Legacy))
     }
 }
 

@@ -202,7 +202,7 @@ fn recorded(exchanges: &[Exchange]) -> f64 {
     let (recorder, writer) = Recorder::start(folder.path(), limits, &origin, metrics.clone()).unwrap();
     let endpoints = Endpoints::parse(&["/auth/validate".to_owned()]).unwrap();
     let (ttl, wait_max) = (Duration::from_secs(3_600), [Duration::from_secs(1); 2]);
-    let sessions = SessionLimits { enabled: true, entries_max: 100_000, ttl, wait_max };
+    let sessions = SessionLimits { enabled: true, is_shared: false, entries_max: 100_000, ttl, wait_max };
     let judge = Judge {
         comparer: Arc::new(ArcSwap::from_pointee(Comparer::default())),
         redactor: Redactor::new(&[], &endpoints).unwrap(),

@@ -68,6 +68,15 @@ impl Judge {
         }
     }
 
+    /// What both sides decided; none where the answers cannot be compared.
+    pub(super) fn decisions(&self, exchange: &Exchange) -> Option<(Decision, Decision)> {
+        let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
+        let endpoint = self.endpoint(&exchange.call);
+        let comparer = self.comparer.load();
+        let comparison = comparer.compare(&exchange.call, legacy, candidate, &endpoint, Day::of_ms(now_ms())).ok()?;
+        Some((comparison.legacy, comparison.candidate))
+    }
+
     pub fn judge(&self, exchange: &Exchange) {
         self.settle(exchange, self.compare(exchange));
     }

@@ -13,13 +13,16 @@ pub(crate) mod judge;
 mod last_words;
 pub(crate) mod mirror;
 pub(crate) mod noise;
+pub(crate) mod order;
 pub(crate) mod path;
+pub(crate) mod races;
 pub(crate) mod record;
 pub(crate) mod redact;
 pub(crate) mod route_class;
 pub(crate) mod rules;
 pub(crate) mod session;
 pub(crate) mod shape;
+mod turns;
 pub(crate) mod undetermined;
 
 #[cfg(test)]

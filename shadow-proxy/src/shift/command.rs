@@ -17,6 +17,8 @@ pub(super) fn obey(look: &Look, command: &Command) -> Decision {
         Verb::Resume => resume(look, command),
         Verb::Approve => approve(look, command),
         Verb::Rollback => rollback(look, command),
+        Verb::Drain => drain(look, command),
+        Verb::Cut => cut(look, command),
         Verb::Weight(weight_ppm) => by_hand(look, command, weight_ppm),
     }
 }
@@ -118,7 +120,7 @@ fn approve(look: &Look, command: &Command) -> Decision {
 /// A person is obeyed also when legacy does not seem to answer.
 fn rollback(look: &Look, command: &Command) -> Decision {
     let state = look.state;
-    if state.phase == Phase::RolledBack && state.weight_ppm == 0 {
+    if state.phase == Phase::RolledBack && state.weight_ppm == 0 && !state.drain {
         return refused(command, ["everything is taken back already".to_owned()]);
     }
     // Whoever says it again while the weight is on its way down means at once.
@@ -127,6 +129,45 @@ fn rollback(look: &Look, command: &Command) -> Decision {
         .then(|| "legacy did not answer lately: see that somebody does".to_owned());
     let reasons = [said(command), going(state, &next)].into_iter().chain(doubt).collect();
     look.to(Finding::RollBack, reasons, next)
+}
+
+/// New sessions go to legacy; those that the candidate began stay with it until they end or somebody ends them.
+fn drain(look: &Look, command: &Command) -> Decision {
+    let state = look.state;
+    if state.brake || look.input.braked.is_some() {
+        let failing = "the candidate was found failing; `rollback` takes its sessions back too".to_owned();
+        return refused(command, [failing]);
+    }
+    if state.phase == Phase::RolledBack && state.drain {
+        return refused(command, ["the sessions that the candidate began live out already".to_owned()]);
+    }
+    // Also after a `rollback`: the candidate still knows them.
+    let next = State { drain: true, ..back(state, look.input, false, false) };
+    let stay = "sessions that the candidate began stay with it; `cut` ends them".to_owned();
+    look.to(Finding::RollBack, vec![said(command), going(state, &next), stay], next)
+}
+
+/// Whoever holds such a session has to sign in again.
+fn cut(look: &Look, command: &Command) -> Decision {
+    let state = look.state;
+    let of = match state.weight_ppm {
+        0 => "the candidate",
+        ALL_PPM => "legacy",
+        _ => {
+            let both =
+                format!("at {} both sides begin sessions; only at 0 or 100 % those of one can end", look.share());
+            return refused(command, [both]);
+        }
+    };
+    if state.is_cut() {
+        return refused(command, [format!("the sessions of {of} have ended already")]);
+    }
+    let reason = format!("the sessions that {of} began end now");
+    look.to(
+        Finding::Hold,
+        vec![said(command), reason],
+        State { drain: false, cut: state.weight_ppm > 0, ..look.same() },
+    )
 }
 
 fn by_hand(look: &Look, command: &Command, weight_ppm: u32) -> Decision {
@@ -145,6 +186,9 @@ fn by_hand(look: &Look, command: &Command, weight_ppm: u32) -> Decision {
         since_ms: if is_same { state.since_ms } else { input.now_ms },
         approved: None,
         approved_until_ms: 0,
+        // `rollback` and `cut` end the sessions that the candidate began.
+        drain: weight_ppm == 0 && (state.weight_ppm > 0 || state.drain),
+        cut: is_same && state.cut,
         ..look.same()
     };
     let share = share(weight_ppm);

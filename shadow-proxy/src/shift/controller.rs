@@ -114,7 +114,7 @@ impl Controller {
     pub fn start(self) -> anyhow::Result<(Controls, JoinHandle<()>)> {
         let (orders, received) = channel();
         let state = self.shared.get();
-        self.weight.set(state.weight_ppm);
+        self.weight.set(state.weight_ppm, state.is_cut());
         let wake = orders.clone();
         self.watch.on_brake(move || drop(wake.send(Order::Look)));
         let mut running = Running::new(self, state);
@@ -213,7 +213,7 @@ impl Running {
         let answer = match &decision.next {
             None => Answer::Refused(decision.reasons.clone()),
             Some(next) => match self.write(now_ms, &seen, next, &decision, &input) {
-                Answer::Done(_) if is_overruled(&decision, &input) => Answer::Refused(decision.reasons.clone()),
+                Answer::Done(_) if input.is_overruled(&decision) => Answer::Refused(decision.reasons.clone()),
                 answer => answer,
             },
         };
@@ -280,7 +280,7 @@ impl Running {
     /// Writes the change down, then puts it in force.
     fn write(&mut self, now_ms: u64, seen: &Observed, next: &State, decision: &Decision, input: &Input) -> Answer {
         let (who, why) = match &input.command {
-            Some(command) if !is_overruled(decision, input) => (command.who.clone(), command.why.clone()),
+            Some(command) if !input.is_overruled(decision) => (command.who.clone(), command.why.clone()),
             _ => ("shadow-proxy".to_owned(), decision.reasons.first().cloned().unwrap_or_default()),
         };
         let entry = Entry {
@@ -313,7 +313,8 @@ impl Running {
             }
             Err(error) => {
                 // Less exposure never waits for the disk.
-                if next.weight_ppm < self.state.weight_ppm {
+                let drains = input.command.as_ref().is_some_and(|command| command.verb == Verb::Drain);
+                if next.weight_ppm < self.state.weight_ppm && !drains {
                     self.parts.weight.brake();
                     self.unwritten = input.command.clone();
                 }
@@ -339,7 +340,7 @@ impl Running {
 
     fn put_in_force(&mut self, next: State, seen: &Observed) {
         let is_new_weight = (next.weight_ppm, next.since_ms) != (self.state.weight_ppm, self.state.since_ms);
-        self.parts.weight.set(next.weight_ppm);
+        self.parts.weight.set(next.weight_ppm, next.is_cut());
         if is_new_weight {
             self.parts.watch.forget_ids();
             // Who was chosen before the weight came into force says nothing about it; all else counts from the decision
@@ -391,10 +392,4 @@ impl Running {
         let is_braked = *brake || self.parts.weight.is_braked();
         metrics.shift.looked(decision.finding.words(), phase.name(), (*epoch, step), is_braked, tests);
     }
-}
-
-/// Guards go before commands: then it was not the person who decided.
-fn is_overruled(decision: &Decision, input: &Input) -> bool {
-    let is_command = |command: &Command| command.verb != Verb::Rollback;
-    decision.finding == Finding::RollBack && input.command.as_ref().is_some_and(is_command)
 }

@@ -54,6 +54,17 @@ impl Input {
     }
 }
 
+impl Input {
+    /// Guards go before commands: then it was not the person who decided.
+    pub(super) fn is_overruled(&self, decision: &Decision) -> bool {
+        let Some(command) = self.command.as_ref().filter(|_| decision.finding == Finding::RollBack) else {
+            return false;
+        };
+        let is_drained = command.verb == Verb::Drain && decision.next.as_ref().is_some_and(|next| next.drain);
+        command.verb != Verb::Rollback && !is_drained
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Brake {
@@ -80,6 +91,10 @@ pub enum Verb {
     Resume,
     Approve,
     Rollback,
+    /// A rollback that lets the sessions that the candidate began live out.
+    Drain,
+    /// Ends the sessions of the side that gets no new ones.
+    Cut,
     /// Parts per million, by hand.
     Weight(u32),
 }
@@ -100,6 +115,8 @@ impl Verb {
             Verb::Resume => "resume",
             Verb::Approve => "approve",
             Verb::Rollback => "rollback",
+            Verb::Drain => "rollback --drain",
+            Verb::Cut => "cut",
             Verb::Weight(_) => "weight",
         }
     }
@@ -138,7 +155,7 @@ pub struct Decision {
 pub fn step(state: &State, plan: &Plan, input: &Input) -> Decision {
     let Guarded { tests, alarms, split } = guards::look(state, plan, input);
     let mut decision = match alarms.iter().any(|alarm| input.legacy_up || alarm.urgency == Urgency::Breach) {
-        true if state.phase != Phase::RolledBack => take_back(state, input, &alarms),
+        true if state.phase != Phase::RolledBack || state.weight_ppm == 0 => take_back(state, input, &alarms),
         _ => {
             let look = Look { state, plan, input, alarms: &alarms, split: split.as_deref() };
             input.command.as_ref().map_or_else(|| look.tick(), |command| command::obey(&look, command))
@@ -173,6 +190,8 @@ pub(super) fn back(state: &State, input: &Input, urgent: bool, braked: bool) -> 
         brake: state.brake || braked,
         approved: None,
         approved_until_ms: 0,
+        drain: false,
+        cut: false,
     }
 }
 
@@ -240,7 +259,7 @@ impl Look<'_> {
         if !urgent && input.legacy_load < WARM && self.dwelt() < plan.rollback_every_ms {
             return hold([format!("on its way down, at {}", self.share())]);
         }
-        let next = back(state, input, urgent, input.braked.is_some());
+        let next = State { drain: state.drain && !urgent, ..back(state, input, urgent, input.braked.is_some()) };
         self.to(Finding::RollBack, vec![going(state, &next)], next)
     }
 
@@ -315,6 +334,8 @@ impl Look<'_> {
             brake: false,
             approved: None,
             approved_until_ms: 0,
+            drain: false,
+            cut: false,
             ..self.same()
         };
         let step = format!("from {} to {}", self.share(), share(weight_ppm));

@@ -141,7 +141,7 @@ impl Watch {
 
     /// What both sides decided. A breach is never waited for.
     pub fn decided(&self, cell: Cell) {
-        if cell == Cell::DenyAllow && self.weight.ppm() > 0 {
+        if cell == Cell::DenyAllow && self.weight.may_be_served() {
             self.brake(Brake::Breach);
         }
     }
@@ -186,7 +186,7 @@ impl Watch {
     }
 
     fn brake(&self, why: Brake) {
-        if self.weight.ppm() == 0 {
+        if !self.weight.may_be_served() {
             return;
         }
         let packed = match why {

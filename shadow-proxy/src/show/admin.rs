@@ -19,7 +19,7 @@ use serde_json::json;
 
 use crate::clock::now_ms;
 use crate::keys::live::Live;
-use crate::metrics::Metrics;
+use crate::metrics::{Held, Metrics};
 use crate::shadow::acceptance::{Acceptance, Accepted, NotAccepted, RulesInForce};
 use crate::shadow::record::{Samples, Standing, Store};
 use crate::shadow::rules::review::Reviewed;
@@ -27,8 +27,9 @@ use crate::shift::controller::{Answer, Controls};
 use crate::shift::decommission::{self, Farewell};
 use crate::shift::evidence::EndpointCount;
 use crate::shift::gate;
-use crate::shift::journal;
+use crate::shift::journal::{self, Entry};
 use crate::shift::plan::Plan;
+use crate::shift::state::Phase;
 use crate::shift::step::{Command, Verb};
 use crate::shift::weight::{ALL_PPM, Weight};
 use crate::side::candidate::Usage;
@@ -57,12 +58,21 @@ pub struct Admin {
     pub ready: AtomicBool,
     pub guard: Guard,
     pub page: Page,
+    pub sessions: Sessions,
     /// What the component holds; none where the candidate is a service elsewhere.
     pub usage: Option<Arc<Usage>>,
     /// Where curl lines point to: the proxy's own address.
     pub base: String,
     /// What has to be shown before traffic may move.
     pub gate: gate::Policy,
+}
+
+/// The sessions that clients were given.
+pub struct Sessions {
+    /// Both sides know all of them.
+    pub is_shared: bool,
+    /// Those that legacy began, those that the candidate began.
+    pub held: Box<dyn Fn() -> [Held; 2] + Send + Sync>,
 }
 
 /// Serves until the process ends: what drains is watched through it.
@@ -83,7 +93,8 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/api/rules", get(rules))
         .route("/api/endpoints", get(endpoints))
         .route("/api/weight", post(weight))
-        .route("/api/rollback", post(|admin, body| order(admin, body, Verb::Rollback)))
+        .route("/api/rollback", post(rollback))
+        .route("/api/cut", post(|admin, body| order(admin, body, Verb::Cut)))
         .route("/api/advance", post(|admin, body| order(admin, body, Verb::Advance)))
         .route("/api/hold", post(|admin, body| order(admin, body, Verb::Hold)))
         .route("/api/resume", post(|admin, body| order(admin, body, Verb::Resume)))
@@ -115,6 +126,19 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     }
 }
 
+impl Sessions {
+    /// How many sessions a command ended or will: their clients have to sign in again.
+    fn ended(&self, entry: &Entry, [legacy, candidate]: [Held; 2]) -> u64 {
+        let Entry { before, state, .. } = entry;
+        let is_going = state.phase == Phase::RolledBack && !state.drain;
+        match state.weight_ppm {
+            _ if self.is_shared || before.is_cut() || !(state.is_cut() || is_going) => 0,
+            ALL_PPM => legacy.held,
+            _ => candidate.held,
+        }
+    }
+}
+
 /// What the host counts for itself.
 impl Admin {
     pub fn tell_usage(&self) {
@@ -138,6 +162,9 @@ async fn status(State(admin): State<Arc<Admin>>) -> Result<Json<serde_json::Valu
     status["phase"] = json!(state.phase);
     status["weight_ppm"] = json!(state.weight_ppm);
     status["shift"] = shift::status(&admin.shift, &admin.weight);
+    let [legacy, candidate] = (admin.sessions.held)();
+    let (is_shared, cut) = (admin.sessions.is_shared, admin.weight.in_force().cut);
+    status["sessions"] = json!({"shared": is_shared, "legacy": legacy, "candidate": candidate, "cut": cut});
     status["recording"] = json!(admin.recording.now());
     status["keys"] = json!(admin.keys.as_ref().map(|keys| keys.state()));
     Ok(Json(status))
@@ -231,6 +258,24 @@ struct Order {
     why: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Rollback {
+    who: String,
+    why: String,
+    #[serde(default)]
+    drain: bool,
+}
+
+async fn rollback(
+    State(admin): State<Arc<Admin>>,
+    body: Result<Json<Rollback>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(Rollback { who, why, drain }) =
+        body.map_err(|error| Problem(error.status(), format!("{error}; send {{\"who\":\"…\",\"why\":\"…\"}}")))?;
+    command(&admin, if drain { Verb::Drain } else { Verb::Rollback }, who, why).await
+}
+
 async fn weight(
     State(admin): State<Arc<Admin>>,
     body: Result<Json<WeightCommand>, JsonRejection>,
@@ -265,8 +310,9 @@ async fn command(admin: &Admin, verb: Verb, who: String, why: String) -> Result<
             "who and why are written into the journal; give both".to_owned(),
         ));
     }
+    let held = (admin.sessions.held)();
     match admin.shift.command(Command { verb, who, why }).await {
-        Answer::Done(entry) => Ok(Json(shift::changed(&entry)).into_response()),
+        Answer::Done(entry) => Ok(Json(shift::changed(&entry, admin.sessions.ended(&entry, held))).into_response()),
         Answer::Refused(reasons) => Err(Problem(StatusCode::CONFLICT, reasons.join("; "))),
         Answer::Failed(error) => Err(Problem::internal(&error)),
     }

@@ -129,6 +129,38 @@ fn a_good_candidate_arrives() {
     assert_eq!(input.now_ms - start, dwells + 2 * MINUTE_MS, "{state:?}");
 }
 
+#[test]
+fn sessions_live_out_after_a_drain_and_end_by_a_rollback_or_a_cut() {
+    let said = |state: &State, verb, braked| {
+        let command = Some(Command { verb, who: "somebody".to_owned(), why: "a test".to_owned() });
+        step(state, &Plan::default(), &Input { command, braked, ..Input::nothing(NOW) })
+    };
+    let next = |state: &State, verb| said(state, verb, None).next;
+    let is_cut = |state: Option<State>| state.map(|state| (state.weight_ppm, state.is_cut()));
+    let half = State { phase: Phase::Held, weight_ppm: 500_000, ..State::start() };
+    let drained = next(&half, Verb::Drain).expect("it is done");
+    assert_eq!((drained.phase, drained.weight_ppm, drained.is_cut()), (Phase::RolledBack, 0, false));
+    let back = next(&half, Verb::Rollback).expect("it is done");
+    assert_eq!((back.phase, back.weight_ppm, back.is_cut()), (Phase::RolledBack, 0, true));
+    // Said in the other order: the candidate still knows them.
+    assert_eq!(is_cut(next(&back, Verb::Drain)), Some((0, false)));
+    assert_eq!(is_cut(next(&drained, Verb::Rollback)), Some((0, true)));
+    assert_eq!(is_cut(next(&drained, Verb::Cut)), Some((0, true)));
+    assert_eq!(next(&drained, Verb::Drain), None);
+    assert_eq!(next(&half, Verb::Cut), None, "both sides begin sessions");
+    assert_eq!(is_cut(next(&half, Verb::Weight(0))), Some((0, false)));
+    assert_eq!(is_cut(next(&State::start(), Verb::Weight(0))), Some((0, true)), "there were none");
+    let whole = State { phase: Phase::ReverseShadow, weight_ppm: ALL_PPM, ..State::start() };
+    assert!(!whole.is_cut());
+    let cut = next(&whole, Verb::Cut).expect("it is done");
+    assert_eq!((cut.phase, cut.weight_ppm, cut.is_cut()), (Phase::ReverseShadow, ALL_PPM, true));
+    assert_eq!(next(&cut, Verb::Cut), None);
+    // A candidate that fails keeps no sessions.
+    let failing = Some(Brake::Failing { failed: 5, of: 20 });
+    let taken = said(&drained, Verb::Drain, failing).next.expect("it is taken back");
+    assert_eq!((taken.phase, taken.brake, taken.is_cut()), (Phase::RolledBack, true, true));
+}
+
 fn states() -> impl Strategy<Value = State> {
     let phase = prop::sample::select(vec![
         Phase::Shadow,
@@ -141,8 +173,8 @@ fn states() -> impl Strategy<Value = State> {
     let weight = prop_oneof![Just(0), Just(1_000), Just(10_000), Just(500_000), Just(ALL_PPM), 0..=ALL_PPM];
     let step = prop::option::of(0_usize..8);
     let approved = (prop::option::of(0_usize..8), NOW - 5..NOW + 5);
-    (0_u64..4, phase, weight, step, NOW - 2 * DAY_MS..NOW + DAY_MS, any::<bool>(), approved).prop_map(
-        |(epoch, phase, weight_ppm, step, since_ms, brake, (approved, approved_until_ms))| State {
+    (0_u64..4, phase, weight, step, NOW - 2 * DAY_MS..NOW + DAY_MS, any::<(bool, bool, bool)>(), approved).prop_map(
+        |(epoch, phase, weight_ppm, step, since_ms, (brake, drain, cut), (approved, approved_until_ms))| State {
             epoch,
             phase,
             weight_ppm,
@@ -151,6 +183,8 @@ fn states() -> impl Strategy<Value = State> {
             brake,
             approved,
             approved_until_ms,
+            drain,
+            cut,
         },
     )
 }
@@ -248,6 +282,8 @@ fn verbs() -> impl Strategy<Value = Verb> {
         Just(Verb::Resume),
         Just(Verb::Approve),
         Just(Verb::Rollback),
+        Just(Verb::Drain),
+        Just(Verb::Cut),
         any::<u32>().prop_map(Verb::Weight),
         (0..=ALL_PPM).prop_map(Verb::Weight),
     ]
