@@ -5,12 +5,17 @@ pub mod alone;
 pub mod answer;
 mod body;
 pub mod budget;
+pub mod client;
 mod entry;
 pub mod families;
 pub mod identity;
+mod patience;
+mod refused;
 pub mod route;
 pub mod seat;
+pub mod strict;
 pub mod testers;
+mod turn;
 
 #[cfg(test)]
 mod cost;
