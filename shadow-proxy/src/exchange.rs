@@ -128,6 +128,8 @@ pub struct Exchange {
     pub mirrored: Leg,
     /// What the side that served did when it was asked the same again, together with the other.
     pub again: Option<Leg>,
+    /// What about the order of its legs could make two equal services decide otherwise, where the mirror knows of it.
+    pub doubt: Option<Undetermined>,
 }
 
 impl Exchange {
@@ -186,6 +188,49 @@ impl Cell {
     }
 }
 
+/// The reason why two decisions that differ say nothing about the candidate: two equal services could have decided so.
+/// Such an exchange is neither a breach nor a lockout, and evidence for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Undetermined {
+    /// Calls that change the same thing overlapped.
+    Raced,
+    /// Something ended or began between the two legs.
+    ExpiredBetween,
+    /// The two sides may have seen the calls of a session in another order.
+    OrderUnknown,
+    /// The session is of the other side, and this one was never told of it.
+    OtherSidesSession,
+}
+
+impl Undetermined {
+    pub const ALL: [Undetermined; 4] = [
+        Undetermined::Raced,
+        Undetermined::ExpiredBetween,
+        Undetermined::OrderUnknown,
+        Undetermined::OtherSidesSession,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Undetermined::Raced => "raced",
+            Undetermined::ExpiredBetween => "expired_between",
+            Undetermined::OrderUnknown => "order_unknown",
+            Undetermined::OtherSidesSession => "other_sides_session",
+        }
+    }
+
+    /// The name by which the differences of such an exchange are explained.
+    pub fn rule(self) -> &'static str {
+        match self {
+            Undetermined::Raced => "undetermined:raced",
+            Undetermined::ExpiredBetween => "undetermined:expired_between",
+            Undetermined::OrderUnknown => "undetermined:order_unknown",
+            Undetermined::OtherSidesSession => "undetermined:other_sides_session",
+        }
+    }
+}
+
 /// How two values at one path differ, seen from the legacy side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -231,14 +276,18 @@ pub enum Severity {
     Breach,
     /// The candidate refuses whom legacy lets in.
     Lockout,
+    /// Decisions that differ, and order or time could be why.
+    Undetermined,
     /// Another status, or a part of the body that is gone or of another type.
     High,
     Low,
 }
 
 impl Severity {
-    pub fn of(path: &str, kind: Kind, legacy: Option<&str>) -> Severity {
+    /// No rule explains a flipped decision: one that is explained is undetermined.
+    pub fn of(path: &str, kind: Kind, legacy: Option<&str>, is_explained: bool) -> Severity {
         match (path, kind) {
+            ("decision", _) if is_explained => Severity::Undetermined,
             ("decision", _) if legacy == Some("deny") => Severity::Breach,
             ("decision", _) => Severity::Lockout,
             ("status", _) => Severity::High,
@@ -256,6 +305,7 @@ impl Severity {
         match self {
             Severity::Breach => "breach",
             Severity::Lockout => "lockout",
+            Severity::Undetermined => "undetermined",
             Severity::High => "high",
             Severity::Low => "low",
         }

@@ -3,6 +3,7 @@
 //! At rest `received = mirrored + skipped + dropped` and `mirrored = compared + not_comparable`; before that `serving`
 //! requests are missing from the first sum, and those being compared from the second.
 
+mod decisions;
 mod latency;
 mod shift;
 mod show;
@@ -22,8 +23,9 @@ use prometheus_client::metrics::histogram::{Histogram as Buckets, exponential_bu
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 
-use crate::exchange::{Cell, Decision, Side, Verdict};
+use crate::exchange::{Cell, Side, Undetermined, Verdict};
 
+use self::decisions::Decisions;
 use self::latency::Latency;
 pub use self::latency::Percentiles;
 use self::shift::Shift;
@@ -114,7 +116,7 @@ pub struct Metrics {
     not_comparable_family: Family<Reason, Count>,
     not_comparable: Mutex<BTreeMap<&'static str, Count>>,
     verdicts: [Count; VERDICTS.len()],
-    decisions: [Count; Cell::ALL.len()],
+    decisions: Decisions,
     pub unreadable: Count,
     pub records_lost: Count,
     pub captured: Count,
@@ -152,12 +154,6 @@ impl Default for Metrics {
         let dropped =
             reasons(&mut r, "dropped", "Requests not mirrored for lack of room, by reason", Dropped::ALL.map(|d| d.1));
         let verdicts = outcomes(&mut r, "verdicts", "Compared exchanges by verdict", VERDICTS.map(|v| v.1));
-        let decisions = outcomes(
-            &mut r,
-            "decisions",
-            "Compared exchanges by legacy's and the candidate's decision",
-            Cell::ALL.map(Cell::name),
-        );
         let seconds =
             Family::<OfSide, Buckets>::new_with_constructor(|| Buckets::new(exponential_buckets(0.000_05, 2.0, 18)));
         register(&mut r, "latency_seconds", "Time to the complete answer, over the mirrored exchanges", &seconds);
@@ -178,7 +174,7 @@ impl Default for Metrics {
             not_comparable_family,
             not_comparable: Mutex::default(),
             verdicts,
-            decisions,
+            decisions: Decisions::new(&mut r),
             unreadable: new(
                 &mut r,
                 "unreadable",
@@ -220,9 +216,9 @@ impl Metrics {
         self.served[side as usize].get()
     }
 
-    /// Compared exchanges in which both sides decided so.
+    /// Compared exchanges in which both sides decided so, less those that are undetermined.
     pub fn decided(&self, cell: Cell) -> u64 {
-        self.decisions[cell as usize].get()
+        self.decisions.of(cell)
     }
 
     pub fn skipped(&self, skip: Skip) {
@@ -241,10 +237,10 @@ impl Metrics {
             .inc();
     }
 
-    pub fn compared(&self, verdict: Verdict, legacy: Decision, candidate: Decision) {
+    pub fn compared(&self, verdict: Verdict, cell: Cell, undetermined: Option<Undetermined>) {
         self.compared.inc();
         self.verdicts[verdict as usize].inc();
-        self.decisions[Cell::of(legacy, candidate) as usize].inc();
+        self.decisions.add(cell, undetermined);
     }
 
     /// A latency of a side, for exchanges in which both sides answered: anything else would compare unlike with unlike.
@@ -265,9 +261,6 @@ impl Metrics {
     }
 
     pub fn snapshot(&self) -> Snapshot {
-        let named = |names: &[&'static str], counts: &[Count]| -> BTreeMap<String, u64> {
-            names.iter().zip(counts).map(|(name, count)| ((*name).to_owned(), count.get())).collect()
-        };
         // In the order opposite to counting, so that a sum never exceeds its total.
         let compared = self.compared.get();
         let not_comparable = self.not_comparable_by_reason();
@@ -288,7 +281,7 @@ impl Metrics {
                 received: self.received.get(),
             },
             verdicts: named(&VERDICTS.map(|v| v.1), &self.verdicts),
-            decisions: named(&Cell::ALL.map(Cell::name), &self.decisions),
+            decisions: self.decisions.snapshot(),
             latency: Latencies { legacy: latency(Side::Legacy), candidate: latency(Side::Candidate) },
             unreadable: self.unreadable.get(),
             records_lost: self.records_lost.get(),
@@ -306,10 +299,18 @@ impl Metrics {
 pub struct Snapshot {
     pub requests: Requests,
     pub verdicts: BTreeMap<String, u64>,
-    pub decisions: BTreeMap<String, u64>,
+    pub decisions: Decided,
     pub latency: Latencies,
     pub unreadable: u64,
     pub records_lost: u64,
+}
+
+/// Compared exchanges by what both sides decided, and those that are undetermined by reason.
+#[derive(Serialize)]
+pub struct Decided {
+    #[serde(flatten)]
+    pub cells: BTreeMap<String, u64>,
+    pub undetermined: BTreeMap<String, u64>,
 }
 
 #[derive(Serialize)]
@@ -331,6 +332,10 @@ pub struct Requests {
 pub struct Latencies {
     pub legacy: Percentiles,
     pub candidate: Percentiles,
+}
+
+fn named(names: &[&'static str], counts: &[Count]) -> BTreeMap<String, u64> {
+    names.iter().zip(counts).map(|(name, count)| ((*name).to_owned(), count.get())).collect()
 }
 
 fn new<M: Clone + Default + prometheus_client::registry::Metric>(r: &mut Registry, name: &str, help: &str) -> M {

@@ -90,6 +90,7 @@ const STATUS_PARTS: [(&str, &[(&str, &str)]); 3] = [
             ("deny_deny", "both deny"),
             ("deny_allow", "BREACH"),
             ("allow_deny", "LOCKOUT"),
+            ("undetermined", "undetermined"),
             ("other", "other"),
         ],
     ),

@@ -156,7 +156,10 @@ impl Report<'_> {
             snapshot.requests.compared,
             counts(&snapshot.requests.not_comparable)
         );
-        text += &format!("verdicts  {}\ndecisions {}\n", counts(&snapshot.verdicts), counts(&snapshot.decisions));
+        text += &format!("verdicts  {}\ndecisions {}\n", counts(&snapshot.verdicts), counts(&snapshot.decisions.cells));
+        if snapshot.decisions.undetermined.values().any(|count| *count > 0) {
+            text += &format!("undetermined {}\n", counts(&snapshot.decisions.undetermined));
+        }
         text += &format!("findings  shadow-proxy diffs --data {}\n", data.display());
         match &played.wrong {
             Some(_) => text + "no verdict: the file was not read to its end\n",

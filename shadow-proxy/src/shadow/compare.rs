@@ -35,7 +35,7 @@ use self::read::Read;
 pub(crate) use self::signature::Signatures;
 use super::decode::NotDecoded;
 use super::rules::{Day, Rules};
-use crate::exchange::{Call, Cell, Decision, Difference, Failure, Kind, Leg, Side, Verdict};
+use crate::exchange::{Call, Cell, Decision, Difference, Failure, Kind, Leg, Side, Undetermined, Verdict};
 
 /// What two answers are held against. One serves every pair: legacy with the candidate, and legacy with itself.
 #[derive(Clone)]
@@ -69,6 +69,8 @@ pub(crate) struct Comparison {
     pub differences: Vec<Difference>,
     pub legacy: Decision,
     pub candidate: Decision,
+    /// Why decisions that differ are neither a breach nor a lockout, where that is so.
+    pub undetermined: Option<Undetermined>,
 }
 
 /// Why there is no verdict: a side failed (`candidate_trap`), or its body could not be read (`encoding_unknown`).
@@ -155,11 +157,26 @@ impl Comparer {
 
         self.rules.explain(&mut differences, endpoint, today);
         let verdict = verdict(&differences);
-        Ok(Comparison { verdict, differences, legacy: before, candidate: after })
+        Ok(Comparison { verdict, differences, legacy: before, candidate: after, undetermined: None })
     }
 }
 
 impl Comparison {
+    pub(crate) fn cell(&self) -> Cell {
+        Cell::of(self.legacy, self.candidate)
+    }
+
+    /// Takes a flipped decision for undetermined, with all else that differs in such an exchange: it says nothing about
+    /// the candidate.
+    pub(crate) fn undetermine(&mut self, why: Undetermined) {
+        let rule: Arc<str> = why.rule().into();
+        for difference in self.differences.iter_mut().filter(|difference| difference.rule.is_none()) {
+            difference.rule = Some(rule.clone());
+        }
+        self.undetermined = Some(why);
+        self.verdict = verdict(&self.differences);
+    }
+
     /// Explains, by a rule of this name, what no other rule did: two values of which `are_same` says that they are.
     pub(crate) fn explain(&mut self, name: &str, are_same: impl Fn(&str, &str) -> bool) {
         let plain = |value: &Option<String>| {

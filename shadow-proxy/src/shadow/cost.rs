@@ -149,6 +149,7 @@ fn exchange(user: usize, (volatile, id): Candidate, is_asked_again: bool) -> Exc
         served: leg("1", &body(&user, "r")),
         mirrored: leg(volatile, &body(&user, id)),
         again: is_asked_again.then(|| leg("3", &body(&user, "r"))),
+        doubt: None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use crate::clock::now_ms;
-use crate::exchange::{Answer, Call, Cell, Decision, Difference, Exchange, Leg, Side};
+use crate::exchange::{Answer, Call, Decision, Difference, Exchange, Leg, Side, Undetermined};
 use crate::metrics::Metrics;
 use crate::shift::watch::Watch;
 
@@ -20,6 +20,7 @@ use super::route_class::{RouteClass, Routes};
 use super::rules::Day;
 use super::session::Sessions;
 use super::shape::Shapes;
+use super::undetermined::undetermined;
 
 pub struct Judge {
     /// Its rules change when somebody accepts one.
@@ -82,12 +83,15 @@ impl Judge {
             }
         };
         comparison.explain(ISSUED, |legacy, candidate| self.sessions.is_pair(legacy, candidate));
-        if let Some(watch) = &self.watch {
-            watch.decided(Cell::of(comparison.legacy, comparison.candidate));
+        if let Some(why) = undetermined(exchange, comparison.cell()) {
+            comparison.undetermine(why);
+        } else if let Some(watch) = &self.watch {
+            watch.decided(comparison.cell());
         }
         self.metrics.latency(Side::Legacy, legacy.latency);
         self.metrics.latency(Side::Candidate, candidate.latency);
-        self.captured(exchange, comparison.legacy, comparison.verdict.name());
+        let verdict = comparison.undetermined.map_or(comparison.verdict.name(), Undetermined::rule);
+        self.captured(exchange, comparison.legacy, verdict);
         let mut differences = self.outlines(&comparison.differences);
         let samples = self.recorder.samples(endpoint, &differences);
         let keep = !samples.is_empty() || self.is_due();
@@ -101,7 +105,7 @@ impl Judge {
             at_ms: now_ms(),
             differences,
             samples,
-            counts: self.shapes.counts(&exchange.call),
+            counts: comparison.undetermined.is_none() && self.shapes.counts(&exchange.call),
             askable: exchange.served_by == Side::Legacy && self.is_askable(&exchange.call),
             again: legacy_again.and_then(|again| self.own_differences(&comparer, exchange, again, endpoint, today)),
             verdict: comparison.verdict,
@@ -114,7 +118,7 @@ impl Judge {
             endpoint: endpoint.into(),
         });
         // Last, so that "nothing in flight" means "handed to the store".
-        self.metrics.compared(comparison.verdict, comparison.legacy, comparison.candidate);
+        self.metrics.compared(comparison.verdict, comparison.cell(), comparison.undetermined);
     }
 
     fn captured(&self, exchange: &Exchange, legacy: Decision, verdict: impl Into<String>) {

@@ -206,7 +206,7 @@ async fn mirror(job: Job, issuing: Issuing, sides: &Sides, judge: &Judge) {
         }
     };
     issuing.learn(&mirrored);
-    judge.judge(&Exchange { begun, call, served_by, served, mirrored, again });
+    judge.judge(&Exchange { begun, call, served_by, served, mirrored, again, doubt: None });
 }
 
 /// The mirrored leg, and a second one of the side that served where it is asked again: at the same time, in either order,

@@ -18,6 +18,7 @@ pub(crate) mod route_class;
 pub(crate) mod rules;
 pub(crate) mod session;
 pub(crate) mod shape;
+pub(crate) mod undetermined;
 
 #[cfg(test)]
 mod cost;

@@ -1,11 +1,14 @@
 //! Go, no-go, or not enough evidence. Pure: counters in, a verdict with its reasons out.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::evidence::{ALPHA, EndpointCount, Rate, clean_pairs_needed};
 
-/// What has to be shown before traffic may move.
+/// What has to be shown before traffic may move. A journal from before a limit existed has its default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Policy {
     /// Rate of mismatches that must be excluded, over all pairs that count.
     pub mismatch_ppm_max: u32,
@@ -15,6 +18,8 @@ pub struct Policy {
     pub coverage_percent_min: u8,
     /// Pairs that count, of each endpoint with a thousandth of the traffic or more.
     pub endpoint_pairs_min: u64,
+    /// Decisions that differ with a reason in order or time, of all pairs in which both sides decided.
+    pub undetermined_ppm_max: u32,
     /// The chance of being wrong: 1 less the confidence.
     pub alpha: f64,
 }
@@ -26,6 +31,7 @@ impl Default for Policy {
             endpoint_mismatch_ppm_max: 10_000,
             coverage_percent_min: 90,
             endpoint_pairs_min: 20,
+            undetermined_ppm_max: 10_000,
             alpha: ALPHA,
         }
     }
@@ -39,6 +45,11 @@ pub struct Evidence {
     /// Requests that were to be compared (received, less those that are skipped on purpose), and those that were.
     pub expected: u64,
     pub compared: u64,
+    /// Exchanges in which both sides decided, and of these by reason those that say nothing about the candidate.
+    #[serde(default)]
+    pub decided: u64,
+    #[serde(default)]
+    pub undetermined: BTreeMap<String, u64>,
     pub endpoints: Vec<EndpointCount>,
     /// Pairs that count, at the present rate.
     pub counted_per_minute: f64,
@@ -81,6 +92,10 @@ pub struct Judgement {
     pub breaches: u64,
     pub lockouts: u64,
     pub coverage: Option<f64>,
+    #[serde(default)]
+    pub decided: u64,
+    #[serde(default)]
+    pub undetermined: BTreeMap<String, u64>,
     pub pairs: u64,
     pub mismatches: u64,
     pub counted: u64,
@@ -123,6 +138,8 @@ pub fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
         breaches: evidence.breaches,
         lockouts: evidence.lockouts,
         coverage: (evidence.expected > 0).then(|| evidence.compared as f64 / evidence.expected as f64),
+        decided: evidence.decided,
+        undetermined: evidence.undetermined.clone(),
         pairs,
         mismatches,
         counted,
@@ -210,6 +227,7 @@ fn gaps(judgement: &Judgement, policy: &Policy) -> Vec<String> {
         Some(_) => {}
         None => missing.push("nothing was compared; send requests through the proxy".to_owned()),
     }
+    missing.extend(undetermined(judgement, ppm(policy.undetermined_ppm_max)));
     let few = judgement.endpoints.iter().map(|endpoint| &endpoint.count).filter(|count| {
         let is_rare = count.pairs.saturating_mul(RARE) < judgement.pairs;
         count.counted < policy.endpoint_pairs_min && !is_rare
@@ -220,6 +238,21 @@ fn gaps(judgement: &Judgement, policy: &Policy) -> Vec<String> {
         (-(*counted as f64), format!("{endpoint}: {counted} different requests, and {wanted} are wanted"))
     })));
     missing
+}
+
+/// Too many decisions that differ and might be nobody's fault: a fault could hide among them.
+fn undetermined(judgement: &Judgement, share_max: f64) -> Option<String> {
+    let count: u64 = judgement.undetermined.values().sum();
+    let share = count as f64 / judgement.decided.max(1) as f64;
+    let reasons = judgement.undetermined.iter().map(|(reason, count)| format!("{reason} {}", grouped(*count)));
+    (share > share_max).then(|| {
+        format!(
+            "{} of the decisions are undetermined ({}), and {} may be; `shadow-proxy diffs --all` says where",
+            percent(share),
+            reasons.collect::<Vec<_>>().join(", "),
+            percent(share_max)
+        )
+    })
 }
 
 fn sentence(needs: &Needs) -> String {
@@ -302,6 +335,10 @@ mod tests {
         lockouts: u64,
         expected: u64,
         compared: u64,
+        #[serde(default)]
+        decided: u64,
+        #[serde(default)]
+        undetermined: BTreeMap<String, u64>,
         /// Name, pairs, mismatches, counted, counted mismatches.
         endpoints: Vec<(String, u64, u64, u64, u64)>,
         #[serde(default)]
@@ -330,6 +367,8 @@ mod tests {
                 lockouts: case.lockouts,
                 expected: case.expected,
                 compared: case.compared,
+                decided: case.decided,
+                undetermined: case.undetermined,
                 endpoints: endpoints.collect(),
                 counted_per_minute: case.counted_per_minute,
             };

@@ -122,13 +122,17 @@ fn finding_of(stored: StoredFinding, status: Status, base: &str, now_ms: u64) ->
     let StoredFinding { first_seen_ms, last_seen_ms, .. } = stored;
     let Place { endpoint, path, kind, classes } = place;
     let now = now_ms / HOUR_MS;
+    let mut sentence = sentence(&path, kind, legacy.as_deref(), candidate.as_deref());
+    if let Some(why) = rule.as_deref().filter(|_| severity == Severity::Undetermined) {
+        sentence += &format!(" ({})", why.replace(':', ": "));
+    }
     Finding {
         status,
         rate: if pairs == 0 { 0.0 } else { count as f64 / pairs as f64 },
         upper_bound: upper_bound(count, pairs, ALPHA),
         trend: trend(&hours, first_seen_ms / HOUR_MS, now),
         hours: last_hours(&hours, now),
-        sentence: sentence(&path, kind, legacy.as_deref(), candidate.as_deref()),
+        sentence,
         curl: samples.first().map(|sample| curl(&sample.shown.call, base)),
         samples: Some(samples.into_iter().map(shown_sample).collect()),
         classes: Classes { legacy: classes.0, candidate: classes.1 },

@@ -30,9 +30,21 @@ pub fn evidence(store: &Store, now_ms: u64) -> anyhow::Result<Evidence> {
         lockouts: decisions.lockouts,
         expected: of("received").saturating_sub(not_wanted),
         compared: of("compared"),
+        decided: account.iter().filter(|(name, _)| is_decided(name)).map(|(_, count)| count).sum(),
+        undetermined: by_reason(&account, "undetermined:"),
         endpoints: store.endpoints()?,
         counted_per_minute: per_minute(&store.minutes()?, now_ms / 60_000),
     })
+}
+
+/// Exchanges in which both sides decided, whatever came of it.
+fn is_decided(name: &str) -> bool {
+    name.starts_with("undetermined:") || name.starts_with("decision:") && name != "decision:other"
+}
+
+fn by_reason(account: &BTreeMap<String, u64>, prefix: &str) -> BTreeMap<String, u64> {
+    let reasons = account.iter().filter_map(|(name, count)| Some((name.strip_prefix(prefix)?.to_owned(), *count)));
+    reasons.filter(|(_, count)| *count > 0).collect()
 }
 
 /// For people: whether legacy may go, and why.

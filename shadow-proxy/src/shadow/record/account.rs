@@ -35,7 +35,8 @@ fn entries(now: &Snapshot) -> impl Iterator<Item = (String, u64)> {
         ("skipped", &requests.skipped),
         ("dropped", &requests.dropped),
         ("not_comparable", &requests.not_comparable),
-        ("decision", &now.decisions),
+        ("decision", &now.decisions.cells),
+        ("undetermined", &now.decisions.undetermined),
     ];
     let by_reason = by_reason
         .into_iter()

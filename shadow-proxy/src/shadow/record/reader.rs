@@ -182,7 +182,7 @@ pub(super) fn findings(connection: &Connection, id: Option<i64>) -> rusqlite::Re
                 coalesce(e.seen, 0), f.first_seen_ms, f.last_seen_ms, f.legacy, f.candidate
          FROM findings f LEFT JOIN endpoints e USING (endpoint)
          WHERE ?1 IS NULL OR f.id = ?1
-         ORDER BY f.rule != '', instr('breach lockout high low', f.severity), f.count DESC, f.id",
+         ORDER BY f.rule != '', instr('breach lockout undetermined high low', f.severity), f.count DESC, f.id",
     )?;
     let findings = statement.query_map([id], |row| {
         Ok(StoredFinding {

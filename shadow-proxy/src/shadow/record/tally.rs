@@ -87,7 +87,7 @@ fn signature<'a>(endpoint: &'a str, difference: &'a ShownDifference) -> Signatur
         path,
         kind: *kind,
         classes: *classes,
-        severity: Severity::of(path, *kind, legacy.as_deref()),
+        severity: Severity::of(path, *kind, legacy.as_deref(), rule.is_some()),
         rule: rule.as_deref(),
     }
 }

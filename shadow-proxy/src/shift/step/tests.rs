@@ -210,6 +210,7 @@ fn evidence() -> impl Strategy<Value = gate::Evidence> {
                 ..EndpointCount::default()
             }],
             counted_per_minute: rate.unwrap_or(f64::NAN),
+            ..gate::Evidence::default()
         }),
     ]
 }

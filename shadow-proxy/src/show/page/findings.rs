@@ -180,6 +180,7 @@ pub fn severity(severity: Severity) -> Markup {
     let sign = match severity {
         Severity::Breach => "▲",
         Severity::Lockout => "■",
+        Severity::Undetermined => "?",
         Severity::High => "◆",
         Severity::Low => "●",
     };
@@ -196,6 +197,7 @@ fn sum(open: &[&Finding]) -> String {
     let parts = [
         (Severity::Breach, "breach", "breaches"),
         (Severity::Lockout, "lockout", "lockouts"),
+        (Severity::Undetermined, "undetermined", "undetermined"),
         (Severity::High, "of high severity", "of high severity"),
         (Severity::Low, "of low severity", "of low severity"),
     ];
