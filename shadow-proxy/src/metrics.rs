@@ -5,6 +5,7 @@
 
 mod decisions;
 mod latency;
+mod refused;
 mod shift;
 mod show;
 mod stateful;
@@ -28,6 +29,7 @@ use crate::exchange::{Cell, Side, Undetermined, Verdict};
 use self::decisions::Decisions;
 use self::latency::Latency;
 pub use self::latency::Percentiles;
+pub use self::refused::Refusal;
 use self::shift::Shift;
 use self::show::Show;
 use self::stateful::Stateful;
@@ -118,12 +120,14 @@ pub struct Metrics {
     verdicts: [Count; VERDICTS.len()],
     decisions: Decisions,
     pub unreadable: Count,
+    refused: [Count; Refusal::ALL.len()],
     pub records_lost: Count,
     pub captured: Count,
     pub capture_lost: Count,
     pub recording_fails: Level,
     pub connections: Level,
     pub buffered_bytes: Level,
+    pub connection_bytes: Level,
     pub queue_bytes: Level,
     pub weight_ppm: Level,
     pub sticky_values: Level,
@@ -153,6 +157,12 @@ impl Default for Metrics {
         let skipped = reasons(&mut r, "skipped", "Requests not mirrored on purpose, by reason", Skip::ALL.map(|s| s.1));
         let dropped =
             reasons(&mut r, "dropped", "Requests not mirrored for lack of room, by reason", Dropped::ALL.map(|d| d.1));
+        let refused = reasons(
+            &mut r,
+            "refused",
+            "Clients refused by the front door, by reason: RFC 9112 or a limit is violated",
+            Refusal::ALL.map(|refusal| refusal.1),
+        );
         let verdicts = outcomes(&mut r, "verdicts", "Compared exchanges by verdict", VERDICTS.map(|v| v.1));
         let seconds =
             Family::<OfSide, Buckets>::new_with_constructor(|| Buckets::new(exponential_buckets(0.000_05, 2.0, 18)));
@@ -178,14 +188,20 @@ impl Default for Metrics {
             unreadable: new(
                 &mut r,
                 "unreadable",
-                "Requests that are no HTTP/1, answered 400 or 431 and counted nowhere else",
+                "Requests refused by their head, before they are received, and counted nowhere else but in refused",
             ),
+            refused,
             records_lost: new(&mut r, "records_lost", "Exchanges the store could not keep"),
             captured: new(&mut r, "captured", "Exchanges written to the capture"),
             capture_lost: new(&mut r, "capture_lost", "Exchanges that the capture had no room for"),
             recording_fails: new(&mut r, "recording_fails", "1 while the store cannot be written, else 0"),
             connections: new(&mut r, "connections", "Open client connections"),
             buffered_bytes: new(&mut r, "buffered_bytes", "Bodies held in memory for clients being served"),
+            connection_bytes: new(
+                &mut r,
+                "connection_bytes",
+                "Memory for heads and read buffers beyond the 8 KiB that each connection has",
+            ),
             queue_bytes: new(&mut r, "queue_bytes", "Calls and answers held for the mirror"),
             weight_ppm: new(&mut r, "weight_ppm", "The candidate's share of the traffic in parts per million"),
             sticky_values: new(&mut r, "sticky_values", "Tokens and cookies by which sessions keep their side"),
@@ -223,6 +239,13 @@ impl Metrics {
 
     pub fn skipped(&self, skip: Skip) {
         self.skipped[skip as usize].inc();
+    }
+
+    pub fn refused(&self, refusal: Refusal) {
+        self.refused[refusal as usize].inc();
+        if refusal.is_of_head() {
+            self.unreadable.inc();
+        }
     }
 
     pub fn dropped(&self, dropped: Dropped) {
@@ -274,6 +297,7 @@ impl Metrics {
                 mirrored,
                 skipped: named(&Skip::ALL.map(|s| s.1), &self.skipped),
                 dropped: named(&Dropped::ALL.map(|d| d.1), &self.dropped),
+                refused: named(&Refusal::ALL.map(|r| r.1), &self.refused),
                 served: named(&["legacy", "candidate"], &self.served),
                 rescued: self.rescued.get(),
                 unanswered: self.unanswered.get(),
@@ -323,6 +347,8 @@ pub struct Requests {
     pub mirrored: u64,
     pub skipped: BTreeMap<String, u64>,
     pub dropped: BTreeMap<String, u64>,
+    /// By the front door; those of a head are not among the received.
+    pub refused: BTreeMap<String, u64>,
     pub compared: u64,
     pub not_comparable: BTreeMap<String, u64>,
     pub in_flight: u64,

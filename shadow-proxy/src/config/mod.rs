@@ -24,6 +24,7 @@ use http::Uri;
 
 use crate::keys::{Introspection, Sources};
 use crate::serve::answer::FrontLimits;
+use crate::serve::strict::Tolerated;
 use crate::shadow::again::AgainPolicy;
 use crate::shadow::capture::CaptureLimits;
 use crate::shadow::compare::{COOKIE_TOLERANCE_S, Comparer, DecisionRule, Decisions, RawDecision, Signatures};
@@ -61,6 +62,9 @@ pub struct Config {
     pub connections_max: usize,
     pub idle: Duration,
     pub drain: Duration,
+    pub unread: Duration,
+    pub half_closed: Duration,
+    pub tolerated: Tolerated,
     pub front: FrontLimits,
     pub buffered_bytes_max: usize,
     pub mirror: Option<MirrorLimits>,
@@ -128,10 +132,13 @@ fn read(root: &mut Section) -> Option<Config> {
     let connections_max = limits.number("connections_max", 16_384, 1..=1_000_000, "connections") as usize;
     let idle = limits.millis("idle_ms", 60_000);
     let drain = limits.millis("drain_ms", 10_000);
+    let unread = limits.millis("unread_ms", 30_000);
+    let half_closed = limits.millis("half_closed_ms", 5_000);
     let body_bytes_max = limits.number("body_bytes_max", 2 * MEBIBYTE, 0..=1 << 30, "bytes") as usize;
     let body_deadline = limits.millis("body_ms", 30_000);
     let buffered_bytes_max = limits.number("buffered_bytes_max", 256 * MEBIBYTE, 0..=1 << 40, "bytes") as usize;
     limits.close(root);
+    let tolerated = read_http(root);
 
     let (legacy, legacy_limits) = read_legacy(root, body_bytes_max);
     let Part { candidate, limits: candidate_limits, connect: candidate_connect, compiled } =
@@ -169,6 +176,9 @@ fn read(root: &mut Section) -> Option<Config> {
         connections_max,
         idle,
         drain,
+        unread,
+        half_closed,
+        tolerated,
         front: FrontLimits { body_bytes_max, body_deadline },
         buffered_bytes_max,
         mirror,
@@ -196,6 +206,21 @@ fn read_admin(root: &mut Section) -> (Option<SocketAddr>, Option<PathBuf>) {
         );
     }
     (admin, token_file)
+}
+
+/// What clients may send although RFC 9112 has it refused.
+fn read_http(root: &mut Section) -> Tolerated {
+    let mut http = root.section("http");
+    let mut tolerated = Tolerated::default();
+    let known = |name: &str| {
+        let names = Tolerated::NAMES;
+        names.contains(&name).then(|| name.to_owned()).ok_or_else(|| format!("is none of {}", names.join(", ")))
+    };
+    for name in http.list("tolerate", "[\"no_host\"]", known).unwrap_or_default() {
+        tolerated.add(&name);
+    }
+    http.close(root);
+    tolerated
 }
 
 fn read_legacy(root: &mut Section, body_bytes_max: usize) -> (Option<Uri>, LegacyLimits) {
@@ -340,8 +365,22 @@ fn origin(text: &str) -> Result<Uri, String> {
     any_origin(text)
 }
 
-fn any_origin(text: &str) -> Result<Uri, String> {
+/// A URL that somebody can be asked by: no port that does not exist, and no user, whom nobody would be told.
+fn url(text: &str) -> Result<Uri, String> {
     let uri: Uri = text.parse().map_err(|_| "is not a URL".to_owned())?;
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    if authority.contains('@') {
+        return Err("has a user or a password in it, which would not be sent; name HOST:PORT alone".to_owned());
+    }
+    let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.contains(']'));
+    if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
+        return Err("has a port that is not a number from 1 to 65535".to_owned());
+    }
+    Ok(uri)
+}
+
+fn any_origin(text: &str) -> Result<Uri, String> {
+    let uri = url(text)?;
     match (uri.scheme_str(), uri.authority(), uri.path_and_query().map(|path| path.as_str())) {
         (Some("http" | "https"), Some(_), None | Some("/")) => Ok(uri),
         (Some("http" | "https"), Some(_), _) => Err("has a path; requests bring their own".to_owned()),

@@ -10,9 +10,9 @@ use hyper::body::{Body as _, Incoming};
 
 use crate::exchange::{Call, Failure};
 use crate::side::candidate::Embedded;
-use crate::side::headers::end_to_end;
+use crate::side::headers::of_request;
 
-use super::answer::{answered, problem};
+use super::answer::{answered, asks_for_a_host, problem};
 use super::body::ClientBody;
 
 pub struct Alone {
@@ -24,11 +24,14 @@ pub struct Alone {
 impl Alone {
     pub async fn answer(&self, request: Request<Incoming>) -> Response<ClientBody> {
         let (parts, body) = request.into_parts();
+        if let Some(response) = asks_for_a_host(&parts) {
+            return *response;
+        }
         let body = match self.read(body).await {
             Ok(body) => body,
             Err(response) => return *response,
         };
-        let call = Call { method: parts.method, uri: parts.uri, headers: end_to_end(parts.headers), body };
+        let call = Call { method: parts.method, uri: parts.uri, headers: of_request(parts.headers), body };
         match self.component.call(&call).await {
             Ok(answer) => answered(&answer),
             Err(failure) => {
@@ -53,7 +56,7 @@ impl Alone {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "The request body is larger than this service takes.",
             ))),
-            Ok(Err(_)) => Err(Box::new(problem(StatusCode::BAD_REQUEST, "The request body is not complete."))),
+            Ok(Err(_)) => Err(Box::new(problem(StatusCode::BAD_REQUEST, "The request body is incomplete, or its chunks are malformed."))),
             Err(_) => Err(Box::new(problem(StatusCode::REQUEST_TIMEOUT, "The request body did not arrive in time."))),
         }
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
@@ -18,7 +19,7 @@ use crate::shadow::route_class::RouteClass;
 use crate::shift::watch::Watch;
 use crate::shift::weight::Weight;
 use crate::side::Sides;
-use crate::side::headers::{end_to_end, transfer_encoding};
+use crate::side::headers::{end_to_end, of_request, transfer_encoding};
 use crate::side::legacy::Framing;
 
 use super::body::ClientBody;
@@ -52,14 +53,9 @@ impl Front {
     pub async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<ClientBody> {
         let entry = Entry::new(&self.mirror);
         let (parts, body) = request.into_parts();
-        if parts.method == Method::CONNECT {
+        if let Some(response) = asks_for_a_host(&parts) {
             entry.skip(Skip::Method);
-            return problem(StatusCode::NOT_IMPLEMENTED, "This proxy does not open tunnels; call the service itself.");
-        }
-        // `GET auth.example`: hyper reads a host where a path should be (RFC 9112 §3.2.3), legacy would see `/`.
-        if parts.uri.scheme().is_none() && parts.uri.authority().is_some() {
-            entry.skip(Skip::Method);
-            return problem(StatusCode::BAD_REQUEST, "The request names a host instead of a path.");
+            return *response;
         }
         let framing = Framing {
             transfer_encoding: transfer_encoding(&parts.headers),
@@ -67,7 +63,7 @@ impl Front {
             extensions: parts.extensions,
         };
         let mut call =
-            Call { method: parts.method, uri: parts.uri, headers: end_to_end(parts.headers), body: Bytes::new() };
+            Call { method: parts.method, uri: parts.uri, headers: of_request(parts.headers), body: Bytes::new() };
         let asked_for = self.choice.asked_for(&mut call.headers);
         let mut share = self.budget.share();
         match self.read(body, &mut share).await {
@@ -243,6 +239,19 @@ async fn read(mut body: Incoming, bytes_max: usize, share: &mut Share) -> Receiv
         }
     }
     Received::Whole(read.freeze())
+}
+
+/// The answer to a request that names a host instead of a path (RFC 9112 §3.2.3): a tunnel, or `GET auth.example`, which
+/// hyper takes and a service would see as `GET /`.
+pub fn asks_for_a_host(parts: &Parts) -> Option<Box<Response<ClientBody>>> {
+    let (status, detail) = if parts.method == Method::CONNECT {
+        (StatusCode::NOT_IMPLEMENTED, "This proxy does not open tunnels; call the service itself.")
+    } else if parts.uri.scheme().is_none() && parts.uri.authority().is_some() {
+        (StatusCode::BAD_REQUEST, "The request names a host instead of a path.")
+    } else {
+        return None;
+    };
+    Some(Box::new(problem(status, detail)))
 }
 
 /// The candidate's answer as a response.
