@@ -35,6 +35,10 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    pub fn name(self) -> &'static str {
+        Refusal::ALL[self as usize].1
+    }
+
     /// Whether what is refused was never a request.
     pub fn is_of_head(self) -> bool {
         !matches!(self, Refusal::Chunk | Refusal::Unread)

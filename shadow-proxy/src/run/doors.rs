@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
+use crate::clock::Rarely;
 use crate::config::Config;
 use crate::metrics::{Level, Metrics};
 use crate::serve::accept::{self, ConnectionLimits, HEAD_BYTES_MAX};
@@ -26,11 +27,12 @@ const ADMIN_HEAD_BYTES_MAX: usize = 32 << 10;
 const ADMIN_BYTES_MAX: usize = 2 << 20;
 /// Time for a head, for a connection without a request, and for taking something of an answer.
 const ADMIN_PATIENCE: Duration = Duration::from_secs(10);
+const SAY: Duration = Duration::from_secs(60);
 
 /// The clients' port.
 pub fn of_clients(config: &Config, metrics: &Arc<Metrics>) -> ConnectionLimits {
     let Config { connections_max, idle, drain, unread, half_closed, tolerated, buffered_bytes_max, .. } = *config;
-    let counted = metrics.clone();
+    let (counted, said) = (metrics.clone(), Rarely::every(SAY));
     let terms = Terms {
         tolerated,
         head_bytes_max: HEAD_BYTES_MAX,
@@ -38,7 +40,13 @@ pub fn of_clients(config: &Config, metrics: &Arc<Metrics>) -> ConnectionLimits {
         unread,
         half_closed,
         budget: Budget::new(metrics.connection_bytes.clone(), buffered_bytes_max / HEADS_PART),
-        refused: Box::new(move |refusal| counted.refused(refusal)),
+        refused: Box::new(move |refusal| {
+            counted.refused(refusal);
+            if said.is_due() {
+                let reason = refusal.name();
+                tracing::info!(reason, "a client was refused by the front door; others within a minute are only counted");
+            }
+        }),
     };
     ConnectionLimits {
         connections: Arc::new(Semaphore::new(connections_possible(connections_max))),
@@ -58,7 +66,9 @@ pub async fn serve_admin(listener: TcpListener, admin: Arc<Admin>) -> std::io::R
         unread: ADMIN_PATIENCE,
         half_closed: ADMIN_PATIENCE,
         budget: Budget::new(Level::default(), ADMIN_BYTES_MAX),
-        refused: Box::new(move |_| drop(refused.inc())),
+        refused: Box::new(move |_| {
+            refused.inc();
+        }),
     };
     let limits = ConnectionLimits {
         connections: Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX)),

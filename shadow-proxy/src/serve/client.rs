@@ -375,3 +375,74 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
         }
     }
 }
+
+#[cfg(test)]
+pub mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use crate::metrics::Level;
+
+    use super::*;
+
+    pub fn terms() -> Terms {
+        terms_with(Level::default(), 1 << 20)
+    }
+
+    fn terms_with(used: Level, bytes_max: usize) -> Terms {
+        const LONG: Duration = Duration::from_secs(3_600);
+        Terms {
+            tolerated: Tolerated::default(),
+            head_bytes_max: 128 << 10,
+            idle: LONG,
+            unread: LONG,
+            half_closed: LONG,
+            budget: Budget::new(used, bytes_max),
+            refused: Box::new(|_| ()),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_unfinished_head_is_counted_and_refused_when_there_is_no_room() {
+        let used = Level::default();
+        let terms = Arc::new(terms_with(used.clone(), 20_000));
+        let head = [b"GET / HTTP/1.1\r\nHost: a\r\nX: ".as_slice(), &[b'a'; 14_000]].concat();
+        let mut streams = Vec::new();
+        for has_room in [true, true, true, false] {
+            let (mut client, server) = duplex(64 << 10);
+            let mut stream = ClientStream::new(server, terms.clone(), Arc::default());
+            client.write_all(&head).await.expect("a pipe");
+            let mut buffer = [0; FREE_BYTES];
+            let read = stream.read(&mut buffer);
+            let read = tokio::time::timeout(Duration::from_millis(1), read).await;
+            assert_eq!(read.is_err(), has_room, "where there is room, it waits for more");
+            assert_eq!(stream.refusal, (!has_room).then_some(Refusal::NoMemory));
+            if !has_room {
+                stream.shutdown().await.expect("a pipe");
+                let mut answer = [0; 12];
+                client.read_exact(&mut answer).await.expect("an answer");
+                assert_eq!(&answer, b"HTTP/1.1 503");
+            }
+            streams.push((client, stream));
+        }
+        let each = (head.len() - FREE_BYTES) as i64;
+        assert_eq!(used.get(), 3 * each);
+        streams.truncate(1);
+        assert_eq!(used.get(), each, "it is given back with the connection");
+        drop(streams);
+        assert_eq!(used.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_large_buffer_is_filled_only_where_there_is_memory_for_it() {
+        let used = Level::default();
+        let terms = Arc::new(terms_with(used.clone(), 100_000));
+        let request = [b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n".as_slice(), &[0; 60_000]].concat();
+        for (buffer, length, counted) in [(40_000, 40_000, 40_000 - FREE_BYTES), (60_000, FREE_BYTES, 0)] {
+            let (mut client, server) = duplex(64 << 10);
+            let mut stream = ClientStream::new(server, terms.clone(), Arc::default());
+            client.write_all(&request).await.expect("a pipe");
+            assert_eq!(stream.read(&mut vec![0; buffer]).await.expect("a pipe"), length);
+            assert_eq!(used.get(), counted as i64);
+        }
+    }
+}

@@ -25,7 +25,7 @@ fn said(refusal: Refusal) -> Option<(StatusCode, &'static str)> {
     let said = match refusal {
         Refusal::Syntax => (BAD, "The head of the request is not HTTP/1.1 (RFC 9112)."),
         Refusal::BareLineFeed => (BAD, "A line ends with a line feed alone; send a carriage return before it."),
-        Refusal::Target => (BAD, "The target of the request is neither a path nor a URL without user info and fragment."),
+        Refusal::Target => (BAD, "The target of the request is neither a path nor a URL without user info, in ASCII."),
         Refusal::NoHost => (BAD, "The request has no Host field, which HTTP/1.1 demands."),
         Refusal::SeveralHosts => (BAD, "The request has several Host fields; send one."),
         Refusal::OddHost => (BAD, "The Host field is not a host with or without a port."),

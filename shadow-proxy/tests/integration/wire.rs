@@ -117,6 +117,11 @@ impl Wire {
         std::mem::take(&mut self.read)
     }
 
+    /// Sends no more, and still reads.
+    pub(crate) async fn close_half(&mut self) {
+        self.stream.shutdown().await.expect("an open socket");
+    }
+
     /// Ends the connection so that the other end sees an error instead of its end.
     pub(crate) fn reset(self) {
         let socket = socket2::SockRef::from(&self.stream);

@@ -45,12 +45,10 @@ struct RequestLine {
 /// RFC 9112 §3.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
-    /// A path, `*`, or what a tunnel asks for.
+    /// A path, `*`, or a host alone.
     Plain,
     /// `http://HOST/…`, with the number of bytes before the host.
     Absolute(usize),
-    /// A host without a path: an answer without it names a host that nobody asked about.
-    Authority,
 }
 
 impl Head {
@@ -149,7 +147,7 @@ impl Head {
         }
         if let Form::Absolute(before) = request.form {
             let target = &bytes[request.target.start + before..request.target.end];
-            let end = target.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(target.len());
+            let end = target.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(target.len());
             let (named, port) = (&target[..end], if before == HTTPS.len() { ":443" } else { ":80" });
             // User info, with which a URL looks like one of another host (RFC 9110 §4.2.4).
             if named.is_empty() || named.contains(&b'@') || !is_host(named) {
@@ -192,8 +190,8 @@ fn request_line(bytes: &[u8], line: Range<usize>) -> Result<RequestLine, Refusal
 }
 
 fn form(method: &[u8], target: &[u8]) -> Result<Form, Refusal> {
-    // RFC 9112 §3.2 has no fragment; it would be cut on its way.
-    if target.contains(&b'#') {
+    // RFC 3986 has no bytes beyond ASCII; what they mean depends on who reads them.
+    if !target.is_ascii() {
         return Err(Refusal::Target);
     }
     let begins = |scheme: &[u8]| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
@@ -203,7 +201,7 @@ fn form(method: &[u8], target: &[u8]) -> Result<Form, Refusal> {
         _ if begins(HTTP) => Ok(Form::Absolute(HTTP.len())),
         _ if begins(HTTPS) => Ok(Form::Absolute(HTTPS.len())),
         // Answered by whoever knows that it opens no tunnels.
-        _ if is_host(target) => Ok(Form::Authority),
+        _ if is_host(target) => Ok(Form::Plain),
         _ => Err(Refusal::Target),
     }
 }
