@@ -44,7 +44,10 @@ pub fn of_clients(config: &Config, metrics: &Arc<Metrics>) -> ConnectionLimits {
             counted.refused(refusal);
             if said.is_due() {
                 let reason = refusal.name();
-                tracing::info!(reason, "a client was refused by the front door; others within a minute are only counted");
+                tracing::info!(
+                    reason,
+                    "a client was refused by the front door; others within a minute are only counted"
+                );
             }
         }),
     };

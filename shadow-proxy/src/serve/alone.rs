@@ -56,7 +56,10 @@ impl Alone {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "The request body is larger than this service takes.",
             ))),
-            Ok(Err(_)) => Err(Box::new(problem(StatusCode::BAD_REQUEST, "The request body is incomplete, or its chunks are malformed."))),
+            Ok(Err(_)) => Err(Box::new(problem(
+                StatusCode::BAD_REQUEST,
+                "The request body is incomplete, or its chunks are malformed.",
+            ))),
             Err(_) => Err(Box::new(problem(StatusCode::REQUEST_TIMEOUT, "The request body did not arrive in time."))),
         }
     }

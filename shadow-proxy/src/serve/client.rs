@@ -270,11 +270,7 @@ impl<S: AsyncRead + Unpin> ClientStream<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let before = buf.filled().len();
         loop {
@@ -439,7 +435,8 @@ pub mod tests {
     async fn a_large_buffer_is_filled_only_where_there_is_memory_for_it() {
         let used = Level::default();
         let terms = Arc::new(terms_with(used.clone(), 100_000));
-        let request = [b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n".as_slice(), &[0; 60_000]].concat();
+        let request =
+            [b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n".as_slice(), &[0; 60_000]].concat();
         for (buffer, length, counted) in [(40_000, 40_000, 40_000 - FREE_BYTES), (60_000, FREE_BYTES, 0)] {
             let (mut client, server) = duplex(64 << 10);
             let mut stream = ClientStream::new(server, terms.clone(), Arc::default());

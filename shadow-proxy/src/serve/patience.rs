@@ -54,7 +54,8 @@ mod tests {
         const LONG: Duration = Duration::from_secs(3_600);
         let mut context = Context::from_waker(Waker::noop());
         let mut patience = Patience::default();
-        for (limit, is_over) in [(LONG, false), (Duration::ZERO, true), (LONG, false), (LONG * 2, false), (LONG, false)] {
+        for (limit, is_over) in [(LONG, false), (Duration::ZERO, true), (LONG, false), (LONG * 2, false), (LONG, false)]
+        {
             assert_eq!(patience.is_over(&mut context, limit), is_over, "{limit:?}");
             assert!(patience.is_waiting());
             patience.end();

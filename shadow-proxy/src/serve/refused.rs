@@ -33,14 +33,17 @@ fn said(refusal: Refusal) -> Option<(StatusCode, &'static str)> {
         Refusal::SeveralLengths => (BAD, "The request has several Content-Length fields; send one."),
         Refusal::OddLength => (BAD, "Content-Length is not a number of bytes."),
         Refusal::LengthBesideCoding => (BAD, "Content-Length stands beside Transfer-Encoding; send one of them."),
-        Refusal::OddCoding => (BAD, "Transfer-Encoding does not end with chunked, or is not known, or not of HTTP/1.1."),
+        Refusal::OddCoding => {
+            (BAD, "Transfer-Encoding does not end with chunked, or is not known, or not of HTTP/1.1.")
+        }
         Refusal::Unfinished => (BAD, "The connection ended before the head of the request did."),
         Refusal::HeadTooLarge => {
             (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "The head of the request is larger than this service reads.")
         }
-        Refusal::NoMemory => {
-            (StatusCode::SERVICE_UNAVAILABLE, "There is no room for a head of this size now; send a smaller one, or later.")
-        }
+        Refusal::NoMemory => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "There is no room for a head of this size now; send a smaller one, or later.",
+        ),
         Refusal::SlowHead => (StatusCode::REQUEST_TIMEOUT, "The head of the request did not arrive in time."),
         Refusal::Chunk | Refusal::Unread => return None,
     };

@@ -63,8 +63,14 @@ pub struct Inspector {
 #[derive(Debug)]
 enum Place {
     Head(Head),
-    Length { left: u64, asks_upgrade: bool },
-    Chunks { chunks: Chunks, asks_upgrade: bool },
+    Length {
+        left: u64,
+        asks_upgrade: bool,
+    },
+    Chunks {
+        chunks: Chunks,
+        asks_upgrade: bool,
+    },
     /// Behind a request that asked for another protocol: nobody knows yet which one this is.
     Undecided,
     /// Another protocol.

@@ -170,7 +170,8 @@ async fn hosts_are_taken_and_refused_as_rfc_9112_says() {
             assert_eq!(answer.status(), status, "{version} {host:?} {}", answer.text());
         }
     }
-    let targets = [("http://auth.example/healthz", 200), ("http://auth.example:80/healthz?x", 200), ("http://b/healthz", 400)];
+    let targets =
+        [("http://auth.example/healthz", 200), ("http://auth.example:80/healthz?x", 200), ("http://b/healthz", 400)];
     for (target, status) in targets {
         let answer = alone.connect().await.ask(get(target)).await;
         assert_eq!(answer.status(), status, "{target} {}", answer.text());

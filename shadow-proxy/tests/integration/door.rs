@@ -229,7 +229,8 @@ async fn the_admin_port_is_as_strict_and_leaves_descriptors_for_clients() {
     let answer = wire.ask(format!("GET /nothing HTTP/1.1\r\nHost: {}\r\n\r\n", proxy.admin)).await;
     assert_eq!((answer.status(), wire.rest().await), (404, Vec::new()));
 
-    let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", proxy.process.pid().as_raw_pid())).map(Iterator::count);
+    let descriptors =
+        || std::fs::read_dir(format!("/proc/{}/fd", proxy.process.pid().as_raw_pid())).map(Iterator::count);
     let before = descriptors().expect("a running process");
     let mut wires = Vec::new();
     for _ in 0..600 {

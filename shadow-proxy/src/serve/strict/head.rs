@@ -266,7 +266,8 @@ fn is_host(text: &[u8]) -> bool {
         }
         _ => {
             let end = text.iter().position(|byte| *byte == b':').unwrap_or(text.len());
-            let is_of_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-') || b"_~!$&'()*+,;=%".contains(b);
+            let is_of_name =
+                |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-') || b"_~!$&'()*+,;=%".contains(b);
             if !text[..end].iter().all(is_of_name) {
                 return false;
             }

@@ -108,7 +108,7 @@ fn bytes_behind_an_upgrade_wait_until_it_is_decided() {
     assert!(inspector.is_undecided());
     assert_eq!(inspector.pass(next), Ok(0));
     inspector.go_on();
-    assert_eq!(inspector.pass(&all), Ok(upgrade.len() ).map(|_| upgrade.len()));
+    assert_eq!(inspector.pass(&all), Ok(upgrade.len()).map(|_| upgrade.len()));
     inspector.step_aside();
     assert_eq!(inspector.pass(b"\x81\x05hello\n\0"), Ok(9));
 }
@@ -268,7 +268,8 @@ proptest! {
 #[ignore = "a measurement"]
 fn cost_of_a_head() {
     let token = "e".repeat(700);
-    let small = "POST /auth/validate HTTP/1.1\r\nHost: auth.example\r\nAuthorization: Bearer key_123\r\n\r\n".to_owned();
+    let small =
+        "POST /auth/validate HTTP/1.1\r\nHost: auth.example\r\nAuthorization: Bearer key_123\r\n\r\n".to_owned();
     let usual = format!(
         "GET /auth/validate?scope=orders:read HTTP/1.1\r\nHost: auth.example\r\nUser-Agent: Mozilla/5.0 (X11; Linux \
          x86_64)\r\nAccept: application/json\r\nAccept-Encoding: gzip, br\r\nX-Forwarded-For: 192.0.2.1\r\nX-Request-Id: \

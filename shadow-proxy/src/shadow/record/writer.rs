@@ -122,7 +122,8 @@ impl Writer {
         if file_at(&self.path) != self.file {
             // SQLite would write on, into a file that nobody can open any more.
             self.lose(rows);
-            return self.fails(&"the file was deleted or replaced; restart, which begins a new one without its evidence");
+            return self
+                .fails(&"the file was deleted or replaced; restart, which begins a new one without its evidence");
         }
         if self.tally.is_empty() {
             return self.settle();
