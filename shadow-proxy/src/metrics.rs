@@ -158,12 +158,8 @@ impl Default for Metrics {
         let skipped = reasons(&mut r, "skipped", "Requests not mirrored on purpose, by reason", Skip::ALL.map(|s| s.1));
         let dropped =
             reasons(&mut r, "dropped", "Requests not mirrored for lack of room, by reason", Dropped::ALL.map(|d| d.1));
-        let refused = reasons(
-            &mut r,
-            "refused",
-            "Clients refused by the front door, by reason: RFC 9112 or a limit is violated",
-            Refusal::ALL.map(|refusal| refusal.1),
-        );
+        let refused =
+            reasons(&mut r, "refused", "Clients refused by the front door, by reason", Refusal::ALL.map(|r| r.1));
         let verdicts = outcomes(&mut r, "verdicts", "Compared exchanges by verdict", VERDICTS.map(|v| v.1));
         let seconds =
             Family::<OfSide, Buckets>::new_with_constructor(|| Buckets::new(exponential_buckets(0.000_05, 2.0, 18)));
@@ -186,11 +182,7 @@ impl Default for Metrics {
             not_comparable: Mutex::default(),
             verdicts,
             decisions: Decisions::new(&mut r),
-            unreadable: new(
-                &mut r,
-                "unreadable",
-                "Requests refused by their head, before they are received, and counted nowhere else but in refused",
-            ),
+            unreadable: new(&mut r, "unreadable", "Requests refused by their head, and not among the received"),
             refused,
             records_lost: new(&mut r, "records_lost", "Exchanges the store could not keep"),
             captured: new(&mut r, "captured", "Exchanges written to the capture"),
@@ -201,7 +193,7 @@ impl Default for Metrics {
             connection_bytes: new(
                 &mut r,
                 "connection_bytes",
-                "Memory for heads and read buffers beyond the 8 KiB that each connection has",
+                "Memory of connections beyond 8 KiB each: heads, buffers",
             ),
             queue_bytes: new(&mut r, "queue_bytes", "Calls and answers held for the mirror"),
             weight_ppm: new(&mut r, "weight_ppm", "The candidate's share of the traffic in parts per million"),
@@ -217,7 +209,7 @@ impl Default for Metrics {
             introspections_refused: new(
                 &mut r,
                 "introspections_refused",
-                "Of the failed, those not asked because all places were taken; half are for tokens known as active",
+                "Of the failed, those that found no free place",
             ),
             outbound_refused: new(&mut r, "outbound_refused", "Requests of a component to an address not configured"),
             stateful: Stateful::new(&mut r),

@@ -376,18 +376,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
 }
 
 #[cfg(test)]
-pub mod tests {
+mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
     use crate::metrics::Level;
 
     use super::*;
 
-    pub fn terms() -> Terms {
-        terms_with(Level::default(), 1 << 20)
-    }
-
-    fn terms_with(used: Level, bytes_max: usize) -> Terms {
+    fn terms(used: Level, bytes_max: usize) -> Terms {
         const LONG: Duration = Duration::from_secs(3_600);
         Terms {
             tolerated: Tolerated::default(),
@@ -403,7 +399,7 @@ pub mod tests {
     #[tokio::test]
     async fn an_unfinished_head_is_counted_and_refused_when_there_is_no_room() {
         let used = Level::default();
-        let terms = Arc::new(terms_with(used.clone(), 20_000));
+        let terms = Arc::new(terms(used.clone(), 20_000));
         let head = [b"GET / HTTP/1.1\r\nHost: a\r\nX: ".as_slice(), &[b'a'; 14_000]].concat();
         let mut streams = Vec::new();
         for has_room in [true, true, true, false] {
@@ -434,7 +430,7 @@ pub mod tests {
     #[tokio::test]
     async fn a_large_buffer_is_filled_only_where_there_is_memory_for_it() {
         let used = Level::default();
-        let terms = Arc::new(terms_with(used.clone(), 100_000));
+        let terms = Arc::new(terms(used.clone(), 100_000));
         let request =
             [b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n".as_slice(), &[0; 60_000]].concat();
         for (buffer, length, counted) in [(40_000, 40_000, 40_000 - FREE_BYTES), (60_000, FREE_BYTES, 0)] {

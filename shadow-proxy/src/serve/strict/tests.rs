@@ -1,9 +1,13 @@
 //! The table of `cases.json`, and pipelines made up by chance.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use serde::Deserialize;
 
-use crate::metrics::Refusal;
+use crate::metrics::{Level, Refusal};
+use crate::serve::budget::Budget;
+use crate::serve::client::Terms;
 
 use super::{Inspector, Tolerated};
 
@@ -216,7 +220,7 @@ fn by_hyper(pieces: &[&[u8]], is_guarded: bool) -> (Vec<(String, Result<Vec<u8>,
             let _ = tokio::join!(reading, writing);
         };
         let ended = if is_guarded {
-            let stream = ClientStream::new(server, Arc::new(crate::serve::client::tests::terms()), turns);
+            let stream = ClientStream::new(server, Arc::new(terms()), turns);
             tokio::join!(http.serve_connection(TokioIo::new(stream), service), drive).0
         } else {
             tokio::join!(http.half_close(true).serve_connection(TokioIo::new(server), service), drive).0
@@ -225,6 +229,19 @@ fn by_hyper(pieces: &[&[u8]], is_guarded: bool) -> (Vec<(String, Result<Vec<u8>,
     });
     let seen = seen.lock().unwrap().clone();
     (seen, is_parse_error)
+}
+
+fn terms() -> Terms {
+    const LONG: Duration = Duration::from_secs(3_600);
+    Terms {
+        tolerated: Tolerated::default(),
+        head_bytes_max: HEAD_BYTES_MAX,
+        idle: LONG,
+        unread: LONG,
+        half_closed: LONG,
+        budget: Budget::new(Level::default(), 1 << 20),
+        refused: Box::new(|_| ()),
+    }
 }
 
 proptest! {
