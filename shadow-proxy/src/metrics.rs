@@ -47,6 +47,10 @@ pub enum Skip {
     ServedFailed,
     /// Never mirrored: `CONNECT`, and whatever else asks for a host instead of a path.
     Method,
+    /// It asked for another protocol on its connection, which legacy alone can speak.
+    Upgrade,
+    /// Legacy answered before the body of the request was there.
+    AnsweredEarly,
     /// Its route is not mirrored.
     Route,
     /// The candidate served it, and legacy would do it once more.
@@ -56,13 +60,15 @@ pub enum Skip {
 }
 
 impl Skip {
-    pub const ALL: [(Skip, &'static str); 9] = [
+    pub const ALL: [(Skip, &'static str); 11] = [
         (Skip::BodyTooLarge, "body_too_large"),
         (Skip::NoMemory, "no_memory"),
         (Skip::ClientGone, "client_gone"),
         (Skip::ClientSlow, "client_slow"),
         (Skip::ServedFailed, "served_failed"),
         (Skip::Method, "method"),
+        (Skip::Upgrade, "upgrade"),
+        (Skip::AnsweredEarly, "answered_early"),
         (Skip::Route, "route"),
         (Skip::Unsafe, "unsafe"),
         (Skip::Off, "off"),
@@ -123,6 +129,7 @@ pub struct Metrics {
     pub capture_lost: Count,
     pub recording_fails: Level,
     pub connections: Level,
+    pub tunnels: Level,
     pub buffered_bytes: Level,
     pub queue_bytes: Level,
     pub weight_ppm: Level,
@@ -185,6 +192,7 @@ impl Default for Metrics {
             capture_lost: new(&mut r, "capture_lost", "Exchanges that the capture had no room for"),
             recording_fails: new(&mut r, "recording_fails", "1 while the store cannot be written, else 0"),
             connections: new(&mut r, "connections", "Open client connections"),
+            tunnels: new(&mut r, "tunnels", "Of these, connections that speak another protocol with legacy"),
             buffered_bytes: new(&mut r, "buffered_bytes", "Bodies held in memory for clients being served"),
             queue_bytes: new(&mut r, "queue_bytes", "Calls and answers held for the mirror"),
             weight_ppm: new(&mut r, "weight_ppm", "The candidate's share of the traffic in parts per million"),

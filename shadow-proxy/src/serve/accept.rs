@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::metrics::Metrics;
 use crate::side::headers::HEADERS_MAX;
 
 use super::body::ClientBody;
+use super::line::{Line, Socket};
 use super::seat::{Accepted, Seat, Seated};
 
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ const HEAD_BYTES_MAX: usize = 128 << 10;
 pub async fn serve<F>(
     listener: TcpListener,
     mut seat: Seat,
-    answer: impl Fn(Request<Incoming>, IpAddr) -> F + Clone + Send + Sync + 'static,
+    answer: impl Fn(Request<Incoming>, Line) -> F + Clone + Send + Sync + 'static,
     metrics: Arc<Metrics>,
     limits: ConnectionLimits,
     mut stop: watch::Receiver<bool>,
@@ -50,9 +50,12 @@ pub async fn serve<F>(
         .header_read_timeout(limits.idle)
         .preserve_header_case(true)
         .auto_date_header(false)
+        // A client may close its half when it has nothing more to ask (RFC 9112 §9.6), and still be answered.
+        .half_close(true)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX);
-    let graceful = GracefulShutdown::new();
+    // Closed when the last connection has ended.
+    let (running, ended) = mpsc::channel::<Infallible>(1);
     loop {
         let Seated { accepted: Accepted { stream, peer, place }, open } = tokio::select! {
             biased;
@@ -64,25 +67,38 @@ pub async fn serve<F>(
             },
         };
         let Ok(stream) = TcpStream::from_std(stream) else { continue };
+        let line = Line::new(peer, metrics.connections.clone(), (place, open));
+        let io = TokioIo::new(Socket::new(stream, line.clone()));
         let answer = answer.clone();
         let service = service_fn(move |request| {
-            let answer = answer(request, peer);
+            let answer = answer(request, line.clone());
             async move { Ok::<_, Infallible>(answer.await) }
         });
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
-        let metrics = metrics.clone();
-        metrics.connections.inc();
+        let connection = http.serve_connection(io, service).with_upgrades();
+        let (metrics, mut stop, running) = (metrics.clone(), stop.clone(), running.clone());
         tokio::spawn(async move {
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                _ = stop.changed() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
             // A connection that breaks is the client's business; what it asked for is counted in the request.
-            if connection.await.is_err_and(|error| error.is_parse()) {
+            if ended.is_err_and(|error| error.is_parse()) {
                 metrics.unreadable.inc();
             }
-            metrics.connections.dec();
-            drop((place, open));
+            drop(running);
         });
     }
-    drop(listener);
-    let _ = tokio::time::timeout(limits.drain, graceful.shutdown()).await;
+    drop((listener, running));
+    let _ = tokio::time::timeout(limits.drain, all(ended)).await;
+}
+
+/// Waits until every sender is gone.
+async fn all(mut ended: mpsc::Receiver<Infallible>) {
+    ended.recv().await;
 }
 
 /// The next connection, once there is a place for it: without one the backlog waits for an idle connection to end.

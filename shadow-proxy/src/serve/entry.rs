@@ -13,6 +13,7 @@ use crate::shadow::mirror::{Job, Mirror};
 use super::budget::Share;
 use super::identity::Id;
 use super::route::Choice;
+use super::upload::Course;
 
 /// A request that was received: handed to the mirror, skipped with a reason, or dropped without a word, which means
 /// that its client is gone.
@@ -61,6 +62,8 @@ pub struct Unfinished {
     pub family: Option<(Arc<Choice>, Id)>,
     /// What the candidate did with the call already, when legacy came to the rescue.
     pub candidate: Option<Leg>,
+    /// The body of the call, where it was sent on while it came.
+    pub upload: Option<Arc<Course>>,
 }
 
 impl Unfinished {
@@ -75,7 +78,14 @@ impl Unfinished {
         self.entry.skip(why);
     }
 
-    pub fn finish(self, body: Bytes) {
+    pub fn finish(mut self, body: Bytes) {
+        if let Some(upload) = self.upload.take() {
+            match upload.take() {
+                // Legacy's time begins with the last byte, as the other side's does.
+                Ok((body, whole)) => (self.call.body, self.start) = (body, whole),
+                Err(why) => return self.give_up(why),
+            }
+        }
         self.issued(&body);
         let answer = Answer { status: self.status, headers: self.headers, body };
         let served = Leg { outcome: Ok(answer), latency: self.start.elapsed() };

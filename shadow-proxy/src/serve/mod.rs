@@ -7,10 +7,15 @@ mod body;
 pub mod budget;
 mod entry;
 pub mod families;
+pub mod forwarded;
 pub mod identity;
+pub mod line;
+mod receive;
 pub mod route;
 pub mod seat;
 pub mod testers;
+mod tunnel;
+mod upload;
 
 #[cfg(test)]
 mod cost;

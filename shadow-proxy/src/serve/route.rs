@@ -33,6 +33,11 @@ impl Choice {
         self.testers.as_ref().and_then(|testers| testers.take(headers))
     }
 
+    /// Whether legacy serves a call whatever stands in its body, which then need not be there.
+    pub fn is_legacys(&self, weight_ppm: u32, asked_for: Option<Side>) -> bool {
+        weight_ppm == 0 && asked_for != Some(Side::Candidate)
+    }
+
     /// The side that serves, given the candidate's weight.
     ///
     /// Sticky: the same client lands in the same bucket, and who is served by the candidate at 1 % still is at 5 %.

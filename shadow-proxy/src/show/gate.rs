@@ -100,7 +100,7 @@ pub fn text(judgement: &Judgement) -> String {
 }
 
 /// Reasons for which a request was never to be compared.
-const NOT_WANTED: [&str; 5] = ["route", "unsafe", "off", "method", "client_gone"];
+const NOT_WANTED: [&str; 6] = ["route", "unsafe", "off", "method", "upgrade", "client_gone"];
 
 /// How far back the present rate reaches.
 const MINUTES: u64 = 10;

@@ -4,11 +4,12 @@ pub mod candidate;
 pub mod headers;
 pub mod legacy;
 pub mod remote;
+pub mod tls;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::exchange::{Call, Leg, Side};
+use crate::exchange::{Call, Failure, Leg, Side};
 
 use self::candidate::Embedded;
 use self::legacy::Legacy;
@@ -46,6 +47,11 @@ impl Sides {
             (Side::Candidate, Candidate::Embedded(component)) => component.call(call).await,
             (Side::Candidate, Candidate::Remote(remote)) => remote.call(call).await,
         };
+        // An interim answer is none to end with, and no server could send it as one.
+        let outcome = outcome.and_then(|answer| match answer.status.is_informational() {
+            true => Err(Failure::NoAnswer),
+            false => Ok(answer),
+        });
         Leg { outcome, latency: start.elapsed() }
     }
 }

@@ -1,0 +1,218 @@
+//! The connection to a client, as whatever answers its requests may use it: for interim answers (1xx), which hyper's server
+//! does not send, and for a place among the connections that a tunnel keeps.
+
+use std::io::{self, IoSlice};
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+
+use http::{HeaderMap, Request, StatusCode, Version};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use crate::metrics::Level;
+use crate::side::headers::end_to_end;
+
+/// A handle; the client's place is free when the last is dropped.
+#[derive(Clone)]
+pub struct Line(Arc<Shared>);
+
+struct Shared {
+    peer: IpAddr,
+    interim: Mutex<Interim>,
+    /// So that nothing is locked for a request without interim answers.
+    has_interim: AtomicBool,
+    connections: Level,
+    /// Its place among `connections_max` and on its thread.
+    _place: Box<dyn Send + Sync>,
+}
+
+#[derive(Default)]
+struct Interim {
+    /// The request they belong to: whatever comes for an earlier one is too late.
+    turn: u64,
+    bytes: Vec<u8>,
+    /// The task that serves the connection.
+    server: Option<Waker>,
+}
+
+/// Interim answers that a client does not read; more are left out, as any may be (RFC 9110 §15.2).
+const INTERIM_BYTES_MAX: usize = 64 << 10;
+
+impl Line {
+    /// `place` is held as long as the connection, or the tunnel it becomes.
+    pub fn new(peer: IpAddr, connections: Level, place: impl Send + Sync + 'static) -> Line {
+        connections.inc();
+        Line(Arc::new(Shared {
+            peer,
+            interim: Mutex::default(),
+            has_interim: AtomicBool::new(false),
+            connections,
+            _place: Box::new(place),
+        }))
+    }
+
+    pub fn peer(&self) -> IpAddr {
+        self.0.peer
+    }
+
+    /// Passes on what legacy says before its answer, until the turn is dropped: the answer has begun then.
+    pub fn turn<B>(&self, request: &mut Request<B>) -> Turn {
+        let number = self.0.lock().turn;
+        let turn = Turn { line: self.clone(), number, wanted: Arc::new(Notify::new()) };
+        let (line, wanted) = (self.clone(), turn.wanted.clone());
+        // RFC 9110 §15.2: never to a client of HTTP/1.0.
+        let is_modern = request.version() >= Version::HTTP_11;
+        let expects = expects_continue(request.headers());
+        hyper::ext::on_informational(request, move |answer| {
+            // hyper says it to the client as soon as the body is read, and would say it twice.
+            if answer.status() == StatusCode::CONTINUE && expects {
+                wanted.notify_one();
+            } else if is_modern {
+                line.say(number, answer.status(), answer.headers());
+            }
+        });
+        turn
+    }
+
+    fn say(&self, turn: u64, status: StatusCode, headers: &HeaderMap) {
+        let mut head = format!("HTTP/1.1 {} {}\r\n", status.as_str(), status.canonical_reason().unwrap_or_default());
+        let headers = end_to_end(headers.clone());
+        let lines = headers.iter().map(|(name, value)| [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
+        let mut head = std::mem::take(&mut head).into_bytes();
+        head.extend(lines.flatten().flatten());
+        head.extend_from_slice(b"\r\n");
+        let mut interim = self.0.lock();
+        if interim.turn == turn && interim.bytes.len() + head.len() <= INTERIM_BYTES_MAX {
+            interim.bytes.append(&mut head);
+            self.0.has_interim.store(true, Ordering::Release);
+            if let Some(server) = &interim.server {
+                server.wake_by_ref();
+            }
+        }
+    }
+}
+
+/// Whether a client waits with its body until somebody asks for it.
+pub fn expects_continue(headers: &HeaderMap) -> bool {
+    headers.get(http::header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Interim> {
+        self.interim.lock().expect("nothing panics while it holds bytes")
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.connections.dec();
+    }
+}
+
+/// One request's time to be told of interim answers.
+pub struct Turn {
+    line: Line,
+    number: u64,
+    /// Legacy wants the body that the client holds back.
+    pub wanted: Arc<Notify>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.line.0.lock().turn = self.number + 1;
+    }
+}
+
+/// What hyper's server reads from and writes to.
+pub struct Socket {
+    stream: TcpStream,
+    line: Line,
+    /// All that the server has written so far is sent: an interim answer may stand here.
+    is_between: bool,
+    is_known: bool,
+}
+
+impl Socket {
+    pub fn new(stream: TcpStream, line: Line) -> Socket {
+        Socket { stream, line, is_between: true, is_known: false }
+    }
+
+    fn poll_interim(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.is_between || !self.line.0.has_interim.load(Ordering::Acquire) {
+            return Poll::Ready(Ok(()));
+        }
+        let mut interim = self.line.0.lock();
+        while !interim.bytes.is_empty() {
+            let written = std::task::ready!(Pin::new(&mut self.stream).poll_write(context, &interim.bytes))?;
+            interim.bytes.drain(..written);
+        }
+        self.line.0.has_interim.store(false, Ordering::Release);
+        Poll::Ready(Ok(()))
+    }
+
+    /// A client that only closed its half still reads. One that reset the connection does not, and while its answer is
+    /// being waited for nobody else would notice.
+    fn check_reset(&self, context: &mut Context<'_>) -> io::Result<()> {
+        let _ = self.stream.poll_read_ready(context)?;
+        match self.stream.try_io(Interest::ERROR, || Ok(())) {
+            Ok(()) => Err(io::ErrorKind::ConnectionReset.into()),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        std::task::ready!(self.poll_interim(context))?;
+        self.is_between = false;
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        std::task::ready!(self.poll_interim(context))?;
+        self.is_between = false;
+        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// hyper calls it whenever it has handed over all it has, also while it waits for an answer.
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.is_known {
+            self.is_known = true;
+            self.line.0.lock().server = Some(context.waker().clone());
+        }
+        self.is_between = true;
+        std::task::ready!(self.poll_interim(context))?;
+        self.check_reset(context)?;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
