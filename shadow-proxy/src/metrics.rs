@@ -9,7 +9,7 @@ mod shift;
 mod show;
 mod stateful;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
@@ -121,6 +121,8 @@ pub struct Metrics {
     pub compared: Count,
     not_comparable_family: Family<Reason, Count>,
     not_comparable: Mutex<BTreeMap<&'static str, Count>>,
+    rate_limited_endpoints: Level,
+    rate_limited: Mutex<BTreeSet<String>>,
     verdicts: [Count; VERDICTS.len()],
     decisions: Decisions,
     pub unreadable: Count,
@@ -180,6 +182,12 @@ impl Default for Metrics {
             compared: new(&mut r, "compared", "Exchanges with a verdict"),
             not_comparable_family,
             not_comparable: Mutex::default(),
+            rate_limited_endpoints: new(
+                &mut r,
+                "rate_limited_endpoints",
+                "Endpoints whose answers count the client's requests, and which are therefore never asked twice",
+            ),
+            rate_limited: Mutex::default(),
             verdicts,
             decisions: Decisions::new(&mut r),
             unreadable: new(
@@ -251,6 +259,13 @@ impl Metrics {
         self.decisions.add(cell, undetermined);
     }
 
+    /// An endpoint of which no call is asked twice any more.
+    pub fn rate_limited(&self, endpoint: &str) {
+        let mut endpoints = self.rate_limited.lock().expect("nothing panics while it counts");
+        endpoints.insert(endpoint.to_owned());
+        self.rate_limited_endpoints.set(endpoints.len() as i64);
+    }
+
     /// A latency of a side, for exchanges in which both sides answered: anything else would compare unlike with unlike.
     pub fn latency(&self, side: Side, latency: Duration) {
         self.latency[side as usize].record(latency);
@@ -291,6 +306,7 @@ impl Metrics {
             verdicts: named(&VERDICTS.map(|v| v.1), &self.verdicts),
             decisions: self.decisions.snapshot(),
             latency: Latencies { legacy: latency(Side::Legacy), candidate: latency(Side::Candidate) },
+            rate_limited: self.rate_limited.lock().expect("nothing panics while it counts").clone(),
             unreadable: self.unreadable.get(),
             records_lost: self.records_lost.get(),
         }
@@ -309,6 +325,8 @@ pub struct Snapshot {
     pub verdicts: BTreeMap<String, u64>,
     pub decisions: Decided,
     pub latency: Latencies,
+    /// Endpoints of which no call is asked twice, because their answers count the client's requests.
+    pub rate_limited: BTreeSet<String>,
     pub unreadable: u64,
     pub records_lost: u64,
 }

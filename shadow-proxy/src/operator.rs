@@ -35,6 +35,10 @@ pub fn status(port: &AdminPort, as_json: bool) -> anyhow::Result<String> {
     if status["unreadable"].as_u64() != Some(0) {
         text += &format!("besides   unreadable {}\n", status["unreadable"]);
     }
+    let limited: Vec<&str> = status["rate_limited"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if !limited.is_empty() {
+        text += &format!("asked once {}: their answers count the client's requests\n", limited.join(", "));
+    }
     if let Some(records) = status["keys"]["records"].as_u64() {
         text += &format!("keys      {records} in force, {} of them weak\n", status["keys"]["weak"]);
     }

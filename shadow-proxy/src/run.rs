@@ -42,6 +42,7 @@ use crate::show::guard::{self, Guard};
 use crate::show::page::Page;
 use crate::side::candidate::{Grants, Introspection, Outbound, Overlay};
 use crate::side::legacy::Legacy;
+use crate::side::tls::Tls;
 use crate::side::{Candidate, Sides};
 
 use self::candidate::load;
@@ -100,7 +101,7 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
         gate: config.gate.clone(),
     });
 
-    let sides = SidesMaker { config: &config, candidate };
+    let sides = SidesMaker { config: &config, legacy_tls: legacy_tls(&config)?, candidate };
     let (fronts_running, fronts_ended) = oneshot::channel::<()>();
     let (judge, capturer) =
         judging::live(&config, admin_state.rules.comparer(), recorder.clone(), &metrics, watch.clone())?;
@@ -115,6 +116,9 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
         tokio::spawn(admin::serve(admin_listener, admin_state.clone()));
         let signals = Signals::listen()?;
         say_whose_keys(&config);
+        if let Some(consequence) = config.legacy.unnamed_clients(config.listen.ip()) {
+            tracing::info!("{consequence}");
+        }
         println!("ready listen={listen} admin={admin}");
         signals.any().await;
         admin_state.ready.store(false, Ordering::Relaxed);
@@ -134,6 +138,7 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
     config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let metrics = Arc::new(Metrics::default());
     choosing::choice(&config.shift.choice, &metrics)?;
+    legacy_tls(config)?;
     let grants = grants(config, &metrics)?;
     // Not where nothing is kept yet: it leaves no files.
     let kept = config.compiled();
@@ -161,8 +166,8 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     let listener = bind(config.listen)?;
     let listen = listener.local_addr()?;
     let limits = connection_limits(config.connections_max, config.idle, config.drain);
-    let FrontLimits { body_bytes_max, body_deadline } = config.front;
-    let alone = Arc::new(Alone { component, body_bytes_max, body_deadline });
+    let FrontLimits { body_bytes_max, body_pause_max, tunnel_idle: _ } = config.front;
+    let alone = Arc::new(Alone { component, body_bytes_max, body_pause_max });
     let (stop, stopped) = watch::channel(false);
     let workers = seat::seats(config.threads)
         .into_iter()
@@ -203,13 +208,15 @@ pub fn kept(config: &Config) -> Option<PathBuf> {
 /// The sides for one thread: the candidate is shared, the connections to legacy are not.
 struct SidesMaker<'a> {
     config: &'a Config,
+    legacy_tls: Option<Tls>,
     candidate: Candidate,
 }
 
 impl SidesMaker<'_> {
     fn make(&self) -> Sides {
+        let legacy = &self.config.legacy;
         Sides {
-            legacy: Legacy::new(self.config.legacy.clone(), self.config.legacy_limits.clone()),
+            legacy: Legacy::new(legacy.url.clone(), legacy.limits.clone(), self.legacy_tls.clone()),
             candidate: self.candidate.clone(),
         }
     }
@@ -243,15 +250,16 @@ impl Fronts<'_> {
                     metrics: self.metrics.clone(),
                     budget: budget.clone(),
                     limits: self.config.front.clone(),
+                    is_forwarded: self.config.legacy.is_forwarded,
                     unanswered_said: Rarely::every(Duration::from_secs(10)),
                 });
                 let listener = listener.try_clone()?;
                 let (limits, stopped) = (limits.clone(), stopped.clone());
                 thread("serve", async move {
                     let metrics = front.metrics.clone();
-                    let answer = move |request, peer| {
+                    let answer = move |request, line| {
                         let front = front.clone();
-                        async move { front.answer(request, peer).await }
+                        async move { front.answer(request, line).await }
                     };
                     accept::serve(tokio::net::TcpListener::from_std(listener)?, seat, answer, metrics, limits, stopped)
                         .await;
@@ -320,6 +328,11 @@ fn say_whose_keys(config: &Config) {
     if has_development_keys(config) && config.listen.ip().is_loopback() {
         tracing::info!("the component has the keys for development, which are public; name your own under [auth]");
     }
+}
+
+/// TLS to legacy, where its URL says https.
+pub fn legacy_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
+    Tls::to(&config.legacy.url, &config.legacy.trust).context("legacy cannot be asked by https")
 }
 
 fn token_digest(file: &Path) -> anyhow::Result<[u8; 32]> {

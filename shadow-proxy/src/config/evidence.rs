@@ -11,6 +11,7 @@ pub fn read_noise(root: &mut Section) -> AgainPolicy {
     let again = AgainPolicy {
         share_ppm: section.share_ppm("aa_share", defaults.share_ppm),
         pairs: section.number("aa_pairs", defaults.pairs, 0..=1_000_000, "calls"),
+        rate_limited: section.flag("rate_limited", defaults.rate_limited),
     };
     section.close(root);
     again

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 
@@ -171,7 +171,7 @@ impl Front {
         match sent {
             Ok(response) => {
                 let response = self.by_legacy(response);
-                let (status, headers) = (response.status(), response.headers().clone());
+                let (status, headers) = (response.status(), end_to_end(response.headers().clone()));
                 let family = id.map(|id| (self.choice.clone(), id));
                 let unfinished =
                     Unfinished { entry, share, call, start, status, headers, family, candidate, upload: None };
@@ -274,7 +274,12 @@ impl Front {
         self.watch.legacy_called(Ok(()));
         self.metrics.served(Side::Legacy);
         let (mut parts, body) = response.into_parts();
+        // What the chunks hold may be coded (`gzip, chunked`), and then has to be called that.
+        let coding = transfer_encoding(&parts.headers).filter(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
         parts.headers = end_to_end(parts.headers);
+        if let Some(coding) = coding {
+            parts.headers.insert(TRANSFER_ENCODING, coding);
+        }
         Response::from_parts(parts, body)
     }
 

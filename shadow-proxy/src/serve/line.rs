@@ -79,11 +79,13 @@ impl Line {
     }
 
     fn say(&self, turn: u64, status: StatusCode, headers: &HeaderMap) {
-        let mut head = format!("HTTP/1.1 {} {}\r\n", status.as_str(), status.canonical_reason().unwrap_or_default());
-        let headers = end_to_end(headers.clone());
-        let lines = headers.iter().map(|(name, value)| [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"]);
-        let mut head = std::mem::take(&mut head).into_bytes();
-        head.extend(lines.flatten().flatten());
+        let reason = status.canonical_reason().unwrap_or_default();
+        let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_str()).into_bytes();
+        for (name, value) in &end_to_end(headers.clone()) {
+            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                head.extend_from_slice(part);
+            }
+        }
         head.extend_from_slice(b"\r\n");
         let mut interim = self.0.lock();
         if interim.turn == turn && interim.bytes.len() + head.len() <= INTERIM_BYTES_MAX {

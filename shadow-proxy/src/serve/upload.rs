@@ -26,6 +26,7 @@ pub struct Upload {
     /// The longest the client may send nothing.
     pause_max: Duration,
     pause: Pin<Box<Sleep>>,
+    is_paused: bool,
     expectation: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     course: Arc<Course>,
 }
@@ -37,12 +38,12 @@ pub struct Course {
 }
 
 struct State {
-    kept: Result<Copy, Skip>,
+    kept: Result<Kept, Skip>,
     end: Option<End>,
 }
 
 /// What came of a body so far, within the limits.
-pub struct Copy {
+struct Kept {
     first: Bytes,
     more: BytesMut,
     share: Share,
@@ -66,14 +67,14 @@ impl Upload {
         pause_max: Duration,
     ) -> (Upload, Arc<Course>) {
         let kept =
-            kept.map(|(share, bytes_max)| Copy { first: head.clone(), more: BytesMut::new(), share, bytes_max });
+            kept.map(|(share, bytes_max)| Kept { first: head.clone(), more: BytesMut::new(), share, bytes_max });
         let course = Arc::new(Course { state: Mutex::new(State { kept, end: None }), whole: Notify::new() });
         if rest.is_end_stream() && head.is_empty() {
             course.ended(End::Whole(Instant::now()));
         }
         let pause = Box::pin(tokio::time::sleep(pause_max));
         let head = Some(head).filter(|head| !head.is_empty());
-        (Upload { head, rest, pause_max, pause, expectation: None, course: course.clone() }, course)
+        (Upload { head, rest, pause_max, pause, is_paused: false, expectation: None, course: course.clone() }, course)
     }
 
     /// Asks the client for the body only once legacy wants it.
@@ -88,37 +89,44 @@ impl Upload {
         if let Some(expectation) = &mut self.expectation {
             ready!(expectation.as_mut().poll(context));
             self.expectation = None;
-            self.begin_pause();
         }
         if let Some(head) = self.head.take() {
+            self.note_end();
             return Poll::Ready(Some(Ok(Frame::data(head))));
         }
         let Poll::Ready(frame) = Pin::new(&mut self.rest).poll_frame(context) else {
-            ready!(self.pause.as_mut().poll(context));
-            self.course.ended(End::Slow);
-            return Poll::Ready(Some(Err(Refused)));
+            return self.poll_pause(context);
         };
-        self.begin_pause();
-        let Some(frame) = frame.transpose().map_err(|_| {
-            self.course.ended(End::Gone);
-            Refused
-        })?
-        else {
-            self.course.ended(End::Whole(Instant::now()));
-            return Poll::Ready(None);
-        };
-        if let Some(data) = frame.data_ref() {
-            self.course.passed(data);
+        self.is_paused = false;
+        match frame {
+            None => self.course.ended(End::Whole(Instant::now())),
+            Some(Err(_)) => self.course.ended(End::Gone),
+            Some(Ok(ref frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    self.course.passed(data);
+                }
+                self.note_end();
+            }
         }
-        // Nobody asks again once the length that was announced is reached.
+        Poll::Ready(frame.map(|frame| frame.map_err(|_| Refused)))
+    }
+
+    /// Nobody asks again once the length that was announced is reached.
+    fn note_end(&self) {
         if self.rest.is_end_stream() {
             self.course.ended(End::Whole(Instant::now()));
         }
-        Poll::Ready(Some(Ok(frame)))
     }
 
-    fn begin_pause(&mut self) {
-        self.pause.as_mut().reset(tokio::time::Instant::now() + self.pause_max);
+    /// The pause begins when the client is waited for, and not while legacy takes its time with what came before.
+    fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Refused>>> {
+        if !self.is_paused {
+            self.is_paused = true;
+            self.pause.as_mut().reset(tokio::time::Instant::now() + self.pause_max);
+        }
+        ready!(self.pause.as_mut().poll(context));
+        self.course.ended(End::Slow);
+        Poll::Ready(Some(Err(Refused)))
     }
 }
 

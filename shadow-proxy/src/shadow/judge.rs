@@ -10,7 +10,7 @@ use crate::exchange::{Answer, Call, Decision, Difference, Exchange, Leg, Side, U
 use crate::metrics::Metrics;
 use crate::shift::watch::Watch;
 
-use super::again::{Again, Ask};
+use super::again::{Again, Ask, is_rate_limited};
 use super::capture::Capture;
 use super::compare::Comparer;
 use super::endpoint::Endpoints;
@@ -43,8 +43,21 @@ pub struct Judge {
 
 impl Judge {
     /// Whom to ask for the mirrored leg of a call.
-    pub fn ask(&self, served_by: Side, call: &Call) -> Ask {
-        if self.is_askable(call) { self.again.ask(served_by, &self.endpoint(call)) } else { Ask::Once }
+    pub fn ask(&self, served_by: Side, call: &Call, served: &Leg) -> Ask {
+        if !self.is_askable(call) {
+            return Ask::Once;
+        }
+        let endpoint = self.endpoint(call);
+        if served.outcome.as_ref().is_ok_and(is_rate_limited) && self.again.learn_rate_limited(&endpoint) {
+            self.metrics.rate_limited(&endpoint);
+            tracing::info!(
+                endpoint = &*endpoint,
+                side = served_by.name(),
+                "its answers count the client's requests (429, or headers of a rate limit): no call of this endpoint is \
+                 asked twice; noise.rate_limited = true asks all the same"
+            );
+        }
+        self.again.ask(served_by, &endpoint)
     }
 
     /// Whether the side that served might be asked the same twice.
@@ -106,7 +119,7 @@ impl Judge {
             differences,
             samples,
             counts: comparison.undetermined.is_none() && self.shapes.counts(&exchange.call),
-            askable: exchange.served_by == Side::Legacy && self.is_askable(&exchange.call),
+            askable: exchange.served_by == Side::Legacy && self.is_askable(&exchange.call) && self.again.may_ask(endpoint),
             again: legacy_again.and_then(|again| self.own_differences(&comparer, exchange, again, endpoint, today)),
             verdict: comparison.verdict,
             served_by: exchange.served_by,

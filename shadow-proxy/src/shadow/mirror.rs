@@ -202,7 +202,7 @@ async fn mirror(job: Job, issuing: Issuing, sides: &Sides, judge: &Judge) {
                 return judge.metrics.not_comparable("session_unknown");
             };
             let other = sides.call(served_by.other(), &mapped);
-            asked(other, sides.call(served_by, &call), judge.ask(served_by, &call)).await
+            asked(other, sides.call(served_by, &call), judge.ask(served_by, &call, &served)).await
         }
     };
     issuing.learn(&mirrored);

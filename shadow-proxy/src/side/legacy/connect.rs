@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
+use tower_service::Service;
 
 use crate::clock::Rarely;
 use crate::side::tls::Tls;
@@ -64,7 +65,7 @@ impl Connector {
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-impl tower_service::Service<Uri> for Connector {
+impl Service<Uri> for Connector {
     type Response = TokioIo<Stream>;
     type Error = BoxError;
     type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Stream>, BoxError>> + Send>>;
@@ -83,7 +84,7 @@ impl tower_service::Service<Uri> for Connector {
                     Socket::Tls(Box::new(connector.connect(name, tcp).await.inspect_err(say)?))
                 }
             };
-            Ok(TokioIo::new(Stream { socket, history: History::default() }))
+            Ok::<_, BoxError>(TokioIo::new(Stream { socket, history: History::default() }))
         };
         let connect = self.connect;
         Box::pin(async move { tokio::time::timeout(connect, connected).await? })
