@@ -213,8 +213,8 @@ impl Front {
         match self.sides.legacy.send_streaming(&call, framing, Box::pin(upload), course.whole()).await {
             Ok(response) => {
                 let mut response = self.by_legacy(response);
-                if course.end().is_none() {
-                    // What the client still sends, or does not send, is no next request.
+                if course.is_held_back() {
+                    // Whether its body still comes is the client's choice (RFC 9110 §10.1.1); a request may not follow.
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 if let Some(why) = course.left_out() {

@@ -39,6 +39,8 @@ pub struct Course {
 
 struct State {
     kept: Result<Kept, Skip>,
+    /// The client waits until somebody asks for the body.
+    is_held_back: bool,
     end: Option<End>,
 }
 
@@ -68,7 +70,7 @@ impl Upload {
     ) -> (Upload, Arc<Course>) {
         let kept =
             kept.map(|(share, bytes_max)| Kept { first: head.clone(), more: BytesMut::new(), share, bytes_max });
-        let course = Arc::new(Course { state: Mutex::new(State { kept, end: None }), whole: Notify::new() });
+        let course = Arc::new(Course { state: Mutex::new(State { kept, is_held_back: false, end: None }), whole: Notify::new() });
         if rest.is_end_stream() && head.is_empty() {
             course.ended(End::Whole(Instant::now()));
         }
@@ -79,6 +81,7 @@ impl Upload {
 
     /// Asks the client for the body only once legacy wants it.
     pub fn once_wanted(mut self, wanted: Arc<Notify>) -> Upload {
+        self.course.lock().is_held_back = true;
         self.expectation = Some(Box::pin(async move {
             let _ = tokio::time::timeout(EXPECTATION_MAX, wanted.notified()).await;
         }));
@@ -89,6 +92,7 @@ impl Upload {
         if let Some(expectation) = &mut self.expectation {
             ready!(expectation.as_mut().poll(context));
             self.expectation = None;
+            self.course.lock().is_held_back = false;
         }
         if let Some(head) = self.head.take() {
             self.note_end();
@@ -168,6 +172,11 @@ impl Course {
 
     pub fn end(&self) -> Option<End> {
         self.lock().end
+    }
+
+    /// Whether the client still waits to be asked for its body.
+    pub fn is_held_back(&self) -> bool {
+        self.lock().is_held_back
     }
 
     /// Why the exchange is not mirrored, where that is known before the answer.
