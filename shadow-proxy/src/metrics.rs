@@ -5,6 +5,9 @@
 
 mod decisions;
 mod latency;
+mod rate_limited;
+mod refused;
+mod register;
 mod shift;
 mod show;
 mod stateful;
@@ -28,6 +31,9 @@ use crate::exchange::{Cell, Side, Undetermined, Verdict};
 use self::decisions::Decisions;
 use self::latency::Latency;
 pub use self::latency::Percentiles;
+use self::rate_limited::RateLimited;
+pub use self::refused::Refusal;
+use self::register::{named, new, outcomes, reasons, register};
 use self::shift::Shift;
 use self::show::Show;
 use self::stateful::Stateful;
@@ -121,11 +127,11 @@ pub struct Metrics {
     pub compared: Count,
     not_comparable_family: Family<Reason, Count>,
     not_comparable: Mutex<BTreeMap<&'static str, Count>>,
-    rate_limited_endpoints: Level,
-    rate_limited: Mutex<BTreeSet<String>>,
+    pub rate_limited: RateLimited,
     verdicts: [Count; VERDICTS.len()],
     decisions: Decisions,
     pub unreadable: Count,
+    refused: [Count; Refusal::ALL.len()],
     pub records_lost: Count,
     pub captured: Count,
     pub capture_lost: Count,
@@ -133,6 +139,7 @@ pub struct Metrics {
     pub connections: Level,
     pub tunnels: Level,
     pub buffered_bytes: Level,
+    pub connection_bytes: Level,
     pub queue_bytes: Level,
     pub weight_ppm: Level,
     pub sticky_values: Level,
@@ -144,6 +151,7 @@ pub struct Metrics {
     pub key_sets_refused: Count,
     pub introspections: Count,
     pub introspections_failed: Count,
+    pub introspections_refused: Count,
     pub outbound_refused: Count,
     pub stateful: Stateful,
     pub shift: Shift,
@@ -162,6 +170,12 @@ impl Default for Metrics {
         let skipped = reasons(&mut r, "skipped", "Requests not mirrored on purpose, by reason", Skip::ALL.map(|s| s.1));
         let dropped =
             reasons(&mut r, "dropped", "Requests not mirrored for lack of room, by reason", Dropped::ALL.map(|d| d.1));
+        let refused = reasons(
+            &mut r,
+            "refused",
+            "Clients refused by the front door, by reason: RFC 9112 or a limit is violated",
+            Refusal::ALL.map(|refusal| refusal.1),
+        );
         let verdicts = outcomes(&mut r, "verdicts", "Compared exchanges by verdict", VERDICTS.map(|v| v.1));
         let seconds =
             Family::<OfSide, Buckets>::new_with_constructor(|| Buckets::new(exponential_buckets(0.000_05, 2.0, 18)));
@@ -182,19 +196,15 @@ impl Default for Metrics {
             compared: new(&mut r, "compared", "Exchanges with a verdict"),
             not_comparable_family,
             not_comparable: Mutex::default(),
-            rate_limited_endpoints: new(
-                &mut r,
-                "rate_limited_endpoints",
-                "Endpoints whose answers count the client's requests, and which are therefore never asked twice",
-            ),
-            rate_limited: Mutex::default(),
+            rate_limited: RateLimited::new(&mut r),
             verdicts,
             decisions: Decisions::new(&mut r),
             unreadable: new(
                 &mut r,
                 "unreadable",
-                "Requests that are no HTTP/1, answered 400 or 431 and counted nowhere else",
+                "Requests refused by their head, before they are received, and counted nowhere else but in refused",
             ),
+            refused,
             records_lost: new(&mut r, "records_lost", "Exchanges the store could not keep"),
             captured: new(&mut r, "captured", "Exchanges written to the capture"),
             capture_lost: new(&mut r, "capture_lost", "Exchanges that the capture had no room for"),
@@ -202,6 +212,11 @@ impl Default for Metrics {
             connections: new(&mut r, "connections", "Open client connections"),
             tunnels: new(&mut r, "tunnels", "Of these, connections that speak another protocol with legacy"),
             buffered_bytes: new(&mut r, "buffered_bytes", "Bodies held in memory for clients being served"),
+            connection_bytes: new(
+                &mut r,
+                "connection_bytes",
+                "Memory for heads and read buffers beyond the 8 KiB that each connection has",
+            ),
             queue_bytes: new(&mut r, "queue_bytes", "Calls and answers held for the mirror"),
             weight_ppm: new(&mut r, "weight_ppm", "The candidate's share of the traffic in parts per million"),
             sticky_values: new(&mut r, "sticky_values", "Tokens and cookies by which sessions keep their side"),
@@ -213,6 +228,11 @@ impl Default for Metrics {
             key_sets_refused: new(&mut r, "key_sets_refused", "Times that changed key files were refused"),
             introspections: new(&mut r, "introspections", "Opaque tokens that the issuer was asked about"),
             introspections_failed: new(&mut r, "introspections_failed", "Of these, those without a 200 in time"),
+            introspections_refused: new(
+                &mut r,
+                "introspections_refused",
+                "Of the failed, those not asked because all places were taken; half are for tokens known as active",
+            ),
             outbound_refused: new(&mut r, "outbound_refused", "Requests of a component to an address not configured"),
             stateful: Stateful::new(&mut r),
             shift: Shift::new(&mut r),
@@ -241,6 +261,13 @@ impl Metrics {
         self.skipped[skip as usize].inc();
     }
 
+    pub fn refused(&self, refusal: Refusal) {
+        self.refused[refusal as usize].inc();
+        if refusal.is_of_head() {
+            self.unreadable.inc();
+        }
+    }
+
     pub fn dropped(&self, dropped: Dropped) {
         self.dropped[dropped as usize].inc();
     }
@@ -257,13 +284,6 @@ impl Metrics {
         self.compared.inc();
         self.verdicts[verdict as usize].inc();
         self.decisions.add(cell, undetermined);
-    }
-
-    /// An endpoint of which no call is asked twice any more.
-    pub fn rate_limited(&self, endpoint: &str) {
-        let mut endpoints = self.rate_limited.lock().expect("nothing panics while it counts");
-        endpoints.insert(endpoint.to_owned());
-        self.rate_limited_endpoints.set(endpoints.len() as i64);
     }
 
     /// A latency of a side, for exchanges in which both sides answered: anything else would compare unlike with unlike.
@@ -297,6 +317,7 @@ impl Metrics {
                 mirrored,
                 skipped: named(&Skip::ALL.map(|s| s.1), &self.skipped),
                 dropped: named(&Dropped::ALL.map(|d| d.1), &self.dropped),
+                refused: named(&Refusal::ALL.map(|r| r.1), &self.refused),
                 served: named(&["legacy", "candidate"], &self.served),
                 rescued: self.rescued.get(),
                 unanswered: self.unanswered.get(),
@@ -306,7 +327,7 @@ impl Metrics {
             verdicts: named(&VERDICTS.map(|v| v.1), &self.verdicts),
             decisions: self.decisions.snapshot(),
             latency: Latencies { legacy: latency(Side::Legacy), candidate: latency(Side::Candidate) },
-            rate_limited: self.rate_limited.lock().expect("nothing panics while it counts").clone(),
+            rate_limited: self.rate_limited.endpoints(),
             unreadable: self.unreadable.get(),
             records_lost: self.records_lost.get(),
         }
@@ -349,6 +370,8 @@ pub struct Requests {
     pub mirrored: u64,
     pub skipped: BTreeMap<String, u64>,
     pub dropped: BTreeMap<String, u64>,
+    /// By the front door; those of a head are not among the received.
+    pub refused: BTreeMap<String, u64>,
     pub compared: u64,
     pub not_comparable: BTreeMap<String, u64>,
     pub in_flight: u64,
@@ -358,30 +381,4 @@ pub struct Requests {
 pub struct Latencies {
     pub legacy: Percentiles,
     pub candidate: Percentiles,
-}
-
-fn named(names: &[&'static str], counts: &[Count]) -> BTreeMap<String, u64> {
-    names.iter().zip(counts).map(|(name, count)| ((*name).to_owned(), count.get())).collect()
-}
-
-fn new<M: Clone + Default + prometheus_client::registry::Metric>(r: &mut Registry, name: &str, help: &str) -> M {
-    let metric = M::default();
-    register(r, name, help, &metric);
-    metric
-}
-
-fn reasons<const N: usize>(r: &mut Registry, name: &str, help: &str, reasons: [&'static str; N]) -> [Count; N] {
-    let family = Family::<Reason, Count>::default();
-    register(r, name, help, &family);
-    reasons.map(|reason| family.get_or_create_owned(&Reason { reason }))
-}
-
-fn outcomes<const N: usize>(r: &mut Registry, name: &str, help: &str, outcomes: [&'static str; N]) -> [Count; N] {
-    let family = Family::<Outcome, Count>::default();
-    register(r, name, help, &family);
-    outcomes.map(|outcome| family.get_or_create_owned(&Outcome { outcome }))
-}
-
-fn register<M: Clone + prometheus_client::registry::Metric>(r: &mut Registry, name: &str, help: &str, metric: &M) {
-    r.register(name, help, metric.clone());
 }

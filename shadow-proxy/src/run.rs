@@ -2,6 +2,7 @@
 
 mod candidate;
 mod choosing;
+mod doors;
 mod ending;
 mod judging;
 mod machine;
@@ -37,7 +38,7 @@ use crate::shift::lint;
 use crate::shift::watch::Watch;
 use crate::shift::weight::Weight;
 use crate::show;
-use crate::show::admin::{self, Admin};
+use crate::show::admin::Admin;
 use crate::show::guard::{self, Guard};
 use crate::show::page::Page;
 use crate::side::candidate::{Grants, Introspection, Outbound, Overlay};
@@ -50,7 +51,7 @@ pub use self::candidate::{built_component, candidate, code, compile, said};
 use self::ending::Ending;
 use self::judging::NO_RANDOMNESS;
 pub use self::judging::judge;
-use self::machine::{Signals, bind, cache_home, connection_limits, thread};
+use self::machine::{Signals, bind, cache_home, thread};
 pub use self::machine::{log_to_stderr, open_data};
 pub use self::origin::origin;
 use self::shifting::Shifting;
@@ -113,14 +114,14 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        tokio::spawn(admin::serve(admin_listener, admin_state.clone()));
+        tokio::spawn(doors::serve_admin(admin_listener, admin_state.clone()));
         let signals = Signals::listen()?;
         say_whose_keys(&config);
         if let Some(consequence) = config.legacy.unnamed_clients(config.listen.ip()) {
             tracing::info!("{consequence}");
         }
         println!("ready listen={listen} admin={admin}");
-        signals.any().await;
+        signals.end().await;
         admin_state.ready.store(false, Ordering::Relaxed);
         tracing::info!("draining: requests in progress finish, new connections are refused");
         stop.send_replace(true);
@@ -165,22 +166,21 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     let component = Arc::new(load(file, config, grants, kept(config).as_deref())?);
     let listener = bind(config.listen)?;
     let listen = listener.local_addr()?;
-    let limits = connection_limits(config.connections_max, config.idle, config.drain);
+    let limits = doors::of_clients(config, &metrics);
     let FrontLimits { body_bytes_max, body_pause_max, tunnel_idle: _ } = config.front;
     let alone = Arc::new(Alone { component, body_bytes_max, body_pause_max });
     let (stop, stopped) = watch::channel(false);
     let workers = seat::seats(config.threads)
         .into_iter()
         .map(|seat| {
-            let (listener, alone, metrics) = (listener.try_clone()?, alone.clone(), metrics.clone());
+            let (listener, alone) = (listener.try_clone()?, alone.clone());
             let (limits, stopped) = (limits.clone(), stopped.clone());
             thread("serve", async move {
                 let answer = move |request, _| {
                     let alone = alone.clone();
                     async move { alone.answer(request).await }
                 };
-                accept::serve(tokio::net::TcpListener::from_std(listener)?, seat, answer, metrics, limits, stopped)
-                    .await;
+                accept::serve(tokio::net::TcpListener::from_std(listener)?, seat, answer, limits, stopped).await;
                 Ok(())
             })
         })
@@ -190,7 +190,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         let signals = Signals::listen()?;
         say_whose_keys(config);
         println!("ready listen={listen}");
-        signals.any().await;
+        signals.end().await;
         anyhow::Ok(())
     })?;
     stop.send_replace(true);
@@ -235,9 +235,8 @@ struct Fronts<'a> {
 
 impl Fronts<'_> {
     fn start(&self, listener: &TcpListener, stopped: &watch::Receiver<bool>) -> anyhow::Result<Vec<JoinHandle<()>>> {
-        let Config { connections_max, idle, drain, buffered_bytes_max, .. } = *self.config;
-        let limits = connection_limits(connections_max, idle, drain);
-        let budget = Budget::new(self.metrics.buffered_bytes.clone(), buffered_bytes_max);
+        let limits = doors::of_clients(self.config, self.metrics);
+        let budget = Budget::new(self.metrics.buffered_bytes.clone(), self.config.buffered_bytes_max);
         seat::seats(self.config.threads)
             .into_iter()
             .map(|seat| {
@@ -256,13 +255,11 @@ impl Fronts<'_> {
                 let listener = listener.try_clone()?;
                 let (limits, stopped) = (limits.clone(), stopped.clone());
                 thread("serve", async move {
-                    let metrics = front.metrics.clone();
                     let answer = move |request, line| {
                         let front = front.clone();
                         async move { front.answer(request, line).await }
                     };
-                    accept::serve(tokio::net::TcpListener::from_std(listener)?, seat, answer, metrics, limits, stopped)
-                        .await;
+                    accept::serve(tokio::net::TcpListener::from_std(listener)?, seat, answer, limits, stopped).await;
                     Ok(())
                 })
             })

@@ -9,6 +9,7 @@ use crate::side::legacy::LegacyLimits;
 use crate::side::tls::{Trust, server_name};
 
 use super::reader::Section;
+use super::url;
 
 pub struct LegacyConfig {
     pub url: Uri,
@@ -59,15 +60,14 @@ pub fn read_trust(section: &mut Section, url: Option<&Uri>) -> Trust {
         }
     }
     let ca_file = section.file("ca_file");
-    let server_name = section.optional("server_name", "\"auth.example\"", |text| {
-        server_name(text).map(|_| text.to_owned())
-    });
+    let server_name =
+        section.optional("server_name", "\"auth.example\"", |text| server_name(text).map(|_| text.to_owned()));
     Trust { ca_file, server_name }
 }
 
 /// `http://HOST:PORT` or `https://HOST:PORT`, without a path.
 pub fn origin(text: &str) -> Result<Uri, String> {
-    let uri: Uri = text.parse().map_err(|_| "is not a URL".to_owned())?;
+    let uri = url(text)?;
     match (uri.scheme_str(), uri.authority(), uri.path_and_query().map(|path| path.as_str())) {
         (Some("http" | "https"), Some(_), None | Some("/")) => Ok(uri),
         (Some("http" | "https"), Some(_), _) => Err("has a path; requests bring their own".to_owned()),

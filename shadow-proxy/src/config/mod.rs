@@ -25,6 +25,7 @@ use http::Uri;
 
 use crate::keys::{Introspection, Sources};
 use crate::serve::answer::FrontLimits;
+use crate::serve::strict::Tolerated;
 use crate::shadow::again::AgainPolicy;
 use crate::shadow::capture::CaptureLimits;
 use crate::shadow::compare::{COOKIE_TOLERANCE_S, Comparer, DecisionRule, Decisions, RawDecision, Signatures};
@@ -63,6 +64,9 @@ pub struct Config {
     pub connections_max: usize,
     pub idle: Duration,
     pub drain: Duration,
+    pub unread: Duration,
+    pub half_closed: Duration,
+    pub tolerated: Tolerated,
     pub front: FrontLimits,
     pub buffered_bytes_max: usize,
     pub mirror: Option<MirrorLimits>,
@@ -130,11 +134,14 @@ fn read(root: &mut Section) -> Option<Config> {
     let connections_max = limits.number("connections_max", 16_384, 1..=1_000_000, "connections") as usize;
     let idle = limits.millis("idle_ms", 60_000);
     let drain = limits.millis("drain_ms", 10_000);
+    let unread = limits.millis("unread_ms", 30_000);
+    let half_closed = limits.millis("half_closed_ms", 5_000);
     let body_bytes_max = limits.number("body_bytes_max", 2 * MEBIBYTE, 0..=1 << 30, "bytes") as usize;
     let body_pause_max = limits.millis("body_ms", 30_000);
     let tunnel_idle = limits.millis("tunnel_idle_ms", 3_600_000);
     let buffered_bytes_max = limits.number("buffered_bytes_max", 256 * MEBIBYTE, 0..=1 << 40, "bytes") as usize;
     limits.close(root);
+    let tolerated = read_http(root);
 
     let (legacy, legacy_deadline) = legacy::read(root, body_bytes_max);
     let Part { candidate, trust: candidate_trust, limits: candidate_limits, connect: candidate_connect, compiled } =
@@ -172,6 +179,9 @@ fn read(root: &mut Section) -> Option<Config> {
         connections_max,
         idle,
         drain,
+        unread,
+        half_closed,
+        tolerated,
         front: FrontLimits { body_bytes_max, body_pause_max, tunnel_idle },
         buffered_bytes_max,
         mirror,
@@ -199,6 +209,21 @@ fn read_admin(root: &mut Section) -> (Option<SocketAddr>, Option<PathBuf>) {
         );
     }
     (admin, token_file)
+}
+
+/// What clients may send although RFC 9112 has it refused.
+fn read_http(root: &mut Section) -> Tolerated {
+    let mut http = root.section("http");
+    let mut tolerated = Tolerated::default();
+    let known = |name: &str| {
+        let names = Tolerated::NAMES;
+        names.contains(&name).then(|| name.to_owned()).ok_or_else(|| format!("is none of {}", names.join(", ")))
+    };
+    for name in http.list("tolerate", "[\"no_host\"]", known).unwrap_or_default() {
+        tolerated.add(&name);
+    }
+    http.close(root);
+    tolerated
 }
 
 /// Where it is asked, in time for the component to answer.
@@ -322,4 +347,18 @@ fn is_own(listen: SocketAddr, url: &Uri) -> bool {
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "is not an IP address and a port".to_owned())
+}
+
+/// A URL that somebody can be asked by: no port that does not exist, and no user, whom nobody would be told.
+fn url(text: &str) -> Result<Uri, String> {
+    let uri: Uri = text.parse().map_err(|_| "is not a URL".to_owned())?;
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    if authority.contains('@') {
+        return Err("has a user or a password in it, which would not be sent; name HOST:PORT alone".to_owned());
+    }
+    let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.contains(']'));
+    if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
+        return Err("has a port that is not a number from 1 to 65535".to_owned());
+    }
+    Ok(uri)
 }

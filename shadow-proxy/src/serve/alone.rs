@@ -9,9 +9,9 @@ use hyper::body::Incoming;
 
 use crate::exchange::{Call, Failure};
 use crate::side::candidate::Embedded;
-use crate::side::headers::end_to_end;
+use crate::side::headers::of_request;
 
-use super::answer::{answered, problem};
+use super::answer::{answered, asks_for_a_host, problem};
 use super::body::ClientBody;
 use super::receive::{Patience, Received, read};
 
@@ -25,11 +25,14 @@ pub struct Alone {
 impl Alone {
     pub async fn answer(&self, request: Request<Incoming>) -> Response<ClientBody> {
         let (parts, body) = request.into_parts();
+        if let Some(response) = asks_for_a_host(&parts.method, &parts.uri) {
+            return *response;
+        }
         let body = match self.read(body).await {
             Ok(body) => body,
             Err(response) => return *response,
         };
-        let call = Call { method: parts.method, uri: parts.uri, headers: end_to_end(parts.headers), body };
+        let call = Call { method: parts.method, uri: parts.uri, headers: of_request(parts.headers), body };
         match self.component.call(&call).await {
             Ok(answer) => answered(&answer),
             Err(failure) => {
@@ -51,7 +54,9 @@ impl Alone {
                 (StatusCode::PAYLOAD_TOO_LARGE, "The request body is larger than this service takes.")
             }
             Received::TooSlow => (StatusCode::REQUEST_TIMEOUT, "The request body did not arrive in time."),
-            Received::ClientGone => (StatusCode::BAD_REQUEST, "The request body is not complete."),
+            Received::ClientGone => {
+                (StatusCode::BAD_REQUEST, "The request body is incomplete, or its chunks are malformed.")
+            }
         };
         Err(Box::new(problem(status, detail)))
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Uri};
 use hyper::body::{Body as _, Incoming};
 
 use crate::clock::Rarely;
@@ -16,7 +16,7 @@ use crate::shadow::route_class::RouteClass;
 use crate::shift::watch::Watch;
 use crate::shift::weight::Weight;
 use crate::side::Sides;
-use crate::side::headers::{asks_for_another_protocol, end_to_end, takes_trailers, transfer_encoding};
+use crate::side::headers::{asks_for_another_protocol, end_to_end, of_request, takes_trailers, transfer_encoding};
 use crate::side::legacy::Framing;
 
 use super::body::ClientBody;
@@ -24,7 +24,7 @@ use super::budget::{Budget, Share};
 use super::entry::{Entry, Unfinished};
 use super::forwarded;
 use super::identity::Id;
-use super::line::{Line, Turn, expects_continue};
+use super::line::{Interim, Line, expects_continue};
 use super::receive::{Patience, Received, Why, read};
 use super::route::{Choice, Chosen};
 use super::tunnel::Tunnel;
@@ -64,11 +64,11 @@ struct Asked {
 impl Front {
     pub async fn answer(&self, mut request: Request<Incoming>, line: Line) -> Response<ClientBody> {
         let entry = Entry::new(&self.mirror);
-        if let Some(refusal) = refusal(&request) {
+        if let Some(response) = asks_for_a_host(request.method(), request.uri()) {
             entry.skip(Skip::Method);
-            return refusal;
+            return *response;
         }
-        let turn = line.turn(&mut request);
+        let interim = line.pass_interim(&mut request);
         if asks_for_another_protocol(request.headers()) {
             return self.answer_tunnel(entry, request, line).await;
         }
@@ -82,7 +82,7 @@ impl Front {
             trailers: None,
         };
         let mut call =
-            Call { method: parts.method, uri: parts.uri, headers: end_to_end(parts.headers), body: Bytes::new() };
+            Call { method: parts.method, uri: parts.uri, headers: of_request(parts.headers), body: Bytes::new() };
         let asked_for = self.choice.asked_for(&mut call.headers);
         if self.is_forwarded {
             forwarded::append(&mut call.headers, line.peer());
@@ -91,7 +91,7 @@ impl Front {
         // Whose the request is may stand in its body. Where legacy serves whatever stands there, it need not wait for it.
         let is_legacys = self.choice.is_legacys(self.weight.ppm(), asked_for);
         if expects && is_legacys && !body.is_end_stream() {
-            return self.answer_expecting(entry, share, Asked { call, framing }, body, &turn).await;
+            return self.answer_expecting(entry, share, Asked { call, framing }, body, &interim).await;
         }
         let pause_max = self.limits.body_pause_max;
         let patience = Patience { pause_max, whole: is_legacys.then_some(pause_max) };
@@ -192,13 +192,13 @@ impl Front {
         share: Share,
         asked: Asked,
         body: Incoming,
-        turn: &Turn,
+        interim: &Interim,
     ) -> Response<ClientBody> {
         let bytes_max = self.limits.body_bytes_max;
         let is_too_large = body.size_hint().lower() > bytes_max as u64;
         let kept = if is_too_large { Err(Skip::BodyTooLarge) } else { Ok((share, bytes_max)) };
         let (upload, course) = Upload::new(Bytes::new(), body, kept, self.limits.body_pause_max);
-        self.answer_upload(entry, asked, upload.once_wanted(turn.wanted.clone()), course).await
+        self.answer_upload(entry, asked, upload.once_wanted(interim.wanted.clone()), course).await
     }
 
     /// Legacy is sent the body while it comes.
@@ -275,7 +275,8 @@ impl Front {
         self.metrics.served(Side::Legacy);
         let (mut parts, body) = response.into_parts();
         // What the chunks hold may be coded (`gzip, chunked`), and then has to be called that.
-        let coding = transfer_encoding(&parts.headers).filter(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+        let coding =
+            transfer_encoding(&parts.headers).filter(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
         parts.headers = end_to_end(parts.headers);
         if let Some(coding) = coding {
             parts.headers.insert(TRANSFER_ENCODING, coding);
@@ -311,17 +312,6 @@ impl Front {
     }
 }
 
-/// The answer to what asks for a host instead of a path.
-fn refusal(request: &Request<Incoming>) -> Option<Response<ClientBody>> {
-    if request.method() == Method::CONNECT {
-        let detail = "This proxy does not open tunnels; call the service itself.";
-        return Some(problem(StatusCode::NOT_IMPLEMENTED, detail));
-    }
-    // `GET auth.example`: hyper reads a host where a path should be (RFC 9112 §3.2.3), legacy would see `/`.
-    let names_host = request.uri().scheme().is_none() && request.uri().authority().is_some();
-    names_host.then(|| problem(StatusCode::BAD_REQUEST, "The request names a host instead of a path."))
-}
-
 fn client_slow(entry: Entry) -> Response<ClientBody> {
     entry.skip(Skip::ClientSlow);
     let mut response = problem(StatusCode::REQUEST_TIMEOUT, "The request body did not arrive in time.");
@@ -332,6 +322,19 @@ fn client_slow(entry: Entry) -> Response<ClientBody> {
 fn client_gone(entry: Entry) -> Response<ClientBody> {
     entry.skip(Skip::ClientGone);
     problem(StatusCode::BAD_REQUEST, "The request body is not complete.")
+}
+
+/// The answer to a request that names a host instead of a path (RFC 9112 §3.2.3): a tunnel, or `GET auth.example`, which
+/// hyper takes and a service would see as `GET /`.
+pub fn asks_for_a_host(method: &Method, uri: &Uri) -> Option<Box<Response<ClientBody>>> {
+    let (status, detail) = if method == Method::CONNECT {
+        (StatusCode::NOT_IMPLEMENTED, "This proxy does not open tunnels; call the service itself.")
+    } else if uri.scheme().is_none() && uri.authority().is_some() {
+        (StatusCode::BAD_REQUEST, "The request names a host instead of a path.")
+    } else {
+        return None;
+    };
+    Some(Box::new(problem(status, detail)))
 }
 
 /// The candidate's answer as a response.

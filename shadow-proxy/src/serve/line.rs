@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use http::{HeaderMap, Request, StatusCode, Version};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
@@ -22,18 +22,19 @@ pub struct Line(Arc<Shared>);
 
 struct Shared {
     peer: IpAddr,
-    interim: Mutex<Interim>,
+    waiting: Mutex<Waiting>,
     /// So that nothing is locked for a request without interim answers.
-    has_interim: AtomicBool,
+    is_waiting: AtomicBool,
     connections: Level,
     /// Its place among `connections_max` and on its thread.
     _place: Box<dyn Send + Sync>,
 }
 
+/// Interim answers on their way to the client.
 #[derive(Default)]
-struct Interim {
+struct Waiting {
     /// The request they belong to: whatever comes for an earlier one is too late.
-    turn: u64,
+    request: u64,
     bytes: Vec<u8>,
     /// The task that serves the connection.
     server: Option<Waker>,
@@ -48,8 +49,8 @@ impl Line {
         connections.inc();
         Line(Arc::new(Shared {
             peer,
-            interim: Mutex::default(),
-            has_interim: AtomicBool::new(false),
+            waiting: Mutex::default(),
+            is_waiting: AtomicBool::new(false),
             connections,
             _place: Box::new(place),
         }))
@@ -59,11 +60,11 @@ impl Line {
         self.0.peer
     }
 
-    /// Passes on what legacy says before its answer, until the turn is dropped: the answer has begun then.
-    pub fn turn<B>(&self, request: &mut Request<B>) -> Turn {
-        let number = self.0.lock().turn;
-        let turn = Turn { line: self.clone(), number, wanted: Arc::new(Notify::new()) };
-        let (line, wanted) = (self.clone(), turn.wanted.clone());
+    /// Passes on what legacy says to a request before its answer, until that has begun.
+    pub fn pass_interim<B>(&self, request: &mut Request<B>) -> Interim {
+        let number = self.0.lock().request;
+        let interim = Interim { line: self.clone(), request: number, wanted: Arc::new(Notify::new()) };
+        let (line, wanted) = (self.clone(), interim.wanted.clone());
         // RFC 9110 §15.2: never to a client of HTTP/1.0.
         let is_modern = request.version() >= Version::HTTP_11;
         let expects = expects_continue(request.headers());
@@ -75,10 +76,10 @@ impl Line {
                 line.say(number, answer.status(), answer.headers());
             }
         });
-        turn
+        interim
     }
 
-    fn say(&self, turn: u64, status: StatusCode, headers: &HeaderMap) {
+    fn say(&self, request: u64, status: StatusCode, headers: &HeaderMap) {
         let reason = status.canonical_reason().unwrap_or_default();
         let mut head = format!("HTTP/1.1 {} {reason}\r\n", status.as_str()).into_bytes();
         for (name, value) in &end_to_end(headers.clone()) {
@@ -87,11 +88,11 @@ impl Line {
             }
         }
         head.extend_from_slice(b"\r\n");
-        let mut interim = self.0.lock();
-        if interim.turn == turn && interim.bytes.len() + head.len() <= INTERIM_BYTES_MAX {
-            interim.bytes.append(&mut head);
-            self.0.has_interim.store(true, Ordering::Release);
-            if let Some(server) = &interim.server {
+        let mut waiting = self.0.lock();
+        if waiting.request == request && waiting.bytes.len() + head.len() <= INTERIM_BYTES_MAX {
+            waiting.bytes.append(&mut head);
+            self.0.is_waiting.store(true, Ordering::Release);
+            if let Some(server) = &waiting.server {
                 server.wake_by_ref();
             }
         }
@@ -104,8 +105,8 @@ pub fn expects_continue(headers: &HeaderMap) -> bool {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Interim> {
-        self.interim.lock().expect("nothing panics while it holds bytes")
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().expect("nothing panics while it holds bytes")
     }
 }
 
@@ -115,17 +116,17 @@ impl Drop for Shared {
     }
 }
 
-/// One request's time to be told of interim answers.
-pub struct Turn {
+/// Interim answers to one request: dropped when its answer begins, and nothing comes of those that are later.
+pub struct Interim {
     line: Line,
-    number: u64,
+    request: u64,
     /// Legacy wants the body that the client holds back.
     pub wanted: Arc<Notify>,
 }
 
-impl Drop for Turn {
+impl Drop for Interim {
     fn drop(&mut self) {
-        self.line.0.lock().turn = self.number + 1;
+        self.line.0.lock().request = self.request + 1;
     }
 }
 
@@ -144,26 +145,16 @@ impl Socket {
     }
 
     fn poll_interim(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.is_between || !self.line.0.has_interim.load(Ordering::Acquire) {
+        if !self.is_between || !self.line.0.is_waiting.load(Ordering::Acquire) {
             return Poll::Ready(Ok(()));
         }
-        let mut interim = self.line.0.lock();
-        while !interim.bytes.is_empty() {
-            let written = std::task::ready!(Pin::new(&mut self.stream).poll_write(context, &interim.bytes))?;
-            interim.bytes.drain(..written);
+        let mut waiting = self.line.0.lock();
+        while !waiting.bytes.is_empty() {
+            let written = std::task::ready!(Pin::new(&mut self.stream).poll_write(context, &waiting.bytes))?;
+            waiting.bytes.drain(..written);
         }
-        self.line.0.has_interim.store(false, Ordering::Release);
+        self.line.0.is_waiting.store(false, Ordering::Release);
         Poll::Ready(Ok(()))
-    }
-
-    /// A client that only closed its half still reads. One that reset the connection does not, and while its answer is
-    /// being waited for nobody else would notice.
-    fn check_reset(&self, context: &mut Context<'_>) -> io::Result<()> {
-        let _ = self.stream.poll_read_ready(context)?;
-        match self.stream.try_io(Interest::ERROR, || Ok(())) {
-            Ok(()) => Err(io::ErrorKind::ConnectionReset.into()),
-            Err(_) => Ok(()),
-        }
     }
 }
 
@@ -178,11 +169,7 @@ impl AsyncRead for Socket {
 }
 
 impl AsyncWrite for Socket {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         std::task::ready!(self.poll_interim(context))?;
         self.is_between = false;
         Pin::new(&mut self.stream).poll_write(context, bytes)
@@ -209,9 +196,7 @@ impl AsyncWrite for Socket {
             self.line.0.lock().server = Some(context.waker().clone());
         }
         self.is_between = true;
-        std::task::ready!(self.poll_interim(context))?;
-        self.check_reset(context)?;
-        Poll::Ready(Ok(()))
+        self.poll_interim(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -68,9 +68,11 @@ impl Upload {
         kept: Result<(Share, usize), Skip>,
         pause_max: Duration,
     ) -> (Upload, Arc<Course>) {
-        let kept =
-            kept.map(|(share, bytes_max)| Kept { first: head.clone(), more: BytesMut::new(), share, bytes_max });
-        let course = Arc::new(Course { state: Mutex::new(State { kept, is_held_back: false, end: None }), whole: Notify::new() });
+        let kept = kept.map(|(share, bytes_max)| Kept { first: head.clone(), more: BytesMut::new(), share, bytes_max });
+        let course = Arc::new(Course {
+            state: Mutex::new(State { kept, is_held_back: false, end: None }),
+            whole: Notify::new(),
+        });
         if rest.is_end_stream() && head.is_empty() {
             course.ended(End::Whole(Instant::now()));
         }
@@ -143,10 +145,7 @@ impl Body for Upload {
     type Data = Bytes;
     type Error = Box<dyn std::error::Error + Send + Sync>;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         self.get_mut().poll_rest(context).map_err(Self::Error::from)
     }
 

@@ -141,17 +141,20 @@ mod tests {
 
     #[test]
     fn only_a_share_of_what_the_candidate_served() {
-        let again = Again::new(AgainPolicy { share_ppm: 0, pairs: 100, ..AgainPolicy::default() }, HashMap::new()).unwrap();
+        let again =
+            Again::new(AgainPolicy { share_ppm: 0, pairs: 100, ..AgainPolicy::default() }, HashMap::new()).unwrap();
         assert!((0..1_000).all(|_| again.ask(Side::Candidate, "GET /a") == Ask::Once));
         assert_eq!(asked(&again, "GET /a", 1_000).len(), 100, "and the phase is as long as it was");
-        let again = Again::new(AgainPolicy { share_ppm: 500_000, pairs: 0, ..AgainPolicy::default() }, HashMap::new()).unwrap();
+        let again =
+            Again::new(AgainPolicy { share_ppm: 500_000, pairs: 0, ..AgainPolicy::default() }, HashMap::new()).unwrap();
         let asked = (0..1_000).filter(|_| again.ask(Side::Candidate, "GET /a") != Ask::Once).count();
         assert!((400..600).contains(&asked), "{asked}");
     }
 
     #[test]
     fn nobody_when_it_is_switched_off() {
-        let again = Again::new(AgainPolicy { share_ppm: 0, pairs: 0, ..AgainPolicy::default() }, HashMap::new()).unwrap();
+        let again =
+            Again::new(AgainPolicy { share_ppm: 0, pairs: 0, ..AgainPolicy::default() }, HashMap::new()).unwrap();
         assert!(asked(&again, "GET /a", 1_000).is_empty());
     }
 
@@ -182,7 +185,8 @@ mod tests {
             (200, Some("x-rate"), false),
         ] {
             let mut headers = http::HeaderMap::new();
-            headers.extend(header.map(|name| (http::HeaderName::from_static(name), http::HeaderValue::from_static("1"))));
+            headers
+                .extend(header.map(|name| (http::HeaderName::from_static(name), http::HeaderValue::from_static("1"))));
             let status = StatusCode::from_u16(status).unwrap();
             let answer = Answer { status, headers, body: bytes::Bytes::new() };
             assert_eq!(is_rate_limited(&answer), counts, "{status} {header:?}");

@@ -49,7 +49,7 @@ impl Judge {
         }
         let endpoint = self.endpoint(call);
         if served.outcome.as_ref().is_ok_and(is_rate_limited) && self.again.learn_rate_limited(&endpoint) {
-            self.metrics.rate_limited(&endpoint);
+            self.metrics.rate_limited.learn(&endpoint);
             tracing::info!(
                 endpoint = &*endpoint,
                 side = served_by.name(),
@@ -119,7 +119,9 @@ impl Judge {
             differences,
             samples,
             counts: comparison.undetermined.is_none() && self.shapes.counts(&exchange.call),
-            askable: exchange.served_by == Side::Legacy && self.is_askable(&exchange.call) && self.again.may_ask(endpoint),
+            askable: exchange.served_by == Side::Legacy
+                && self.is_askable(&exchange.call)
+                && self.again.may_ask(endpoint),
             again: legacy_again.and_then(|again| self.own_differences(&comparer, exchange, again, endpoint, today)),
             verdict: comparison.verdict,
             served_by: exchange.served_by,

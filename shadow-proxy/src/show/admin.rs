@@ -1,19 +1,23 @@
 //! The admin port.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{ConnectInfo, DefaultBodyLimit};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use axum::http::{Request, StatusCode};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use hyper::body::Incoming;
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -65,12 +69,25 @@ pub struct Admin {
     pub gate: gate::Policy,
 }
 
-/// Serves until the process ends: what drains is watched through it.
-pub async fn serve(listener: TcpListener, admin: Arc<Admin>) -> std::io::Result<()> {
+/// Answers requests to the admin port, and keeps its page up to date meanwhile.
+pub fn service(admin: Arc<Admin>) -> impl Fn(Request<Incoming>, IpAddr) -> Answering + Clone + Send + Sync + 'static {
     tokio::spawn(page::keep_up(admin.clone()));
-    let router = router(admin).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(tokio::net::TcpListener::from_std(listener)?, router).await
+    let router = TowerToHyperService::new(router(admin));
+    move |mut request, peer| {
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::new(peer, 0)));
+        let answer = router.call(request);
+        Box::pin(async move {
+            let mut response = answer.await.unwrap_or_else(|never| match never {});
+            // Places are few: whoever was refused does not keep one.
+            if response.status().is_client_error() || response.status().is_server_error() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        })
+    }
 }
+
+type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 fn router(admin: Arc<Admin>) -> Router {
     let guarded = Router::new()

@@ -6,14 +6,27 @@ use http::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_
 /// 2,000.
 pub const HEADERS_MAX: usize = 256;
 
-/// RFC 9110 §7.6.1, and `keep-alive` and `proxy-connection`, which are sent without being listed in `Connection`.
-/// `proxy-authorization` and `proxy-authenticate` pass: this proxy demands no credential, so they are the service's
-/// (§11.7). `trailer` describes the message (§6.6.2).
-const HOP_BY_HOP: [&str; 6] = ["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"];
+/// RFC 9110 §7.6.1, and those that are sent without being listed in `Connection`. `proxy-authorization` and
+/// `proxy-authenticate` pass: this proxy demands no credential, so they are the service's (§11.7). `trailer` describes the
+/// message (§6.6.2).
+const HOP_BY_HOP: [&str; 7] =
+    ["connection", "http2-settings", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"];
 
-/// The headers that belong to the message. Order is kept, which `HeaderMap::remove` would not do.
+/// The headers of an answer that belong to the message: neither hop-by-hop nor named by its `Connection`.
 pub fn end_to_end(headers: HeaderMap) -> HeaderMap {
     let named: Vec<HeaderName> = connection_names(&headers);
+    less(headers, &named)
+}
+
+/// The headers of a request that belong to the message. A client's `Connection` can name nothing beyond what is
+/// hop-by-hop by itself: a name of its choice could be a credential that had to be refused beside another, or what a
+/// proxy in front has added.
+pub fn of_request(headers: HeaderMap) -> HeaderMap {
+    less(headers, &[])
+}
+
+/// Order is kept, which `HeaderMap::remove` would not do.
+fn less(headers: HeaderMap, named: &[HeaderName]) -> HeaderMap {
     if named.is_empty() && !headers.keys().any(is_hop_by_hop) {
         return headers;
     }
@@ -75,7 +88,7 @@ fn connection_names(headers: &HeaderMap) -> Vec<HeaderName> {
         .iter()
         .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
         .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-        // `Connection: close` and `keep-alive` name no header; never let a client strip the credential from the call.
+        // `Connection: close` and `keep-alive` name no header, and the others are never of the connection alone.
         .filter(|name| !matches!(name.as_str(), "close" | "keep-alive" | "authorization" | "host" | "content-length"))
         .collect()
 }
@@ -83,6 +96,32 @@ fn connection_names(headers: &HeaderMap) -> Vec<HeaderName> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SENT: [(&str, &str); 8] = [
+        ("host", "h"),
+        ("connection", "close, X-Private, Authorization, http2-settings"),
+        ("set-cookie", "a=1; Expires=Wed, 01 Jan 2099 00:00:00 GMT"),
+        ("x-private", "1"),
+        ("keep-alive", "timeout=5"),
+        ("http2-settings", "AAMAAABk"),
+        ("set-cookie", "b=2"),
+        ("authorization", "Bearer x"),
+    ];
+
+    fn kept(by: impl Fn(HeaderMap) -> HeaderMap) -> Vec<(String, String)> {
+        let name = |name: &str| name.parse::<HeaderName>().expect("a valid name");
+        let sent = SENT.map(|(of, value)| (name(of), value.parse().expect("a valid value")));
+        let mut headers = HeaderMap::new();
+        for (name, value) in sent {
+            headers.append(name, value);
+        }
+        let kept = by(headers);
+        kept.iter().map(|(name, value)| (name.to_string(), value.to_str().expect("ascii").to_owned())).collect()
+    }
+
+    fn of(names: &[usize]) -> Vec<(String, String)> {
+        names.iter().map(|&index| (SENT[index].0.to_owned(), SENT[index].1.to_owned())).collect()
+    }
 
     #[test]
     fn another_protocol_is_asked_for_by_name_and_option() {
@@ -119,31 +158,11 @@ mod tests {
 
     #[test]
     fn keeps_order_and_repeated_values_and_drops_what_belongs_to_the_connection() {
-        let mut headers = HeaderMap::new();
-        for (name, value) in [
-            ("host", "h"),
-            ("connection", "close, X-Private, Authorization"),
-            ("set-cookie", "a=1; Expires=Wed, 01 Jan 2099 00:00:00 GMT"),
-            ("x-private", "1"),
-            ("keep-alive", "timeout=5"),
-            ("set-cookie", "b=2"),
-            ("authorization", "Bearer x"),
-        ] {
-            headers.append(name, value.parse().expect("a valid value"));
-        }
-        let kept: Vec<(String, String)> = end_to_end(headers)
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.to_str().expect("ascii").to_owned()))
-            .collect();
-        let kept: Vec<(&str, &str)> = kept.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        assert_eq!(
-            kept,
-            [
-                ("host", "h"),
-                ("set-cookie", "a=1; Expires=Wed, 01 Jan 2099 00:00:00 GMT"),
-                ("set-cookie", "b=2"),
-                ("authorization", "Bearer x"),
-            ]
-        );
+        assert_eq!(kept(end_to_end), of(&[0, 2, 6, 7]));
+    }
+
+    #[test]
+    fn a_client_names_nothing_that_is_not_hop_by_hop_by_itself() {
+        assert_eq!(kept(of_request), of(&[0, 2, 3, 6, 7]));
     }
 }

@@ -61,9 +61,11 @@ pub fn server_name(text: &str) -> Result<ServerName<'static>, String> {
 fn authorities(file: &Path) -> anyhow::Result<RootCertStore> {
     let shown = file.display();
     let mut authorities = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(file).with_context(|| format!("ca_file {shown} cannot be read"))?;
+    let certificates =
+        CertificateDer::pem_file_iter(file).with_context(|| format!("ca_file {shown} cannot be read"))?;
     for certificate in certificates {
-        let certificate = certificate.with_context(|| format!("ca_file {shown} is not PEM; convert it with openssl"))?;
+        let certificate =
+            certificate.with_context(|| format!("ca_file {shown} is not PEM; convert it with openssl"))?;
         let added = authorities.add(certificate);
         added.with_context(|| format!("ca_file {shown} has a certificate that cannot be an authority"))?;
     }

@@ -13,6 +13,7 @@ mod answer;
 mod capture;
 mod crowd;
 mod diffs;
+mod door;
 mod evidence;
 mod failure;
 mod hosts;

@@ -49,9 +49,8 @@ async fn interim_answers_reach_the_client_before_the_answer() {
     let waits = gate.clone();
     let hints = "HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\nlink: </b.js>\r\n\r\n";
     let working = "HTTP/1.1 102 Processing\r\n\r\n";
-    let legacy = Legacy::scripted(move |_| {
-        Reply::bytes(hints).then(working).wait(&waits).then(ok("text/plain", "the answer"))
-    });
+    let legacy =
+        Legacy::scripted(move |_| Reply::bytes(hints).then(working).wait(&waits).then(ok("text/plain", "the answer")));
     let proxy = World::new().legacy(legacy).start().await;
     let mut wire = proxy.connect().await;
     for _ in 0..2 {
@@ -74,14 +73,15 @@ async fn interim_answers_reach_the_client_before_the_answer() {
 async fn trailers_pass_both_ways() {
     let answer = "HTTP/1.1 200 OK\r\nTrailer: X-Checksum\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\
                   X-Checksum: abc\r\n\r\n";
-    let proxy = World::new().legacy(Legacy::At(raw(move |mut wire| async move {
-        let received = wire.up_to_end_of_chunks().await;
-        assert!(received.ends_with("0\r\nx-sum: 1\r\n\r\n"), "{received}");
-        assert!(received.contains("TE: trailers\r\nConnection: TE\r\n"), "{received}");
-        wire.send(answer).await;
-    })))
-    .start()
-    .await;
+    let proxy = World::new()
+        .legacy(Legacy::At(raw(move |mut wire| async move {
+            let received = wire.up_to_end_of_chunks().await;
+            assert!(received.ends_with("0\r\nx-sum: 1\r\n\r\n"), "{received}");
+            assert!(received.contains("TE: trailers\r\nConnection: TE\r\n"), "{received}");
+            wire.send(answer).await;
+        })))
+        .start()
+        .await;
     let mut wire = proxy.connect().await;
     wire.send(
         "POST / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n\
@@ -189,7 +189,10 @@ async fn another_protocol_passes_through_untouched() {
     }
     // It keeps its place among the connections as long as it is open.
     let metrics = proxy.admin_get("/metrics").await.text();
-    assert!(metrics.contains("shadow_proxy_tunnels 1\n") && metrics.contains("shadow_proxy_connections 1\n"), "{metrics}");
+    assert!(
+        metrics.contains("shadow_proxy_tunnels 1\n") && metrics.contains("shadow_proxy_connections 1\n"),
+        "{metrics}"
+    );
     let status = proxy.settled().await;
     assert_eq!(status["requests"]["skipped"]["upgrade"], 1, "{status:#}");
     assert_eq!(status["requests"]["served"]["legacy"], 1, "{status:#}");
@@ -281,7 +284,8 @@ async fn both_sides_are_told_whose_request_it_is_where_that_is_wanted() {
     assert_eq!(proxy.ask(sent).await.status(), 200);
     proxy.settled().await;
     let received = proxy.legacy().so_far().remove(0);
-    let expected = "GET / HTTP/1.1\r\nHost: a\r\nX-FORWARDED-For: 192.0.2.7, 127.0.0.1\r\nforwarded: for=127.0.0.1\r\n\r\n";
+    let expected =
+        "GET / HTTP/1.1\r\nHost: a\r\nX-FORWARDED-For: 192.0.2.7, 127.0.0.1\r\nforwarded: for=127.0.0.1\r\n\r\n";
     assert_eq!(shown(&received.raw), shown(expected.as_bytes()));
     let mirrored = proxy.candidate().so_far().remove(0);
     assert_eq!(mirrored.values("x-forwarded-for"), ["192.0.2.7, 127.0.0.1"]);

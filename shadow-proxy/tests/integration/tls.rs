@@ -76,7 +76,8 @@ async fn an_authority_that_cannot_be_read_is_said_at_the_start() {
     for (content, reason) in [("", "has no certificate"), ("-----BEGIN CERTIFICATE-----\nAAAA\n", "is not PEM")] {
         std::fs::write(&file, content).expect("a file");
         let config = format!("legacy.ca_file = {:?}", file.display().to_string());
-        let started = World::new().legacy(Legacy::Url("https://127.0.0.1:1".to_owned())).config(&config).try_start().await;
+        let started =
+            World::new().legacy(Legacy::Url("https://127.0.0.1:1".to_owned())).config(&config).try_start().await;
         let ended = started.err().expect("it does not start");
         assert!(ended.stderr.contains(reason), "{}", ended.stderr);
     }

@@ -1,6 +1,7 @@
 //! The thread that writes: in batches, within the limits, and through a full disk.
 
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -31,6 +32,8 @@ pub(super) enum Message {
 pub(super) struct Writer {
     connection: Connection,
     path: PathBuf,
+    /// Device and number of the file that is written to: the one at `path`, unless somebody deleted or replaced that.
+    file: Option<(u64, u64)>,
     limits: StoreLimits,
     metrics: Arc<Metrics>,
     reservoirs: Arc<Mutex<Reservoirs>>,
@@ -57,6 +60,7 @@ impl Writer {
         let tally = Tally::new(known.keys.clone());
         Ok(Writer {
             connection,
+            file: file_at(&path),
             path,
             limits,
             metrics,
@@ -115,6 +119,11 @@ impl Writer {
     fn write(&mut self, rows: &[Row]) {
         rows.iter().for_each(|row| self.tally.add(row));
         self.account.add_to(&mut self.tally, &self.metrics);
+        if file_at(&self.path) != self.file {
+            // SQLite would write on, into a file that nobody can open any more.
+            self.lose(rows);
+            return self.fails(&"the file was deleted or replaced; restart, which begins a new one without its evidence");
+        }
         if self.tally.is_empty() {
             return self.settle();
         }
@@ -222,7 +231,7 @@ impl Writer {
     }
 
     /// Says it once, until it works again.
-    fn fails(&mut self, error: &rusqlite::Error) {
+    fn fails(&mut self, error: &dyn std::fmt::Display) {
         self.failed = Some(Instant::now());
         if self.standing.fails(&error.to_string()) {
             self.metrics.recording_fails.set(1);
@@ -233,6 +242,10 @@ impl Writer {
             );
         }
     }
+}
+
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    path.metadata().ok().map(|file| (file.dev(), file.ino()))
 }
 
 fn lock(reservoirs: &Mutex<Reservoirs>) -> std::sync::MutexGuard<'_, Reservoirs> {
