@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, Request, Response, StatusCode, Uri};
 use hyper::body::{Body as _, Incoming};
+use tokio::sync::Notify;
 
 use crate::clock::Rarely;
 use crate::exchange::{Answer, Call, Failure, Leg, Side};
@@ -24,7 +25,7 @@ use super::budget::{Budget, Share};
 use super::entry::{Entry, Unfinished};
 use super::forwarded;
 use super::identity::Id;
-use super::line::{Interim, Line, expects_continue};
+use super::line::Line;
 use super::receive::{Patience, Received, Why, read};
 use super::route::{Choice, Chosen};
 use super::tunnel::Tunnel;
@@ -72,7 +73,6 @@ impl Front {
         if asks_for_another_protocol(request.headers()) {
             return self.answer_tunnel(entry, request, line).await;
         }
-        let expects = expects_continue(request.headers());
         let (parts, body) = request.into_parts();
         let framing = Framing {
             transfer_encoding: transfer_encoding(&parts.headers),
@@ -90,8 +90,11 @@ impl Front {
         let mut share = self.budget.share();
         // Whose the request is may stand in its body. Where legacy serves whatever stands there, it need not wait for it.
         let is_legacys = self.choice.is_legacys(self.weight.ppm(), asked_for);
-        if expects && is_legacys && !body.is_end_stream() {
-            return self.answer_expecting(entry, share, Asked { call, framing }, body, &interim).await;
+        if let Some(wanted) = &interim.wanted
+            && is_legacys
+            && !body.is_end_stream()
+        {
+            return self.answer_expecting(entry, share, Asked { call, framing }, body, wanted.clone()).await;
         }
         let pause_max = self.limits.body_pause_max;
         let patience = Patience { pause_max, whole: is_legacys.then_some(pause_max) };
@@ -192,13 +195,13 @@ impl Front {
         share: Share,
         asked: Asked,
         body: Incoming,
-        interim: &Interim,
+        wanted: Arc<Notify>,
     ) -> Response<ClientBody> {
         let bytes_max = self.limits.body_bytes_max;
         let is_too_large = body.size_hint().lower() > bytes_max as u64;
         let kept = if is_too_large { Err(Skip::BodyTooLarge) } else { Ok((share, bytes_max)) };
         let (upload, course) = Upload::new(Bytes::new(), body, kept, self.limits.body_pause_max);
-        self.answer_upload(entry, asked, upload.once_wanted(interim.wanted.clone()), course).await
+        self.answer_upload(entry, asked, upload.once_wanted(wanted), course).await
     }
 
     /// Legacy is sent the body while it comes.

@@ -63,17 +63,17 @@ impl Line {
     /// Passes on what legacy says to a request before its answer, until that has begun.
     pub fn pass_interim<B>(&self, request: &mut Request<B>) -> Interim {
         let number = self.0.lock().request;
-        let interim = Interim { line: self.clone(), request: number, wanted: Arc::new(Notify::new()) };
-        let (line, wanted) = (self.clone(), interim.wanted.clone());
+        let wanted = expects_continue(request.headers()).then(|| Arc::new(Notify::new()));
+        let interim = Interim { line: self.clone(), request: number, wanted: wanted.clone() };
+        let line = self.clone();
         // RFC 9110 §15.2: never to a client of HTTP/1.0.
         let is_modern = request.version() >= Version::HTTP_11;
-        let expects = expects_continue(request.headers());
         hyper::ext::on_informational(request, move |answer| {
-            // hyper says it to the client as soon as the body is read, and would say it twice.
-            if answer.status() == StatusCode::CONTINUE && expects {
-                wanted.notify_one();
-            } else if is_modern {
-                line.say(number, answer.status(), answer.headers());
+            match &wanted {
+                // hyper says it to the client as soon as the body is read, and would say it twice.
+                Some(wanted) if answer.status() == StatusCode::CONTINUE => wanted.notify_one(),
+                _ if is_modern => line.say(number, answer.status(), answer.headers()),
+                _ => {}
             }
         });
         interim
@@ -100,7 +100,7 @@ impl Line {
 }
 
 /// Whether a client waits with its body until somebody asks for it.
-pub fn expects_continue(headers: &HeaderMap) -> bool {
+fn expects_continue(headers: &HeaderMap) -> bool {
     headers.get(http::header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
@@ -120,8 +120,8 @@ impl Drop for Shared {
 pub struct Interim {
     line: Line,
     request: u64,
-    /// Legacy wants the body that the client holds back.
-    pub wanted: Arc<Notify>,
+    /// Told when legacy wants the body, where the client holds it back (`Expect: 100-continue`).
+    pub wanted: Option<Arc<Notify>>,
 }
 
 impl Drop for Interim {
