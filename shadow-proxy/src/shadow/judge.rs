@@ -48,16 +48,21 @@ impl Judge {
             return Ask::Once;
         }
         let endpoint = self.endpoint(call);
-        if served.outcome.as_ref().is_ok_and(is_rate_limited) && self.again.learn_rate_limited(&endpoint) {
-            self.metrics.rate_limited.learn(&endpoint);
+        self.learn_rate_limit(&endpoint, served_by, served);
+        self.again.ask(served_by, &endpoint)
+    }
+
+    /// Asking twice where a client's requests are counted would use up what it may ask.
+    fn learn_rate_limit(&self, endpoint: &str, served_by: Side, leg: &Leg) {
+        if leg.outcome.as_ref().is_ok_and(is_rate_limited) && self.again.learn_rate_limited(endpoint) {
+            self.metrics.rate_limited.learn(endpoint);
             tracing::info!(
-                endpoint = &*endpoint,
+                endpoint,
                 side = served_by.name(),
                 "its answers count the client's requests (429, or headers of a rate limit): no call of this endpoint is \
                  asked twice; noise.rate_limited = true asks all the same"
             );
         }
-        self.again.ask(served_by, &endpoint)
     }
 
     /// Whether the side that served might be asked the same twice.
@@ -86,6 +91,9 @@ impl Judge {
             watch.exchange(exchange);
         }
         let endpoint = &*self.endpoint(&exchange.call);
+        if let Some(again) = &exchange.again {
+            self.learn_rate_limit(endpoint, exchange.served_by, again);
+        }
         let today = Day::of_ms(now_ms());
         let comparer = self.comparer.load();
         let mut comparison = match comparer.compare(&exchange.call, legacy, candidate, endpoint, today) {
