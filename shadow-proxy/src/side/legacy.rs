@@ -151,8 +151,9 @@ impl Legacy {
         request
     }
 
-    async fn dispatch(&self, request: Request<OutgoingBody>) -> Result<Response<Incoming>, Lost> {
+    async fn dispatch(&self, mut request: Request<OutgoingBody>) -> Result<Response<Incoming>, Lost> {
         let is_upgrade = request.headers().contains_key(UPGRADE);
+        let connection = request.body().may_stay_unread().then(|| pool::capture_connection(&mut request));
         match self.client.request(request).await {
             // A protocol that nobody asked for: what follows is no HTTP.
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS && !is_upgrade => {
@@ -161,6 +162,11 @@ impl Legacy {
             Ok(mut response) => {
                 if let Some(history) = response.extensions_mut().remove::<History>() {
                     history.answered();
+                }
+                if let Some(connection) = connection.filter(|_| !response.status().is_success())
+                    && let Some(connection) = &*connection.connection_metadata()
+                {
+                    connection.poison();
                 }
                 Ok(response)
             }
@@ -223,6 +229,20 @@ pub enum OutgoingBody {
     },
     Streaming(StreamedBody),
 }
+
+impl OutgoingBody {
+    /// Whether a service that refuses the request may leave some of it unread: the next request on that connection would
+    /// wait behind it for ever.
+    fn may_stay_unread(&self) -> bool {
+        match self {
+            OutgoingBody::Whole { data, .. } => data.as_ref().is_some_and(|data| data.len() > AT_ONCE_BYTES),
+            OutgoingBody::Streaming(_) => true,
+        }
+    }
+}
+
+/// A body that a service reads together with the head, as good as always.
+const AT_ONCE_BYTES: usize = 16 << 10;
 
 impl Body for OutgoingBody {
     type Data = Bytes;

@@ -12,7 +12,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::scripted::{Scripted, allow};
-use crate::wire::{Wire, get, shown};
+use crate::wire::{get, shown};
 use crate::world::{Candidate, Legacy, World};
 
 #[tokio::test]

@@ -123,6 +123,21 @@ async fn an_answer_before_the_body_is_whole_is_passed_on() {
     proxy.settled().await;
 }
 
+/// A service that refuses a body leaves it unread on its connection, and the next request would wait behind it for ever.
+#[tokio::test]
+async fn nobody_waits_behind_a_body_that_legacy_refused() {
+    let (legacy, mut heads) = Head::then(|_, mut wire| async move {
+        wire.send("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n").await;
+        wire.rest().await;
+    });
+    let proxy = World::new().legacy(Legacy::At(legacy)).config("threads = 1").start().await;
+    for length in [100_000, 3 << 20, 1] {
+        let request = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{}", "x".repeat(length));
+        assert_eq!(proxy.ask(request).await.status(), 413);
+        heads.recv().await.expect("a request");
+    }
+}
+
 /// It answers late without a word, and then the deadline ends it.
 #[tokio::test]
 async fn legacy_that_does_not_answer_an_upload_is_a_504() {
