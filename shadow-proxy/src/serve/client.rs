@@ -232,7 +232,7 @@ impl<S> ClientStream<S> {
 
 impl<S: AsyncRead + Unpin> ClientStream<S> {
     /// Reads as much as hyper has room for, or as there is memory for.
-    fn read(&mut self, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn fill(&mut self, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let more = buf.remaining().saturating_sub(FREE_BYTES + self.counted);
         if more == 0 || self.terms.budget.has_half_for(more) && self.is_counted(buf.remaining()) {
             return Pin::new(&mut self.inner).poll_read(context, buf);
@@ -292,7 +292,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ClientStream<S> {
                 this.turns.wait_for_end(context.waker());
                 return Poll::Pending;
             }
-            match this.read(context, buf) {
+            match this.fill(context, buf) {
                 Poll::Pending => return this.wait(context),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Ready(Ok(())) if buf.filled().len() == before => this.is_ended = true,
