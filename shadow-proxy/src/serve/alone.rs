@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
-use crate::exchange::{Call, Failure};
+use crate::exchange::{Call, Failed, Failure};
 use crate::side::candidate::Embedded;
 use crate::side::headers::of_request;
 
@@ -35,7 +35,7 @@ impl Alone {
         let call = Call { method: parts.method, uri: parts.uri, headers: of_request(parts.headers), body };
         match self.component.call(&call).await {
             Ok(answer) => answered(&answer),
-            Err(failure) => {
+            Err(Failed { failure, .. }) => {
                 let status = match failure {
                     Failure::Deadline => StatusCode::GATEWAY_TIMEOUT,
                     Failure::Busy => StatusCode::SERVICE_UNAVAILABLE,

@@ -12,15 +12,16 @@ use crate::shift::watch::Watch;
 
 use super::again::{Again, Ask, is_rate_limited};
 use super::capture::Capture;
-use super::compare::Comparer;
+use super::compare::{Comparer, Comparison, NotComparable};
 use super::endpoint::Endpoints;
+use super::flip::Looks;
 use super::record::{Recorder, Row, Shown};
 use super::redact::{Redactor, ShownDifference};
 use super::route_class::{RouteClass, Routes};
 use super::rules::Day;
 use super::session::Sessions;
-use super::shape::Shapes;
-use super::undetermined::undetermined;
+use super::shape::{Shape, Shapes};
+use super::undetermined::{Pair, is_flip, undetermined};
 
 pub struct Judge {
     /// Its rules change when somebody accepts one.
@@ -34,6 +35,7 @@ pub struct Judge {
     pub recorder: Recorder,
     pub capture: Option<Capture>,
     pub metrics: Arc<Metrics>,
+    pub looks: Looks,
     /// Of live traffic.
     pub watch: Option<Arc<Watch>>,
     /// Besides the samples of findings, one exchange in so many is kept whole; 0 keeps none.
@@ -66,7 +68,7 @@ impl Judge {
     }
 
     /// Whether the side that served might be asked the same twice.
-    fn is_askable(&self, call: &Call) -> bool {
+    pub(super) fn is_askable(&self, call: &Call) -> bool {
         self.again.is_on() && self.routes.class(&call.method, call.uri.path()) == RouteClass::Safe
     }
 
@@ -85,36 +87,56 @@ impl Judge {
     }
 
     pub fn judge(&self, exchange: &Exchange) {
+        self.settle(exchange, self.compare(exchange));
+    }
+
+    /// Counts nothing that a second look could change.
+    pub(super) fn compare(&self, exchange: &Exchange) -> Judged {
         let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
         self.learn(&exchange.call, legacy);
         if let Some(watch) = &self.watch {
             watch.exchange(exchange);
         }
-        let endpoint = &*self.endpoint(&exchange.call);
+        let endpoint = self.endpoint(&exchange.call);
         if let Some(again) = &exchange.again {
-            self.learn_rate_limit(endpoint, exchange.served_by, again);
+            self.learn_rate_limit(&endpoint, exchange.served_by, again);
         }
         let today = Day::of_ms(now_ms());
-        let comparer = self.comparer.load();
-        let mut comparison = match comparer.compare(&exchange.call, legacy, candidate, endpoint, today) {
+        let comparer = self.comparer.load_full();
+        let mut compared = comparer.compare(&exchange.call, legacy, candidate, &endpoint, today);
+        if let Ok(comparison) = &mut compared {
+            comparison.explain(ISSUED, |legacy, candidate| self.sessions.is_pair(legacy, candidate));
+        }
+        Judged { compared, comparer, endpoint, today, shape: self.shapes.of(&exchange.call) }
+    }
+
+    /// Counts the exchange and hands it to whoever keeps it.
+    pub(super) fn settle(&self, exchange: &Exchange, judged: Judged) {
+        let Judged { compared, comparer, endpoint, today, shape } = judged;
+        let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
+        let mut comparison = match compared {
             Ok(comparison) => comparison,
             Err(reason) => {
                 self.captured(exchange, Decision::Neither, format!("not_comparable:{}", reason.0));
                 return self.metrics.not_comparable(reason.0);
             }
         };
-        comparison.explain(ISSUED, |legacy, candidate| self.sessions.is_pair(legacy, candidate));
         if let Some(why) = undetermined(exchange, comparison.cell()) {
             comparison.undetermine(why);
-        } else if let Some(watch) = &self.watch {
-            watch.decided(comparison.cell());
+        } else {
+            self.looks.last_words.add(shape, comparison.legacy);
+            if let Some(watch) = &self.watch {
+                watch.decided(comparison.cell());
+            }
         }
-        self.metrics.latency(Side::Legacy, legacy.latency);
-        self.metrics.latency(Side::Candidate, candidate.latency);
+        if legacy.outcome.is_ok() && candidate.outcome.is_ok() {
+            self.metrics.latency(Side::Legacy, legacy.latency);
+            self.metrics.latency(Side::Candidate, candidate.latency);
+        }
         let verdict = comparison.undetermined.map_or(comparison.verdict.name(), Undetermined::rule);
         self.captured(exchange, comparison.legacy, verdict);
         let mut differences = self.outlines(&comparison.differences);
-        let samples = self.recorder.samples(endpoint, &differences);
+        let samples = self.recorder.samples(&endpoint, &differences);
         let keep = !samples.is_empty() || self.is_due();
         if keep {
             differences =
@@ -126,11 +148,11 @@ impl Judge {
             at_ms: now_ms(),
             differences,
             samples,
-            counts: comparison.undetermined.is_none() && self.shapes.counts(&exchange.call),
+            counts: comparison.undetermined.is_none() && self.shapes.counts(shape),
             askable: exchange.served_by == Side::Legacy
                 && self.is_askable(&exchange.call)
-                && self.again.may_ask(endpoint),
-            again: legacy_again.and_then(|again| self.own_differences(&comparer, exchange, again, endpoint, today)),
+                && self.again.may_ask(&endpoint),
+            again: legacy_again.and_then(|again| self.own_differences(&comparer, exchange, again, &endpoint, today)),
             verdict: comparison.verdict,
             served_by: exchange.served_by,
             legacy: comparison.legacy,
@@ -138,7 +160,7 @@ impl Judge {
             legacy_us: legacy.latency.as_micros() as u64,
             candidate_us: candidate.latency.as_micros() as u64,
             shown: keep.then(|| self.show(exchange)),
-            endpoint: endpoint.into(),
+            endpoint: endpoint.as_ref().into(),
         });
         // Last, so that "nothing in flight" means "handed to the store".
         self.metrics.compared(comparison.verdict, comparison.cell(), comparison.undetermined);
@@ -168,7 +190,7 @@ impl Judge {
     }
 
     fn show(&self, exchange: &Exchange) -> Shown {
-        let answer = |side| exchange.leg(side).outcome.as_ref().ok().map(|answer| self.redactor.answer(answer));
+        let answer = |side| exchange.leg(side).said().map(|answer| self.redactor.answer(answer));
         Shown {
             call: self.redactor.call(&exchange.call),
             legacy: answer(Side::Legacy),
@@ -178,6 +200,32 @@ impl Judge {
 
     fn is_due(&self) -> bool {
         self.keep_match_every > 0 && self.besides.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.keep_match_every)
+    }
+}
+
+/// An exchange that is compared and not counted yet.
+pub(super) struct Judged {
+    compared: Result<Comparison, NotComparable>,
+    comparer: Arc<Comparer>,
+    endpoint: Arc<str>,
+    today: Day,
+    shape: Shape,
+}
+
+impl Judged {
+    /// Both decisions, where one side lets in whom the other refuses.
+    pub(super) fn flip(&self) -> Option<Pair> {
+        let comparison = self.compared.as_ref().ok()?;
+        is_flip(comparison.cell()).then_some((comparison.legacy, comparison.candidate))
+    }
+
+    pub(super) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// What another leg of the same call decides; none where there is no answer.
+    pub(super) fn decision(&self, leg: &Leg) -> Option<Decision> {
+        self.comparer.decision(leg, &self.endpoint)
     }
 }
 

@@ -15,7 +15,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper_util::client::legacy::{Client, Error, connect as pool};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use crate::exchange::{Answer, Call, Failure};
+use crate::exchange::{Answer, Call, Failed, Failure};
 
 use self::connect::{Connector, History};
 use super::headers::{HEADERS_MAX, end_to_end};
@@ -101,10 +101,11 @@ impl Legacy {
     }
 
     /// Asks and waits for the whole answer: for the mirror, which has nobody to stream to.
-    pub async fn call(&self, call: &Call) -> Result<Answer, Failure> {
+    pub async fn call(&self, call: &Call) -> Result<Answer, Failed> {
         // Only HTTP/1.0 has requests without `Host`; legacy refuses them under any later version.
         let version = if call.headers.contains_key(HOST) { Version::HTTP_11 } else { Version::HTTP_10 };
-        self.in_time(async {
+        let mut head = None;
+        let body = self.in_time(async {
             let framing = Framing { version, ..Framing::default() };
             let asked = if call.method.is_idempotent() {
                 self.send_repeatable(call, framing).await
@@ -112,13 +113,15 @@ impl Legacy {
                 self.send(call, framing).await
             };
             let (parts, body) = asked?.into_parts();
+            head = Some(Answer { status: parts.status, headers: end_to_end(parts.headers), body: Bytes::new() });
             let body = Limited::new(body, self.limits.body_bytes_max)
                 .collect()
                 .await
                 .map_err(|error| if error.is::<LengthLimitError>() { Failure::TooLarge } else { Failure::Closed })?;
-            Ok(Answer { status: parts.status, headers: end_to_end(parts.headers), body: body.to_bytes() })
-        })
-        .await
+            Ok(body.to_bytes())
+        });
+        let body = body.await;
+        Failed::or_whole(head, body)
     }
 
     async fn in_time<T>(&self, asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {

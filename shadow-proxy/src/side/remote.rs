@@ -3,7 +3,7 @@
 use http::Uri;
 use reqwest::redirect::Policy;
 
-use crate::exchange::{Answer, Call, Failure};
+use crate::exchange::{Answer, Call, Failed};
 
 use super::legacy::{Legacy, LegacyLimits};
 use super::tls::{Tls, Trust};
@@ -20,7 +20,7 @@ impl Remote {
         Ok(Remote(Box::new(Legacy::new(origin.clone(), limits, tls))))
     }
 
-    pub async fn call(&self, call: &Call) -> Result<Answer, Failure> {
+    pub async fn call(&self, call: &Call) -> Result<Answer, Failed> {
         self.0.call(call).await
     }
 }

@@ -21,7 +21,7 @@ use wasmtime::Result;
 use wasmtime::error::Context as _;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
-use crate::exchange::{Answer, Call, Failure};
+use crate::exchange::{Answer, Call, Failed, Failure};
 use crate::keys::live::Live;
 
 pub use self::frozen::Moment;
@@ -101,12 +101,13 @@ impl Embedded {
     }
 
     /// One call, answered completely. Never panics on what a guest does; an instance that failed is not used again.
-    pub async fn call(&self, call: &Call) -> std::result::Result<Answer, Failure> {
+    pub async fn call(&self, call: &Call) -> std::result::Result<Answer, Failed> {
         self.answer(call, None).await
     }
 
-    /// The same at a moment of the caller's, where it was granted that: the same call has then the same answer.
-    pub async fn call_at(&self, call: &Call, moment: Moment) -> std::result::Result<Answer, Failure> {
+    /// The same at a time of the caller's. Where it was granted clocks that stand still, the same call has then the same
+    /// answer.
+    pub async fn call_at(&self, call: &Call, moment: Moment) -> std::result::Result<Answer, Failed> {
         self.answer(call, Some(moment)).await
     }
 
@@ -115,7 +116,7 @@ impl Embedded {
         &self.stock.usage
     }
 
-    async fn answer(&self, call: &Call, moment: Option<Moment>) -> std::result::Result<Answer, Failure> {
+    async fn answer(&self, call: &Call, moment: Option<Moment>) -> std::result::Result<Answer, Failed> {
         let _slot = self.slots.try_acquire().map_err(|_| Failure::Busy)?;
         let instance = match self.stock.take() {
             Some(instance) => instance,
