@@ -37,6 +37,8 @@ pub struct Terms {
 
 /// Memory that a connection has for what it reads without being counted: hyper's first buffer is as large.
 pub const FREE_BYTES: usize = 8 << 10;
+/// A client that sends nothing for so long has stopped.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Time in which a client whose request was not read to its end may take the answer, before the connection is reset.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -244,6 +246,22 @@ impl<S: AsyncRead + Unpin> ClientStream<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Lets a client that is still sending come to a pause, before it sees the end of the connection in the middle of that.
+    fn drain(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while !self.is_ended && !self.inspector.is_tunnel() && !self.inspector.is_between_requests(&self.held) {
+            let mut bytes = [0; FREE_BYTES];
+            let mut buf = ReadBuf::new(&mut bytes);
+            match Pin::new(&mut self.inner).poll_read(context, &mut buf) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => self.idle.end(),
+                Poll::Ready(_) => self.is_ended = true,
+                Poll::Pending if self.idle.is_over(context, PAUSE) => break,
+                Poll::Pending if !self.leaving.is_over(context, LINGER) => return Poll::Pending,
+                Poll::Pending => break,
+            }
+        }
+        Poll::Ready(())
+    }
+
     /// Reads and forgets what a client still sends that is not listened to: were it left unread, the system would reset
     /// the connection, and the client would lose its answer.
     fn linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -361,7 +379,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
                         }
                     }
                 }
-                Farewell::Answer { .. } => this.farewell = Farewell::Shutdown,
+                Farewell::Answer { .. } if this.refusal.is_some() => this.farewell = Farewell::Shutdown,
+                Farewell::Answer { .. } => {
+                    ready!(this.drain(context));
+                    this.farewell = Farewell::Shutdown;
+                }
                 Farewell::Shutdown => {
                     ready!(Pin::new(&mut this.inner).poll_shutdown(context))?;
                     this.leaving.end();
