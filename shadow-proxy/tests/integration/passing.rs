@@ -258,7 +258,7 @@ async fn a_service_that_counts_requests_is_asked_once() {
         ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "", 20),
     ] {
         let world = World::new().legacy(Legacy::answering(answer)).again("1", "0").config(config);
-        let proxy = world.candidate(Candidate::scripted(|_| allow())).start().await;
+        let mut proxy = world.candidate(Candidate::scripted(|_| allow())).start().await;
         let mut wire = proxy.connect().await;
         for _ in 0..10 {
             wire.ask(get("/healthz")).await;
@@ -272,6 +272,8 @@ async fn a_service_that_counts_requests_is_asked_once() {
         assert!(metrics.contains(&level), "{metrics}");
         let said = proxy.command(&["status"]).await.stdout;
         assert_eq!(said.contains("asked once GET /healthz"), asked == 10, "{said}");
+        drop(wire);
+        proxy.ended().await;
         assert_eq!(proxy.process.said().contains("count the client's requests"), asked == 10);
     }
 }

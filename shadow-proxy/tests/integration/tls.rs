@@ -62,8 +62,9 @@ async fn a_certificate_that_nobody_vouches_for_is_refused_and_the_log_says_why()
         // It is another's: 127.0.0.1 is not in it.
         format!("legacy.ca_file = {:?}", tls.authority()),
     ] {
-        let proxy = World::new().legacy(Legacy::Url(tls.url())).config(&config).start().await;
+        let mut proxy = World::new().legacy(Legacy::Url(tls.url())).config(&config).start().await;
         assert_eq!(proxy.ask(get("/")).await.status(), 502, "{config}");
+        proxy.ended().await;
         assert!(proxy.process.said().contains("TLS handshake failed"), "{config}: {}", proxy.process.said());
     }
     assert_eq!(service.count(), 0);

@@ -75,13 +75,14 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, to: Uri) -> Self::Future {
+        let service = to.authority().map(ToString::to_string).unwrap_or_default();
         let (tcp, tls) = (self.tcp.call(to), self.tls.clone());
         let connected = async move {
             let tcp = tcp.await?.into_inner();
             let socket = match tls {
                 None => Socket::Plain(tcp),
                 Some(Tls { connector, name }) => {
-                    Socket::Tls(Box::new(connector.connect(name, tcp).await.inspect_err(say)?))
+                    Socket::Tls(Box::new(connector.connect(name, tcp).await.inspect_err(|error| say(&service, error))?))
                 }
             };
             Ok::<_, BoxError>(TokioIo::new(Stream { socket, history: History::default() }))
@@ -92,10 +93,10 @@ impl Service<Uri> for Connector {
 }
 
 /// The client is told no more than that the service cannot be reached; the operator has to know why.
-fn say(error: &io::Error) {
+fn say(service: &str, error: &io::Error) {
     static SAID: Rarely = Rarely::every(Duration::from_secs(10));
     if SAID.is_due() {
-        tracing::warn!(%error, "the TLS handshake failed; where the certificate is the reason, set ca_file or server_name");
+        tracing::warn!(service, %error, "a TLS handshake failed; where the certificate is why, set ca_file or server_name");
     }
 }
 
