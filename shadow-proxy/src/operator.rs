@@ -35,7 +35,8 @@ pub fn status(port: &AdminPort, as_json: bool) -> anyhow::Result<String> {
     if status["unreadable"].as_u64() != Some(0) {
         text += &format!("besides   unreadable {}\n", status["unreadable"]);
     }
-    let limited: Vec<&str> = status["rate_limited"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let limited: Vec<&str> =
+        status["rate_limited"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if !limited.is_empty() {
         text += &format!("asked once {}: their answers count the client's requests\n", limited.join(", "));
     }

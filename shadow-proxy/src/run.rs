@@ -117,9 +117,7 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
         tokio::spawn(doors::serve_admin(admin_listener, admin_state.clone()));
         let signals = Signals::listen()?;
         say_whose_keys(&config);
-        if let Some(consequence) = config.legacy.unnamed_clients(config.listen.ip()) {
-            tracing::info!("{consequence}");
-        }
+        say_whom_legacy_sees(&config);
         println!("ready listen={listen} admin={admin}");
         signals.end().await;
         admin_state.ready.store(false, Ordering::Relaxed);
@@ -330,6 +328,12 @@ fn say_whose_keys(config: &Config) {
 /// TLS to legacy, where its URL says https.
 pub fn legacy_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
     Tls::to(&config.legacy.url, &config.legacy.trust).context("legacy cannot be asked by https")
+}
+
+fn say_whom_legacy_sees(config: &Config) {
+    if let Some(consequence) = config.legacy.unnamed_clients(config.listen.ip()) {
+        tracing::info!("{consequence}");
+    }
 }
 
 fn token_digest(file: &Path) -> anyhow::Result<[u8; 32]> {

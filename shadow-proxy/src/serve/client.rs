@@ -248,37 +248,37 @@ impl<S: AsyncRead + Unpin> ClientStream<S> {
 
     /// Lets a client that is still sending come to a pause, before it sees the end of the connection in the middle of that.
     fn drain(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        while !self.is_ended && !self.inspector.is_tunnel() && !self.inspector.is_between_requests(&self.held) {
-            let mut bytes = [0; FREE_BYTES];
-            let mut buf = ReadBuf::new(&mut bytes);
-            match Pin::new(&mut self.inner).poll_read(context, &mut buf) {
-                Poll::Ready(Ok(())) if !buf.filled().is_empty() => self.idle.end(),
-                Poll::Ready(_) => self.is_ended = true,
-                Poll::Pending if self.idle.is_over(context, PAUSE) => break,
-                Poll::Pending if !self.leaving.is_over(context, LINGER) => return Poll::Pending,
-                Poll::Pending => break,
-            }
-        }
-        Poll::Ready(())
+        let is_drained = !self.is_sending()
+            || self.forget(context).is_ready()
+            || self.idle.is_over(context, PAUSE)
+            || self.leaving.is_over(context, LINGER);
+        if is_drained { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Reads and forgets what a client still sends that is not listened to: were it left unread, the system would reset
-    /// the connection, and the client would lose its answer.
+    /// Reads on for a while: were something left unread, the system would reset the connection, and the client would lose
+    /// its answer.
     fn linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let is_over = !self.is_sending() || self.forget(context).is_ready() || self.leaving.is_over(context, LINGER);
+        if is_over { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Whether the client may still send what nobody listens to.
+    fn is_sending(&self) -> bool {
         let is_between = self.inspector.is_between_requests(&self.held);
-        if self.is_ended || self.inspector.is_tunnel() || is_between && self.refusal.is_none() {
-            return Poll::Ready(());
-        }
+        !self.is_ended && !self.inspector.is_tunnel() && !(is_between && self.refusal.is_none())
+    }
+
+    /// Reads and forgets, to the end of what the client sends.
+    fn forget(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             let mut bytes = [0; FREE_BYTES];
             let mut buf = ReadBuf::new(&mut bytes);
-            if self.leaving.is_over(context, LINGER) {
-                return Poll::Ready(());
-            }
-            match Pin::new(&mut self.inner).poll_read(context, &mut buf) {
-                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {}
-                Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending => return Poll::Pending,
+            match ready!(Pin::new(&mut self.inner).poll_read(context, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => self.idle.end(),
+                _ => {
+                    self.is_ended = true;
+                    return Poll::Ready(());
+                }
             }
         }
     }

@@ -213,7 +213,9 @@ impl Proxy {
     pub(crate) fn candidate(&self) -> &Scripted {
         match &self.world.candidate {
             Candidate::Scripted(scripted) => scripted,
-            Candidate::Built | Candidate::Hostile | Candidate::Absent(_) | Candidate::Url(_) => panic!("the candidate is not scripted"),
+            Candidate::Built | Candidate::Hostile | Candidate::Absent(_) | Candidate::Url(_) => {
+                panic!("the candidate is not scripted")
+            }
         }
     }
 
