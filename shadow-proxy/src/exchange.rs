@@ -104,7 +104,7 @@ pub enum Failure {
     /// The guest returned without an answer, or with one that is not HTTP.
     #[error("gave no usable answer")]
     NoAnswer,
-    /// Every instance is busy and the limit on waiting calls is reached.
+    /// A limit of this proxy is reached: on calls in progress, on instances, on questions to the issuer of tokens.
     #[error("is busy; try again")]
     Busy,
 }
@@ -114,6 +114,18 @@ pub enum Failure {
 pub struct Leg {
     pub outcome: Result<Answer, Failure>,
     pub latency: Duration,
+}
+
+impl Leg {
+    /// No answer, or a 5xx.
+    pub fn is_failed(&self) -> bool {
+        self.outcome.as_ref().map_or(true, |answer| answer.status.is_server_error())
+    }
+
+    /// A limit of this proxy kept the side from answering, which says nothing about the side.
+    pub fn is_busy(&self) -> bool {
+        matches!(self.outcome, Err(Failure::Busy))
+    }
 }
 
 /// A call with what both sides did with it.

@@ -72,13 +72,13 @@ pub fn show(source: &Source, id: i64, view: View) -> anyhow::Result<String> {
     let class = |class: Option<crate::shadow::class::Class>| class.map_or("nothing", |class| class.name());
     let mut text = line(&Finding { curl: None, ..finding.clone() });
     text += &format!(
-        "        {:?}, {:?}: {} since {}, last {}\n        at most {:.4} % of the requests, with 95 % confidence\n",
+        "        {:?}, {:?}: {} since {}, last {}\n        at most {} of the requests, with 95 % confidence\n",
         finding.status,
         finding.trend,
         finding.count,
         at(finding.first_seen_ms),
         at(finding.last_seen_ms),
-        finding.upper_bound * 100.0
+        percent(finding.upper_bound)
     )
     .to_lowercase();
     let (legacy, candidate) = (finding.legacy.as_deref(), finding.candidate.as_deref());

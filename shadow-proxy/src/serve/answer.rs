@@ -15,7 +15,7 @@ use crate::exchange::{Answer, Call, Failure, Leg, Side};
 use crate::metrics::{Metrics, Skip};
 use crate::shadow::mirror::{Job, Mirror};
 use crate::shadow::route_class::RouteClass;
-use crate::shift::watch::Watch;
+use crate::shift::watch::{Rescue, Watch};
 use crate::shift::weight::Weight;
 use crate::side::Sides;
 use crate::side::headers::{end_to_end, transfer_encoding};
@@ -81,7 +81,7 @@ impl Front {
                 call.body = head;
                 match self.sides.legacy.send_streaming(&call, framing, rest).await {
                     Ok(response) => {
-                        self.watch.legacy_called(Ok(()));
+                        self.watch.legacy_called(Ok(response.status()));
                         self.metrics.served(Side::Legacy);
                         let (mut parts, body) = response.into_parts();
                         parts.headers = end_to_end(parts.headers);
@@ -121,7 +121,12 @@ impl Front {
             Side::Legacy => self.answer_by_legacy(entry, share, call, framing, id, None).await,
             Side::Candidate => {
                 let leg = self.sides.call(Side::Candidate, &call).await;
-                self.watch.candidate_called(&leg);
+                if leg.is_failed() && self.may_be_rescued(&call) {
+                    // A session that begins so is known to legacy alone.
+                    let id = id.map(|_| Id::of_side(Side::Legacy));
+                    return self.answer_by_legacy(entry, share, call, framing, id, Some(leg)).await;
+                }
+                self.watch.candidate_called(&leg, Rescue::NotAsked);
                 match &leg.outcome {
                     Ok(answer) => {
                         let response = answered(answer);
@@ -129,12 +134,6 @@ impl Front {
                         self.metrics.served(Side::Candidate);
                         entry.hand_over(Job::new(call, Side::Candidate, leg));
                         response
-                    }
-                    Err(_) if self.may_be_rescued(&call) => {
-                        self.metrics.rescued.inc();
-                        // A session that begins so is known to legacy alone.
-                        let id = id.map(|_| Id::of_side(Side::Legacy));
-                        self.answer_by_legacy(entry, share, call, framing, id, Some(leg)).await
                     }
                     Err(failure) => {
                         entry.skip(Skip::ServedFailed);
@@ -158,7 +157,11 @@ impl Front {
         let start = Instant::now();
         match self.sides.legacy.send(&call, framing).await {
             Ok(response) => {
-                self.watch.legacy_called(Ok(()));
+                self.watch.legacy_called(Ok(response.status()));
+                if let Some(leg) = &candidate {
+                    let is_error = response.status().is_server_error();
+                    self.watch.candidate_called(leg, if is_error { Rescue::FailedToo } else { Rescue::Answered });
+                }
                 self.metrics.served(Side::Legacy);
                 let (mut parts, body) = response.into_parts();
                 parts.headers = end_to_end(parts.headers);
@@ -177,7 +180,16 @@ impl Front {
             Err(failure) => {
                 self.watch.legacy_called(Err(failure));
                 entry.skip(Skip::ServedFailed);
-                self.unanswered(failure)
+                let Some(leg) = candidate else { return self.unanswered(failure) };
+                self.watch.candidate_called(&leg, Rescue::NoAnswer);
+                match &leg.outcome {
+                    // What the candidate says of its failure is more than the proxy could.
+                    Ok(answer) => {
+                        self.metrics.served(Side::Candidate);
+                        answered(answer)
+                    }
+                    Err(_) => self.unanswered(failure),
+                }
             }
         }
     }

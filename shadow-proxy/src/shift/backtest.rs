@@ -93,6 +93,7 @@ impl Backtest {
             evidence: self.evidence.clone(),
             evidence_failed: minute.evidence_failed,
             legacy_up: minute.legacy_up,
+            both_fail: minute.seen.both_bad > minute.seen.pairs,
             legacy_load: minute.legacy_load,
             requests_per_minute: minute.requests_per_minute,
             braked: None,

@@ -19,7 +19,7 @@ use super::hooks::Hooks;
 use super::journal::{Entry, VERSION};
 use super::observed::Observed;
 use super::plan::{MINUTE_MS, Plan};
-use super::recent::{Rate, Recent};
+use super::recent::{BothFail, Rate, Recent};
 use super::shared::{Set, Shared};
 use super::state::{Phase, State};
 use super::step::{Command, Decision, Finding, Input, Verb, step};
@@ -142,6 +142,7 @@ struct Running {
     evidence_failed: bool,
     evidence_read: Option<Instant>,
     legacy: LegacyState,
+    both: BothFail,
     rate: Rate,
     /// In force on the request path, and not yet in the journal.
     unwritten: Option<Command>,
@@ -169,6 +170,7 @@ impl Running {
             evidence_failed: false,
             evidence_read: None,
             legacy: LegacyState { is_up: true, legs: (0, 0), probed: None },
+            both: BothFail::default(),
             rate: Rate::default(),
             unwritten: None,
             unwritten_said: Rarely::every(Duration::from_secs(60)),
@@ -238,6 +240,7 @@ impl Running {
             evidence: self.evidence.clone(),
             evidence_failed: self.evidence_failed,
             legacy_up: self.legacy.is_up,
+            both_fail: self.both.look(seen),
             legacy_load: self.rate.legacy_load(),
             requests_per_minute: self.rate.requests_per_minute(),
             braked: self.parts.watch.braked(),

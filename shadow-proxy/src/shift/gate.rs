@@ -150,15 +150,16 @@ pub fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
     };
     let against = objections(&judgement, policy);
     let missing = gaps(&judgement, policy);
-    let clean_requests = clean_pairs_needed(counted_mismatches, counted, rate_max, policy.alpha);
-    (judgement.verdict, judgement.reasons) = match (against.is_empty(), missing.is_empty() && clean_requests == 0) {
+    // Decided by the bound that is shown.
+    let is_known = judgement.rate.upper_bound <= rate_max;
+    (judgement.verdict, judgement.reasons) = match (against.is_empty(), missing.is_empty() && is_known) {
         (false, _) => (Verdict::NoGo, against),
         (true, true) => (Verdict::Go, vec![shown(&judgement, policy)]),
         (true, false) => {
-            let needs = (clean_requests > 0).then(|| Needs {
-                clean_requests,
-                minutes: (evidence.counted_per_minute > 0.0)
-                    .then(|| clean_requests as f64 / evidence.counted_per_minute),
+            let needs = (!is_known).then(|| {
+                let needed = clean_pairs_needed(counted_mismatches, counted, rate_max, policy.alpha).max(1);
+                let minutes = needed as f64 / evidence.counted_per_minute;
+                Needs { clean_requests: needed, minutes: (evidence.counted_per_minute > 0.0).then_some(minutes) }
             });
             judgement.needs = needs;
             (Verdict::NotEnough, needs.iter().map(sentence).chain(missing).collect())
@@ -269,7 +270,10 @@ pub(super) fn wait(minutes: Option<f64>) -> String {
         Some(minutes) if minutes < 48.0 * 60.0 => {
             format!(", about {:.0} hours at the present rate", minutes / 60.0)
         }
-        Some(minutes) => format!(", about {:.0} days at the present rate", minutes / 1_440.0),
+        Some(minutes) if minutes < YEAR_MINUTES => {
+            format!(", about {:.0} days at the present rate", minutes / 1_440.0)
+        }
+        Some(_) => ", more than a year at the present rate".to_owned(),
     }
 }
 
@@ -278,7 +282,7 @@ fn shown(judgement: &Judgement, policy: &Policy) -> String {
         "{} different requests, {} answered differently: at most {} are, with {} confidence, and {} is what may be",
         grouped(judgement.counted),
         grouped(judgement.counted_mismatches),
-        percent(judgement.rate.upper_bound.min(judgement.rate_max)),
+        percent(judgement.rate.upper_bound),
         percent(1.0 - policy.alpha),
         percent(judgement.rate_max)
     )
@@ -315,6 +319,8 @@ pub fn grouped(number: u64) -> String {
     }
     text
 }
+
+pub(super) const YEAR_MINUTES: f64 = 365.0 * 1_440.0;
 
 /// Below one in so many requests an endpoint is no reason to wait; what is known to be wrong with it still counts.
 const RARE: u64 = 1_000;

@@ -145,7 +145,10 @@ fn weekday(now_ms: u64) -> usize {
 
 /// As people say it.
 pub fn span(ms: u64) -> String {
-    let units = [(DAY_MS, "day"), (HOUR_MS, "hour"), (MINUTE_MS, "minute"), (1_000, "second")];
+    if ms >= 100 * YEAR_MS {
+        return "more than 100 years".to_owned();
+    }
+    let units = [(YEAR_MS, "year"), (DAY_MS, "day"), (HOUR_MS, "hour"), (MINUTE_MS, "minute"), (1_000, "second")];
     // One of a unit is said in the next smaller one: 90 minutes, not 2 hours.
     let (unit, name) = units.into_iter().find(|(unit, _)| ms >= 2 * unit).unwrap_or((1_000, "second"));
     let count = ms.saturating_add(unit / 2) / unit;
@@ -155,6 +158,7 @@ pub fn span(ms: u64) -> String {
 pub const MINUTE_MS: u64 = 60_000;
 pub const HOUR_MS: u64 = 60 * MINUTE_MS;
 pub const DAY_MS: u64 = 24 * HOUR_MS;
+pub const YEAR_MS: u64 = 365 * DAY_MS;
 
 /// For a service in which a wrong answer is a person let in or kept out.
 fn steps() -> Vec<Step> {
@@ -225,8 +229,9 @@ mod tests {
 
     #[test]
     fn times_read_well() {
-        let spans = [500, 90_000, 600_000, 5_400_000, 172_800_000];
-        assert_eq!(spans.map(span), ["1 second", "90 seconds", "10 minutes", "90 minutes", "2 days"]);
+        let spans = [500, 90_000, 600_000, 5_400_000, 172_800_000, 3 * YEAR_MS, u64::MAX];
+        let texts = ["1 second", "90 seconds", "10 minutes", "90 minutes", "2 days", "3 years", "more than 100 years"];
+        assert_eq!(spans.map(span), texts);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gate::{self, share};
 use super::guards::{self, Alarm, Guarded, Urgency};
-use super::needs::{self, Known, LEGACY_DOWN};
+use super::needs::{self, BOTH_FAIL, Known, LEGACY_DOWN};
 use super::observed::Observed;
 use super::plan::{self, Plan, Step};
 use super::state::{Phase, State};
@@ -28,6 +28,9 @@ pub struct Input {
     pub evidence_failed: bool,
     /// Legacy answered lately.
     pub legacy_up: bool,
+    /// Lately both sides failed in most requests.
+    #[serde(default)]
+    pub both_fail: bool,
     /// The share of the traffic that legacy is asked about anyway, served and mirrored: 0 to 1.
     pub legacy_load: f64,
     pub requests_per_minute: f64,
@@ -46,6 +49,7 @@ impl Input {
             evidence: gate::Evidence::default(),
             evidence_failed: false,
             legacy_up: true,
+            both_fail: false,
             legacy_load: 1.0,
             requests_per_minute: 0.0,
             braked: None,
@@ -218,8 +222,9 @@ impl Look<'_> {
             Phase::Shadow | Phase::RolledBack => self.wait_for_a_start(),
             Phase::Held => {
                 let held = format!("held at {}; `resume` goes on with the plan", self.share());
-                let down = (!self.input.legacy_up).then(|| LEGACY_DOWN.to_owned());
-                hold(down.into_iter().chain(self.split.map(str::to_owned)).chain([held]))
+                let down = [(!self.input.legacy_up, LEGACY_DOWN), (self.input.both_fail, BOTH_FAIL)];
+                let down = down.into_iter().filter(|(is_so, _)| *is_so).map(|(_, what)| what.to_owned());
+                hold(down.chain(self.split.map(str::to_owned)).chain([held]))
             }
             Phase::Ramp => self.ramp(),
             Phase::Complete => {

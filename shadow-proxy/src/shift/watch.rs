@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use http::StatusCode;
+
 use crate::exchange::{Cell, Exchange, Failure, Leg, Side};
 use crate::metrics::Metrics;
 
@@ -17,9 +19,20 @@ use super::step::Brake;
 use super::times::{self, Times};
 use super::weight::Weight;
 
-/// So many failures among the candidate's last calls, and it is asked no more.
+/// So many more failures among the candidate's last calls than among legacy's, and it is asked no more.
 const FAILED_MAX: u32 = 5;
 const CALLS: u32 = 20;
+
+/// What legacy did with a call that the candidate failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rescue {
+    /// The call may not be repeated.
+    NotAsked,
+    Answered,
+    /// A 5xx too, which is what the client got.
+    FailedToo,
+    NoAnswer,
+}
 
 pub struct Watch {
     weight: Arc<Weight>,
@@ -28,11 +41,15 @@ pub struct Watch {
     pairs: AtomicU64,
     candidate_bad: AtomicU64,
     legacy_bad: AtomicU64,
+    both_bad: AtomicU64,
     times: [AtomicU64; times::EDGES.len()],
     split: Split,
     ids: [AtomicU64; 2],
     legacy: LegacyLegs,
+    /// Of the candidate: what it failed, and legacy did not.
     last: LastCalls,
+    /// Rescues in which legacy's answer was a 5xx too.
+    in_vain: AtomicU64,
     /// Why the brake is on: 0 for no reason, else as `Reason` packs it.
     reason: AtomicU32,
     wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
@@ -45,6 +62,10 @@ struct LegacyLegs {
     failed: AtomicU64,
     /// Failures since the last answer.
     in_a_row: AtomicU32,
+    /// Those without an answer, or with a 5xx.
+    last: LastCalls,
+    /// Those that it failed and the candidate did not.
+    last_alone: LastCalls,
 }
 
 /// So many failures of legacy in a row, and whoever is taken from the candidate would be answered by nobody.
@@ -59,11 +80,13 @@ impl Watch {
             pairs: AtomicU64::new(0),
             candidate_bad: AtomicU64::new(0),
             legacy_bad: AtomicU64::new(0),
+            both_bad: AtomicU64::new(0),
             times: Default::default(),
             split: Split::new(),
             ids: Default::default(),
             legacy: LegacyLegs::default(),
             last: LastCalls::default(),
+            in_vain: AtomicU64::new(0),
             reason: AtomicU32::new(0),
             wake: OnceLock::new(),
         }
@@ -75,19 +98,40 @@ impl Watch {
         let _ = self.wake.set(Box::new(wake));
     }
 
-    /// A call that the candidate was chosen to serve.
-    pub fn candidate_called(&self, leg: &Leg) {
-        let failed = self.last.add(is_error(leg));
-        if failed >= FAILED_MAX && !self.is_legacy_down() {
+    /// A call that the candidate was chosen to serve. What legacy fails too (a database they share) is no failure of the
+    /// candidate, and neither is what a limit of this proxy refused.
+    pub fn candidate_called(&self, leg: &Leg, rescue: Rescue) {
+        let is_failed = leg.is_failed();
+        let is_shared = match rescue {
+            Rescue::Answered => false,
+            Rescue::FailedToo | Rescue::NoAnswer => true,
+            Rescue::NotAsked => self.legacy.is_failing(),
+        };
+        match rescue {
+            Rescue::Answered => drop(self.metrics.rescued.inc()),
+            Rescue::FailedToo => drop(self.in_vain.fetch_add(1, Ordering::Relaxed)),
+            Rescue::NotAsked | Rescue::NoAnswer => {}
+        }
+        if leg.is_busy() {
+            return drop(self.metrics.busy.inc());
+        }
+        if is_failed && is_shared {
+            return;
+        }
+        let failed = self.last.add(is_failed);
+        // Where both lose some at random, each loses some that the other answers.
+        let failed_max = (FAILED_MAX + self.legacy.last_alone.failed()).min(CALLS);
+        if is_failed && failed >= failed_max && !self.is_legacy_down() {
             self.brake(Brake::Failing { failed: failed.into(), of: self.last.calls().into() });
         }
     }
 
     /// A call that legacy was asked, whoever waited for it.
-    pub fn legacy_called(&self, outcome: Result<(), Failure>) {
-        let LegacyLegs { answered, failed, in_a_row } = &self.legacy;
+    pub fn legacy_called(&self, outcome: Result<StatusCode, Failure>) {
+        let LegacyLegs { answered, failed, in_a_row, last, .. } = &self.legacy;
+        last.add(outcome.map_or(true, |status| status.is_server_error()));
         match outcome {
-            Ok(()) => {
+            Ok(_) => {
                 answered.fetch_add(1, Ordering::Relaxed);
                 if in_a_row.load(Ordering::Relaxed) > 0 {
                     in_a_row.store(0, Ordering::Relaxed);
@@ -112,15 +156,27 @@ impl Watch {
         self.split.clear();
     }
 
-    /// An exchange of which both legs are known.
+    /// An exchange of which both legs are known. It is evidence for nothing where a limit of this proxy kept a side from
+    /// answering, or where both failed.
     pub fn exchange(&self, exchange: &Exchange) {
         let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
         if exchange.served_by == Side::Candidate {
-            self.legacy_called(legacy.outcome.as_ref().map(drop).map_err(|failure| *failure));
+            self.legacy_called(legacy.outcome.as_ref().map(|answer| answer.status).map_err(|failure| *failure));
         }
-        self.pairs.fetch_add(1, Ordering::Relaxed);
-        let is_bad = |leg: &Leg| is_error(leg) || leg.latency > self.latency_cap;
-        match (is_bad(legacy), is_bad(candidate)) {
+        if legacy.is_busy() || candidate.is_busy() {
+            return;
+        }
+        let is_bad = |leg: &Leg| leg.is_failed() || leg.latency > self.latency_cap;
+        let (legacy_bad, candidate_bad) = (is_bad(legacy), is_bad(candidate));
+        let counter = match (legacy_bad, candidate_bad) {
+            (true, true) => &self.both_bad,
+            _ => &self.pairs,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        if !(legacy_bad && candidate_bad) {
+            self.legacy.last_alone.add(legacy_bad);
+        }
+        match (legacy_bad, candidate_bad) {
             (false, true) => drop(self.candidate_bad.fetch_add(1, Ordering::Relaxed)),
             (true, false) => drop(self.legacy_bad.fetch_add(1, Ordering::Relaxed)),
             _ => {}
@@ -157,8 +213,9 @@ impl Watch {
             lockouts: decided(Cell::AllowDeny),
             candidate_bad: of(&self.candidate_bad),
             legacy_bad: of(&self.legacy_bad),
+            both_bad: of(&self.both_bad),
             times: Times::new(self.times.each_ref().map(of)),
-            served_legacy: self.metrics.served_by(Side::Legacy).saturating_sub(rescued),
+            served_legacy: self.metrics.served_by(Side::Legacy).saturating_sub(rescued + of(&self.in_vain)),
             served_candidate: self.metrics.served_by(Side::Candidate),
             rescued,
             unanswered: self.metrics.unanswered.get(),
@@ -206,6 +263,7 @@ impl Watch {
     /// The controller has written down what follows from it.
     pub(super) fn release(&self) {
         self.last.forget();
+        self.legacy.last_alone.forget();
         self.reason.store(0, Ordering::Release);
         self.weight.release();
     }
@@ -213,9 +271,12 @@ impl Watch {
 
 const BREACH: u32 = u32::MAX;
 
-/// No answer, or one that says that there is none.
-fn is_error(leg: &Leg) -> bool {
-    leg.outcome.as_ref().is_ok_and(|answer| answer.status.is_server_error()) || leg.outcome.is_err()
+impl LegacyLegs {
+    /// Half of its last calls and more.
+    fn is_failing(&self) -> bool {
+        let (failed, calls) = (self.last.failed(), self.last.calls());
+        calls >= LEGACY_DOWN && failed * 2 >= calls
+    }
 }
 
 /// The last calls, a bit for each, the newest lowest, with a one above the oldest.
@@ -237,6 +298,10 @@ impl LastCalls {
         };
         let before = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bits| Some(with(bits)));
         with(before.unwrap_or(1)).count_ones() - 1
+    }
+
+    fn failed(&self) -> u32 {
+        self.0.load(Ordering::Relaxed).count_ones() - 1
     }
 
     fn calls(&self) -> u32 {

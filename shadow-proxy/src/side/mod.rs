@@ -43,7 +43,7 @@ impl Sides {
         let start = Instant::now();
         let outcome = match (side, &self.candidate) {
             (Side::Legacy, _) => self.legacy.call(call).await,
-            (Side::Candidate, Candidate::Embedded(component)) => component.call(call).await,
+            (Side::Candidate, Candidate::Embedded(component)) => component.call_to_compare(call).await,
             (Side::Candidate, Candidate::Remote(remote)) => remote.call(call).await,
         };
         Leg { outcome, latency: start.elapsed() }

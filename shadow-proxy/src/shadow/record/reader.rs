@@ -130,6 +130,11 @@ impl Store {
         collect(statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))))
     }
 
+    /// When traffic began, after a minute without any; none before it did.
+    pub fn traffic_since_ms(&self) -> anyhow::Result<Option<u64>> {
+        Ok(schema::meta(&self.0, "traffic_since_ms")?.and_then(|text| text.parse().ok()))
+    }
+
     /// What became of the requests of all runs.
     pub fn account(&self) -> anyhow::Result<Vec<(String, u64)>> {
         let mut statement = self.0.prepare("SELECT name, count FROM account ORDER BY name")?;

@@ -36,6 +36,8 @@ pub(super) struct Tally {
     pub findings: HashMap<u64, Sightings>,
     /// Pairs, and those that count, by minute.
     pub minutes: BTreeMap<u64, (u64, u64)>,
+    /// When the first of these rows came.
+    pub since_ms: Option<u64>,
     pub account: BTreeMap<String, u64>,
 }
 
@@ -120,6 +122,7 @@ impl Tally {
         evidence.counted_mismatches += u64::from(row.counts && is_mismatch);
         evidence.askable += u64::from(row.askable);
         evidence.aa_pairs += u64::from(row.again.is_some());
+        self.since_ms = self.since_ms.or(Some(row.at_ms));
         let minute = self.minutes.entry(row.at_ms / MINUTE_MS).or_default();
         minute.0 += 1;
         minute.1 += u64::from(row.counts);

@@ -58,6 +58,7 @@ fn good_input() -> Input {
         },
         evidence_failed: false,
         legacy_up: true,
+        both_fail: false,
         legacy_load: 1.0,
         requests_per_minute: 1_000.0,
         braked: None,
@@ -176,7 +177,7 @@ fn observed() -> impl Strategy<Value = Observed> {
     prop_oneof![
         Just(Observed::default()),
         Just(good_input().live),
-        prop::collection::vec(count(), 13).prop_map(|n| Observed {
+        prop::collection::vec(count(), 14).prop_map(|n| Observed {
             pairs: n[0],
             breaches: n[1],
             lockouts: n[2],
@@ -189,6 +190,7 @@ fn observed() -> impl Strategy<Value = Observed> {
             unanswered: n[10],
             ids_legacy: n[11],
             ids_candidate: n[12],
+            both_bad: n[13],
         }),
     ]
 }
@@ -222,9 +224,9 @@ fn inputs() -> impl Strategy<Value = Input> {
         1 => Just(Some(Brake::Breach)),
         1 => (count(), count()).prop_map(|(failed, of)| Some(Brake::Failing { failed, of })),
     ];
-    let flags = (any::<bool>(), any::<bool>());
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
     (NOW - DAY_MS..NOW + 8 * DAY_MS, observed(), observed(), evidence(), flags, number(), number(), braked).prop_map(
-        |(now_ms, live, recent, evidence, (evidence_failed, legacy_up), legacy_load, requests_per_minute, braked)| {
+        |(now_ms, live, recent, evidence, (evidence_failed, legacy_up, both_fail), legacy_load, requests_per_minute, braked)| {
             Input {
                 now_ms,
                 live,
@@ -232,6 +234,7 @@ fn inputs() -> impl Strategy<Value = Input> {
                 evidence,
                 evidence_failed,
                 legacy_up,
+                both_fail,
                 legacy_load,
                 requests_per_minute,
                 braked,
@@ -267,7 +270,7 @@ proptest! {
         prop_assert_eq!(decision.finding, Finding::Advance);
         prop_assert_eq!(state.phase, Phase::Ramp);
         prop_assert!(!state.brake && input.braked.is_none() && input.live.breaches == 0);
-        prop_assert!(input.legacy_up && !input.evidence_failed);
+        prop_assert!(input.legacy_up && !input.both_fail && !input.evidence_failed);
         prop_assert!(input.live.pairs > 0 && input.live.times.pairs() > 0 && input.live.served_candidate > 0);
         let index = plan.step_above(state.weight_ppm).expect("there is one");
         prop_assert!(plan.closed(&plan.steps[index], input.now_ms).is_none());

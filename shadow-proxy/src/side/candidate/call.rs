@@ -22,24 +22,30 @@ use super::stock::Instance;
 
 static SAID: Rarely = Rarely::every(Duration::from_secs(60));
 
-/// Runs the guest to its end on the caller's task. The instance comes back only after a flawless call.
+/// What a call came to.
+pub struct Ended {
+    pub outcome: Result<Answer, Failure>,
+    /// A question to the issuer of tokens was refused because all places for questions were taken.
+    pub met_full_places: bool,
+    /// Only after a flawless call.
+    pub instance: Option<Instance>,
+}
+
+/// Runs the guest to its end on the caller's task.
 pub async fn answer(
     mut instance: Instance,
     call: &Call,
     moment: Option<Moment>,
     limits: &Limits,
-) -> (Result<Answer, Failure>, Option<Instance>) {
+) -> Ended {
     let now = instance.store.data().begin(moment);
     let outcome = tokio::time::timeout(limits.deadline, run(&mut instance, call, now, limits)).await;
-    match outcome.unwrap_or(Err(Failure::Deadline)) {
-        Ok(answer) => {
-            instance.calls += 1;
-            instance.store.data_mut().rest();
-            let clean = !instance.store.data().live_resources();
-            (Ok(answer), clean.then_some(instance))
-        }
-        Err(failure) => (Err(failure), None),
-    }
+    let outcome = outcome.unwrap_or(Err(Failure::Deadline));
+    let met_full_places = instance.store.data().met_full_places();
+    instance.calls += 1;
+    instance.store.data_mut().rest();
+    let is_clean = outcome.is_ok() && !instance.store.data().live_resources();
+    Ended { outcome, met_full_places, instance: is_clean.then_some(instance) }
 }
 
 async fn run(instance: &mut Instance, call: &Call, now: SystemTime, limits: &Limits) -> Result<Answer, Failure> {
