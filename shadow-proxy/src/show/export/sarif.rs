@@ -99,7 +99,7 @@ struct Tool {
 struct Driver {
     name: &'static str,
     version: &'static str,
-    rules: [Rule; 4],
+    rules: [Rule; 5],
 }
 
 #[derive(Serialize)]
