@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Uri;
+use http::{HeaderName, Uri};
 
 use crate::keys::{Introspection, Sources};
 use crate::serve::answer::FrontLimits;
@@ -38,6 +38,7 @@ use crate::side::legacy::LegacyLimits;
 use self::candidate::Part;
 pub use self::choice::ChoiceConfig;
 pub use self::part::{parse_gate, parse_key_files, parse_plan};
+pub use self::shift::share;
 use self::reader::Section;
 use self::shift::Shift;
 use self::stateful::Stateful;
@@ -56,6 +57,9 @@ pub struct Config {
     pub candidate_connect: Duration,
     /// Where compiled components are kept, if not where they usually are.
     pub compiled: Option<PathBuf>,
+    /// Which version of the candidate it is, and the header in which it says so itself.
+    pub version: Option<String>,
+    pub version_header: Option<HeaderName>,
     /// Where the component's keys come from; none: it knows those for development, if any.
     pub auth: Option<Sources>,
     pub connections_max: usize,
@@ -134,7 +138,7 @@ fn read(root: &mut Section) -> Option<Config> {
     limits.close(root);
 
     let (legacy, legacy_limits) = read_legacy(root, body_bytes_max);
-    let Part { candidate, limits: candidate_limits, connect: candidate_connect, compiled } =
+    let Part { candidate, limits: candidate_limits, connect: candidate_connect, compiled, version, version_header } =
         candidate::read(root, body_bytes_max);
     let auth = auth::read(root);
     if auth.is_some() && matches!(candidate, CandidateConfig::Url(_)) {
@@ -165,6 +169,8 @@ fn read(root: &mut Section) -> Option<Config> {
         candidate_limits,
         candidate_connect,
         compiled,
+        version,
+        version_header,
         auth,
         connections_max,
         idle,

@@ -21,6 +21,7 @@ use super::rules::Day;
 use super::session::Sessions;
 use super::shape::Shapes;
 use super::undetermined::undetermined;
+use super::version::{Seen, Versions};
 
 pub struct Judge {
     /// Its rules change when somebody accepts one.
@@ -34,6 +35,8 @@ pub struct Judge {
     pub recorder: Recorder,
     pub capture: Option<Capture>,
     pub metrics: Arc<Metrics>,
+    /// Where the candidate says which version it is.
+    pub versions: Option<Versions>,
     /// Of live traffic.
     pub watch: Option<Arc<Watch>>,
     /// Besides the samples of findings, one exchange in so many is kept whole; 0 keeps none.
@@ -72,6 +75,7 @@ impl Judge {
         if let Some(watch) = &self.watch {
             watch.exchange(exchange);
         }
+        let is_past = self.is_of_past_version(candidate);
         let endpoint = &*self.endpoint(&exchange.call);
         let today = Day::of_ms(now_ms());
         let comparer = self.comparer.load();
@@ -87,6 +91,10 @@ impl Judge {
             comparison.undetermine(why);
         } else if let Some(watch) = &self.watch {
             watch.decided(comparison.cell());
+        }
+        if is_past {
+            self.captured(exchange, comparison.legacy, format!("not_comparable:{PAST_VERSION}"));
+            return self.metrics.not_comparable(PAST_VERSION);
         }
         self.metrics.latency(Side::Legacy, legacy.latency);
         self.metrics.latency(Side::Candidate, candidate.latency);
@@ -119,6 +127,26 @@ impl Judge {
         });
         // Last, so that "nothing in flight" means "handed to the store".
         self.metrics.compared(comparison.verdict, comparison.cell(), comparison.undetermined);
+    }
+
+    /// Whether the answer is of a version that the evidence is not about any more. A new one begins it anew.
+    fn is_of_past_version(&self, candidate: &Leg) -> bool {
+        let (Some(versions), Ok(answer)) = (&self.versions, &candidate.outcome) else { return false };
+        match versions.look(answer) {
+            Seen::Present => false,
+            Seen::First(version) => {
+                self.recorder.version_is(version);
+                false
+            }
+            Seen::New { from, to } => {
+                self.recorder.begin_version(to.clone());
+                if let Some(watch) = &self.watch {
+                    watch.candidate_changed(from, to);
+                }
+                false
+            }
+            Seen::Past => true,
+        }
     }
 
     fn captured(&self, exchange: &Exchange, legacy: Decision, verdict: impl Into<String>) {
@@ -157,6 +185,9 @@ impl Judge {
         self.keep_match_every > 0 && self.besides.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.keep_match_every)
     }
 }
+
+/// Reason why an answer is not compared: a version of before gave it. What it decides still pulls the brake.
+const PAST_VERSION: &str = "candidate_past_version";
 
 /// Explains a token by the other side's token for the same session.
 const ISSUED: &str = "starter:issued-token";

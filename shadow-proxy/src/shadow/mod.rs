@@ -19,6 +19,7 @@ pub(crate) mod rules;
 pub(crate) mod session;
 pub(crate) mod shape;
 pub(crate) mod undetermined;
+pub mod version;
 
 #[cfg(test)]
 mod cost;

@@ -82,6 +82,7 @@ impl Backtest {
             verb: Verb::Advance,
             who: "back-test".to_owned(),
             why: "as soon as it may".to_owned(),
+            force: false,
         });
         Input {
             now_ms: minute.at_ms,
@@ -97,6 +98,7 @@ impl Backtest {
             legacy_load: minute.legacy_load,
             requests_per_minute: minute.requests_per_minute,
             braked: None,
+            new_version: None,
             command,
         }
     }

@@ -20,6 +20,7 @@ mod needs;
 
 pub mod backtest;
 pub mod controller;
+mod controls;
 pub mod history;
 pub mod hooks;
 pub mod journal;

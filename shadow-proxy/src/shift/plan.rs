@@ -90,9 +90,8 @@ impl Plan {
 
     /// Why a step may not be taken at this moment, whatever the evidence.
     pub fn closed(&self, step: &Step, now_ms: u64) -> Option<String> {
-        let freeze = self.freezes.iter().filter(|freeze| (freeze.from_ms..freeze.until_ms).contains(&now_ms));
-        if let Some(until) = freeze.map(|freeze| freeze.until_ms).max() {
-            return Some(format!("the plan is frozen for another {}", span(until - now_ms)));
+        if let Some(freeze) = self.freeze(now_ms) {
+            return Some(freeze);
         }
         let windows = if step.windows.is_empty() { &self.windows } else { &step.windows };
         if windows.is_empty() || windows.iter().any(|window| window.is_open(now_ms)) {
@@ -101,6 +100,15 @@ impl Plan {
         let opens = windows.iter().filter_map(|window| window.opens(now_ms)).min();
         let opens = opens.map_or(String::new(), |wait| format!("; the next one opens in {}", span(wait)));
         Some(format!("outside the windows of the plan{opens}"))
+    }
+
+    /// The freeze of this moment, by its days: of several the one that ends last.
+    pub fn freeze(&self, now_ms: u64) -> Option<String> {
+        let now = self.freezes.iter().filter(|freeze| (freeze.from_ms..freeze.until_ms).contains(&now_ms));
+        now.max_by_key(|freeze| freeze.until_ms).map(|Freeze { from_ms, until_ms }| {
+            let (from, until) = (day(*from_ms), day(until_ms - 1));
+            format!("the plan has a freeze, {from}/{until}: another {} to go", span(until_ms - now_ms))
+        })
     }
 
     /// The policy of the gate before a step.
@@ -136,6 +144,12 @@ impl Window {
         let on = |day| midnight.saturating_add(day * DAY_MS + u64::from(self.from_minute) * MINUTE_MS);
         (0..8).find(|day| self.days[weekday(on(*day))] && on(*day) > now_ms).map(|day| on(day) - now_ms)
     }
+}
+
+/// `2026-12-20`, of UTC.
+fn day(ms: u64) -> String {
+    let at = std::time::UNIX_EPOCH + std::time::Duration::from_millis(ms);
+    humantime::format_rfc3339_seconds(at).to_string().chars().take(10).collect()
 }
 
 /// 0 is Monday; the epoch began on a Thursday.
@@ -223,7 +237,8 @@ mod tests {
         );
         assert!(plan.closed(&at_night, at(0, 10)).is_some() && plan.closed(&at_night, at(4, 23)).is_none());
         plan.freezes = vec![Freeze { from_ms: at(0, 0), until_ms: at(3, 0) }];
-        assert_eq!(plan.closed(&step, at(0, 10)).as_deref(), Some("the plan is frozen for another 3 days"));
+        let frozen = "the plan has a freeze, 2026-11-23/2026-11-25: another 62 hours to go";
+        assert_eq!(plan.closed(&step, at(0, 10)).as_deref(), Some(frozen));
         assert_eq!(plan.closed(&step, at(3, 10)), None);
     }
 

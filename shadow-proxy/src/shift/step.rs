@@ -36,6 +36,8 @@ pub struct Input {
     pub requests_per_minute: f64,
     /// The request path has stopped using the candidate already.
     pub braked: Option<Brake>,
+    #[serde(default)]
+    pub new_version: Option<NewVersion>,
     pub command: Option<Command>,
 }
 
@@ -53,6 +55,7 @@ impl Input {
             legacy_load: 1.0,
             requests_per_minute: 0.0,
             braked: None,
+            new_version: None,
             command: None,
         }
     }
@@ -74,6 +77,16 @@ pub struct Command {
     pub verb: Verb,
     pub who: String,
     pub why: String,
+    /// Also against a freeze of the plan.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
+}
+
+/// The candidate says that it is another version than before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewVersion {
+    pub from: String,
+    pub to: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +99,8 @@ pub enum Verb {
     Rollback,
     /// Parts per million, by hand.
     Weight(u32),
+    /// The evidence begins anew, whatever the weight: the candidate was mended.
+    ResetEvidence,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -105,6 +120,7 @@ impl Verb {
             Verb::Approve => "approve",
             Verb::Rollback => "rollback",
             Verb::Weight(_) => "weight",
+            Verb::ResetEvidence => "evidence reset",
         }
     }
 }
@@ -145,7 +161,11 @@ pub fn step(state: &State, plan: &Plan, input: &Input) -> Decision {
         true if state.phase != Phase::RolledBack => take_back(state, input, &alarms),
         _ => {
             let look = Look { state, plan, input, alarms: &alarms, split: split.as_deref() };
-            input.command.as_ref().map_or_else(|| look.tick(), |command| command::obey(&look, command))
+            match (&input.command, &input.new_version) {
+                (Some(command), _) => command::obey(&look, command),
+                (None, Some(version)) => look.meet(version),
+                (None, None) => look.tick(),
+            }
         }
     };
     decision.tests.splice(0..0, tests);
@@ -234,6 +254,19 @@ impl Look<'_> {
             }
             Phase::ReverseShadow => decommission::wait(self),
         }
+    }
+
+    /// The weight was given to the version before, and so was the evidence; after the cutover legacy might be gone.
+    fn meet(&self, NewVersion { from, to }: &NewVersion) -> Decision {
+        let Look { state, input, .. } = self;
+        let anew = format!("the candidate says that it is version {to}, and was {from}: the evidence begins anew");
+        let is_over = matches!(state.phase, Phase::Complete | Phase::ReverseShadow);
+        if state.weight_ppm == 0 || is_over {
+            let next = State { since_ms: input.now_ms, ..self.same() };
+            return self.to(Finding::Hold, vec![anew], next);
+        }
+        let next = back(state, input, false, false);
+        self.to(Finding::RollBack, vec![anew, going(state, &next)], next)
     }
 
     fn go_down(&self) -> Decision {

@@ -4,7 +4,7 @@
 //! then, so that nothing seen in between is lost.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 use super::observed::Observed;
 use super::plan::Plan;
 use super::split::Split;
-use super::step::Brake;
+use super::step::{Brake, NewVersion};
 use super::times::{self, Times};
 use super::weight::Weight;
 
@@ -52,6 +52,7 @@ pub struct Watch {
     in_vain: AtomicU64,
     /// Why the brake is on: 0 for no reason, else as `Reason` packs it.
     reason: AtomicU32,
+    new_version: Mutex<Option<NewVersion>>,
     wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
@@ -88,6 +89,7 @@ impl Watch {
             last: LastCalls::default(),
             in_vain: AtomicU64::new(0),
             reason: AtomicU32::new(0),
+            new_version: Mutex::new(None),
             wake: OnceLock::new(),
         }
     }
@@ -113,7 +115,8 @@ impl Watch {
             Rescue::NotAsked | Rescue::NoAnswer => {}
         }
         if leg.is_busy() {
-            return drop(self.metrics.busy.inc());
+            self.metrics.busy.inc();
+            return;
         }
         if is_failed && is_shared {
             return;
@@ -200,6 +203,24 @@ impl Watch {
         if cell == Cell::DenyAllow && self.weight.ppm() > 0 {
             self.brake(Brake::Breach);
         }
+    }
+
+    /// The candidate says that it is another version than before.
+    pub fn candidate_changed(&self, from: String, to: String) {
+        *self.new_version.lock().expect("nothing panics while it holds this") = Some(NewVersion { from, to });
+        if let Some(wake) = self.wake.get() {
+            wake();
+        }
+    }
+
+    pub(super) fn new_version(&self) -> Option<NewVersion> {
+        self.new_version.lock().expect("nothing panics while it holds this").clone()
+    }
+
+    /// The journal has this one.
+    pub(super) fn settle_version(&self, known: &NewVersion) {
+        let mut new = self.new_version.lock().expect("nothing panics while it holds this");
+        new.take_if(|new| new == known);
     }
 
     /// Everything since the start.
@@ -312,3 +333,6 @@ impl LastCalls {
         self.0.store(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

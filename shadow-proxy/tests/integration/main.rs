@@ -9,6 +9,7 @@ mod wire;
 mod world;
 
 mod alone;
+mod anew;
 mod answer;
 mod capture;
 mod crowd;

@@ -1,14 +1,14 @@
 //! The thread that writes: in batches, within the limits, and through a full disk.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use crate::clock::now_ms;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Snapshot};
 
 use super::account::Account;
 use super::known::Known;
@@ -25,6 +25,14 @@ pub(super) enum Message {
         finding: i64,
         rule: String,
     },
+    /// The evidence begins with what comes after this moment; the candidate is this version, where it says so.
+    Anew {
+        version: Option<String>,
+        then: Box<Snapshot>,
+        done: SyncSender<()>,
+    },
+    /// The candidate says for the first time what it is.
+    Version(String),
     End,
 }
 
@@ -104,6 +112,22 @@ impl Writer {
                         self.fails(&error);
                     }
                 }
+                Message::Anew { version, then, done } => {
+                    // What was counted until then is written first, so that all of it is of before.
+                    self.write_as_of(&std::mem::take(&mut rows), &then);
+                    if self.tally.is_empty() {
+                        match schema::begin_anew(&mut self.connection, version.as_deref(), now_ms()) {
+                            // Nobody waits for what the candidate said by itself.
+                            Ok(()) => drop(done.try_send(())),
+                            Err(error) => self.fails(&error),
+                        }
+                    }
+                }
+                Message::Version(version) => {
+                    if let Err(error) = schema::set_meta(&self.connection, schema::CANDIDATE_VERSION, &version) {
+                        self.fails(&error);
+                    }
+                }
                 Message::End => is_over = true,
             }
         }
@@ -113,8 +137,14 @@ impl Writer {
     }
 
     fn write(&mut self, rows: &[Row]) {
+        let now = self.metrics.snapshot();
+        self.write_as_of(rows, &now);
+    }
+
+    /// `then` are the counters of which the rows are part.
+    fn write_as_of(&mut self, rows: &[Row], then: &Snapshot) {
         rows.iter().for_each(|row| self.tally.add(row));
-        self.account.add_to(&mut self.tally, &self.metrics);
+        self.account.add_to(&mut self.tally, then);
         if self.tally.is_empty() {
             return self.settle();
         }

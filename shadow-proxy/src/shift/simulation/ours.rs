@@ -117,7 +117,13 @@ impl Controller for Ours {
             legacy_load: 1.0,
             requests_per_minute: per_minute,
             braked: None,
-            command: asks.then(|| Command { verb: Verb::Advance, who: "x".to_owned(), why: "x".to_owned() }),
+            new_version: None,
+            command: asks.then(|| Command {
+                verb: Verb::Advance,
+                who: "x".to_owned(),
+                why: "x".to_owned(),
+                force: false,
+            }),
         };
         let decision = step(&self.state, &self.plan, &input);
         if let Some(next) = decision.next {

@@ -62,6 +62,7 @@ fn good_input() -> Input {
         legacy_load: 1.0,
         requests_per_minute: 1_000.0,
         braked: None,
+        new_version: None,
         command: None,
     }
 }
@@ -111,7 +112,7 @@ fn changed(from: &Value, to: &Value) -> Value {
 #[test]
 fn a_good_candidate_arrives() {
     let (plan, mut input) = (Plan::default(), good_input());
-    input.command = Some(Command { verb: Verb::Advance, who: "somebody".to_owned(), why: "a test".to_owned() });
+    input.command = Some(Command { verb: Verb::Advance, who: "somebody".to_owned(), why: "a test".to_owned(), force: false });
     let mut state = State::start();
     let (mut weights, start) = (Vec::new(), input.now_ms);
     while state.phase != Phase::ReverseShadow {
@@ -238,6 +239,7 @@ fn inputs() -> impl Strategy<Value = Input> {
                 legacy_load,
                 requests_per_minute,
                 braked,
+                new_version: None,
                 command: None,
             }
         },
@@ -251,6 +253,7 @@ fn verbs() -> impl Strategy<Value = Verb> {
         Just(Verb::Resume),
         Just(Verb::Approve),
         Just(Verb::Rollback),
+        Just(Verb::ResetEvidence),
         any::<u32>().prop_map(Verb::Weight),
         (0..=ALL_PPM).prop_map(Verb::Weight),
     ]
@@ -284,7 +287,7 @@ proptest! {
     fn a_person_gets_the_next_step_or_what_was_said(
         state in states(), plan in plans(), input in inputs(), verb in verbs()
     ) {
-        let command = Command { verb, who: "somebody".to_owned(), why: "a test".to_owned() };
+        let command = Command { verb, who: "somebody".to_owned(), why: "a test".to_owned(), force: false };
         let decision = step(&state, &plan, &Input { command: Some(command), ..input });
         prop_assert!(!decision.reasons.is_empty());
         let Some(next) = decision.next else { return Ok(()) };
@@ -302,7 +305,7 @@ proptest! {
     #[test]
     fn the_brake_never_raises(state in states(), plan in plans(), input in inputs(), verb in prop::option::of(verbs())) {
         let state = State { brake: true, ..state };
-        let command = verb.map(|verb| Command { verb, who: "somebody".to_owned(), why: "a test".to_owned() });
+        let command = verb.map(|verb| Command { verb, who: "somebody".to_owned(), why: "a test".to_owned(), force: false });
         let decision = step(&state, &plan, &Input { command, ..input });
         let Some(next) = decision.next else { return Ok(()) };
         let is_released = matches!(verb, Some(Verb::Resume | Verb::Advance));
