@@ -128,12 +128,31 @@ impl Leg {
     }
 }
 
+/// Who sent a call, as keyed hashes: evidence is weighed by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// Of what the call carries; that it is a client's is known only where legacy let it in.
+    pub credential: Option<u64>,
+    pub network: u64,
+    pub drawn: Option<Drawn>,
+}
+
+/// The side that was drawn for an id, at a weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drawn {
+    pub id: u64,
+    pub side: Side,
+    pub weight_ppm: u32,
+}
+
 /// A call with what both sides did with it.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     /// When the side that served was asked.
     pub begun: Instant,
     pub call: Arc<Call>,
+    /// None for what is replayed.
+    pub sender: Option<Sender>,
     /// The side whose answer the client got.
     pub served_by: Side,
     pub served: Leg,

@@ -78,7 +78,8 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let choice = Arc::new(choosing::choice(&config.shift.choice, hash_key, &metrics)?);
     record::apply_rules(&config.data, &config.comparer.rules, Day::of_ms(now_ms()))?;
     let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), &origin, metrics.clone())?;
-    let Shifting { weight, watch, controls, controller } = shifting::start(&config, &origin.build, recorder.clone(), &metrics)?;
+    let Shifting { weight, watch, controls, controller } =
+        shifting::start(&config, &origin.build, recorder.clone(), &metrics)?;
     let listener = bind(config.listen)?;
     let admin_listener = bind(config.admin)?;
     let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);

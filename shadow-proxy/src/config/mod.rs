@@ -38,9 +38,9 @@ use crate::side::legacy::LegacyLimits;
 use self::candidate::Part;
 pub use self::choice::ChoiceConfig;
 pub use self::part::{parse_gate, parse_key_files, parse_plan};
-pub use self::shift::share;
 use self::reader::Section;
 use self::shift::Shift;
+pub use self::shift::share;
 use self::stateful::Stateful;
 
 /// Everything `run` needs to know.

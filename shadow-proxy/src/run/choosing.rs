@@ -64,7 +64,10 @@ pub fn known_hash_key(config: &ChoiceConfig, data: &Path) -> anyhow::Result<Opti
     let text = disk::read_secret(file, &path, HASH_KEY_BYTES_MAX)?;
     let text = std::str::from_utf8(&text).unwrap_or_default().trim();
     parse(text).map(Some).with_context(|| {
-        format!("{} holds no key of 32 hexadecimal digits; restore it, or delete it to draw all clients anew", path.display())
+        format!(
+            "{} holds no key of 32 hexadecimal digits; restore it, or delete it to draw all clients anew",
+            path.display()
+        )
     })
 }
 

@@ -31,12 +31,7 @@ pub struct Shifting {
 }
 
 /// Puts the journal's weight in force, if this candidate may have it.
-pub fn start(
-    config: &Config,
-    candidate: &str,
-    recorder: Recorder,
-    metrics: &Arc<Metrics>,
-) -> anyhow::Result<Shifting> {
+pub fn start(config: &Config, candidate: &str, recorder: Recorder, metrics: &Arc<Metrics>) -> anyhow::Result<Shifting> {
     let journal = Journal::open(&config.data, candidate, now_ms()).with_context(|| unusable(&config.data))?;
     let weight = Arc::new(Weight::default());
     let watch = Arc::new(Watch::new(&config.shift.plan, weight.clone(), metrics.clone()));

@@ -50,7 +50,7 @@ pub struct FrontLimits {
 
 impl Front {
     pub async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response<ClientBody> {
-        let entry = Entry::new(&self.mirror);
+        let mut entry = Entry::new(&self.mirror);
         let (parts, body) = request.into_parts();
         if parts.method == Method::CONNECT {
             entry.skip(Skip::Method);
@@ -73,7 +73,9 @@ impl Front {
         match self.read(body, &mut share).await {
             Received::Whole(body) => {
                 call.body = body;
-                let chosen = self.choice.side(self.weight.ppm(), asked_for, &call, peer);
+                let weight_ppm = self.weight.ppm();
+                let chosen = self.choice.side(weight_ppm, asked_for, &call, peer);
+                entry.sent_by(self.choice.sender(weight_ppm, chosen, &call, peer));
                 self.answer_whole(entry, share, call, framing, chosen).await
             }
             Received::Part { head, rest, why } => {
@@ -114,9 +116,6 @@ impl Front {
         framing: Framing,
         Chosen { side, id }: Chosen,
     ) -> Response<ClientBody> {
-        if let Some(id) = id.filter(|id| id.is_drawn()) {
-            self.watch.chosen(id.number(), side);
-        }
         match side {
             Side::Legacy => self.answer_by_legacy(entry, share, call, framing, id, None).await,
             Side::Candidate => {
@@ -126,7 +125,7 @@ impl Front {
                     let id = id.map(|_| Id::of_side(Side::Legacy));
                     return self.answer_by_legacy(entry, share, call, framing, id, Some(leg)).await;
                 }
-                self.watch.candidate_called(&leg, Rescue::NotAsked);
+                self.watch.candidate_called(&leg, Rescue::NotAsked, entry.sender());
                 match &leg.outcome {
                     Ok(answer) => {
                         let response = answered(answer);
@@ -160,7 +159,8 @@ impl Front {
                 self.watch.legacy_called(Ok(response.status()));
                 if let Some(leg) = &candidate {
                     let is_error = response.status().is_server_error();
-                    self.watch.candidate_called(leg, if is_error { Rescue::FailedToo } else { Rescue::Answered });
+                    let rescue = if is_error { Rescue::FailedToo } else { Rescue::Answered };
+                    self.watch.candidate_called(leg, rescue, entry.sender());
                 }
                 self.metrics.served(Side::Legacy);
                 let (mut parts, body) = response.into_parts();
@@ -179,9 +179,10 @@ impl Front {
             }
             Err(failure) => {
                 self.watch.legacy_called(Err(failure));
+                let sender = entry.sender().copied();
                 entry.skip(Skip::ServedFailed);
                 let Some(leg) = candidate else { return self.unanswered(failure) };
-                self.watch.candidate_called(&leg, Rescue::NoAnswer);
+                self.watch.candidate_called(&leg, Rescue::NoAnswer, sender.as_ref());
                 match &leg.outcome {
                     // What the candidate says of its failure is more than the proxy could.
                     Ok(answer) => {

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use crate::clock::now_ms;
-use crate::exchange::{Answer, Call, Decision, Difference, Exchange, Leg, Side, Undetermined};
+use crate::exchange::{Answer, Call, Cell, Decision, Difference, Exchange, Leg, Side, Undetermined, Verdict};
 use crate::metrics::Metrics;
+use crate::shift::voices::Against;
 use crate::shift::watch::Watch;
 
 use super::again::{Again, Ask};
@@ -16,6 +17,7 @@ use super::compare::Comparer;
 use super::endpoint::Endpoints;
 use super::record::{Recorder, Row, Shown};
 use super::redact::{Redactor, ShownDifference};
+use super::refusal;
 use super::route_class::{RouteClass, Routes};
 use super::rules::Day;
 use super::session::Sessions;
@@ -72,14 +74,16 @@ impl Judge {
     pub fn judge(&self, exchange: &Exchange) {
         let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
         self.learn(&exchange.call, legacy);
-        if let Some(watch) = &self.watch {
-            watch.exchange(exchange);
-        }
         let is_past = self.is_of_past_version(candidate);
         let endpoint = &*self.endpoint(&exchange.call);
         let today = Day::of_ms(now_ms());
         let comparer = self.comparer.load();
-        let mut comparison = match comparer.compare(&exchange.call, legacy, candidate, endpoint, today) {
+        let compared = comparer.compare(&exchange.call, legacy, candidate, endpoint, today);
+        let client = self.client(exchange, compared.as_ref().ok().map(|comparison| comparison.legacy));
+        if let Some(watch) = &self.watch {
+            watch.exchange(exchange, client);
+        }
+        let mut comparison = match compared {
             Ok(comparison) => comparison,
             Err(reason) => {
                 self.captured(exchange, Decision::Neither, format!("not_comparable:{}", reason.0));
@@ -90,7 +94,7 @@ impl Judge {
         if let Some(why) = undetermined(exchange, comparison.cell()) {
             comparison.undetermine(why);
         } else if let Some(watch) = &self.watch {
-            watch.decided(comparison.cell());
+            watch.decided(comparison.cell(), client);
         }
         if is_past {
             self.captured(exchange, comparison.legacy, format!("not_comparable:{PAST_VERSION}"));
@@ -100,6 +104,12 @@ impl Judge {
         self.metrics.latency(Side::Candidate, candidate.latency);
         let verdict = comparison.undetermined.map_or(comparison.verdict.name(), Undetermined::rule);
         self.captured(exchange, comparison.legacy, verdict);
+        let is_parsers = refusal::is_parsers(legacy, candidate, comparison.legacy);
+        if comparison.cell() == Cell::AllowAllow
+            && let (Some(watch), Some(drawn)) = (&self.watch, exchange.sender.and_then(|sender| sender.drawn))
+        {
+            watch.let_in(&drawn);
+        }
         let mut differences = self.outlines(&comparison.differences);
         let samples = self.recorder.samples(endpoint, &differences);
         let keep = !samples.is_empty() || self.is_due();
@@ -113,7 +123,11 @@ impl Judge {
             at_ms: now_ms(),
             differences,
             samples,
-            counts: comparison.undetermined.is_none() && self.shapes.counts(&exchange.call),
+            counts: !is_parsers
+                && comparison.undetermined.is_none()
+                && self.shapes.counts(&exchange.call)
+                && self.is_heard(client, comparison.verdict == Verdict::Mismatch),
+            is_parsers: is_parsers && self.is_heard_against(client, Against::Parser),
             askable: exchange.served_by == Side::Legacy && self.is_askable(&exchange.call),
             again: legacy_again.and_then(|again| self.own_differences(&comparer, exchange, again, endpoint, today)),
             verdict: comparison.verdict,
@@ -129,6 +143,30 @@ impl Judge {
         self.metrics.compared(comparison.verdict, comparison.cell(), comparison.undetermined);
     }
 
+    /// Who sent it, for the weighing of evidence; none for what is replayed.
+    fn client(&self, exchange: &Exchange, legacy: Option<Decision>) -> Option<u64> {
+        let is_let_in = match legacy {
+            Some(Decision::Allow) => Some(true),
+            Some(Decision::Deny | Decision::Neither) => Some(false),
+            Some(Decision::Error) | None => None,
+        };
+        self.watch.as_ref()?.client(exchange, is_let_in)
+    }
+
+    /// Whether one more pair of a client is evidence: see [`Voices`](crate::shift::voices::Voices).
+    fn is_heard(&self, client: Option<u64>, is_mismatch: bool) -> bool {
+        let (Some(client), Some(watch)) = (client, &self.watch) else { return true };
+        match is_mismatch {
+            true => watch.of_evidence().counts_against(client, Against::Mismatch),
+            false => watch.of_evidence().counts(client),
+        }
+    }
+
+    fn is_heard_against(&self, client: Option<u64>, what: Against) -> bool {
+        let (Some(client), Some(watch)) = (client, &self.watch) else { return true };
+        watch.of_evidence().counts_against(client, what)
+    }
+
     /// Whether the answer is of a version that the evidence is not about any more. A new one begins it anew.
     fn is_of_past_version(&self, candidate: &Leg) -> bool {
         let (Some(versions), Ok(answer)) = (&self.versions, &candidate.outcome) else { return false };
@@ -141,6 +179,7 @@ impl Judge {
             Seen::New { from, to } => {
                 self.recorder.begin_version(to.clone());
                 if let Some(watch) = &self.watch {
+                    watch.of_evidence().forget();
                     watch.candidate_changed(from, to);
                 }
                 false

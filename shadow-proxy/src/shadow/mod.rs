@@ -14,6 +14,7 @@ pub(crate) mod noise;
 pub(crate) mod path;
 pub(crate) mod record;
 pub(crate) mod redact;
+mod refusal;
 pub(crate) mod route_class;
 pub(crate) mod rules;
 pub(crate) mod session;

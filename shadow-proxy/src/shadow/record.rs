@@ -55,6 +55,8 @@ pub struct Row {
     pub differences: Vec<ShownDifference>,
     /// Whether it is evidence: the same request is a few times only.
     pub counts: bool,
+    /// Whether it counts as a request that one side's parser refuses and the other reads.
+    pub is_parsers: bool,
     /// Whether legacy might have been asked the same twice.
     pub askable: bool,
     /// Where legacy differed from itself when it was.

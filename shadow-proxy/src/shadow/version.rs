@@ -99,7 +99,10 @@ mod tests {
     fn a_version_that_was_never_seen_is_the_present_one_at_once() {
         let mut state = State::default();
         let mut look = |version: &str| state.meet(version.to_owned());
-        assert_eq!([look("1"), look("1"), look("2"), look("2")], [Seen::First("1".to_owned()), Seen::Present, new("1", "2"), Seen::Present]);
+        assert_eq!(
+            [look("1"), look("1"), look("2"), look("2")],
+            [Seen::First("1".to_owned()), Seen::Present, new("1", "2"), Seen::Present]
+        );
     }
 
     #[test]

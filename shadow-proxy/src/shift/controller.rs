@@ -1,14 +1,12 @@
 //! The loop that looks, decides, writes down, and only then sets the weight. What it decides is `step`'s to say.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use serde::Serialize;
-use tokio::sync::{oneshot, watch};
 
 use crate::clock::{Rarely, now_ms};
 use crate::metrics::Metrics;
@@ -297,7 +295,7 @@ impl Running {
         let is_new_weight = (next.weight_ppm, next.since_ms) != (self.state.weight_ppm, self.state.since_ms);
         self.parts.weight.set(next.weight_ppm);
         if is_new_weight {
-            self.parts.watch.forget_ids();
+            self.parts.watch.forget_clients();
             // Who was chosen before the weight came into force says nothing about it; all else counts from the decision
             // on, so that nothing is overlooked.
             let now = self.parts.watch.observed();
@@ -320,6 +318,7 @@ impl Running {
         match (command, new_version) {
             (Some(Command { verb: Verb::ResetEvidence, .. }), _) if !is_overruled(&entry.decision, &entry.input) => {
                 self.evidence_read = None;
+                self.parts.watch.of_evidence().forget();
                 (self.parts.sources.begin_anew)()
             }
             (None, Some(version)) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{ALPHA, EndpointCount, Rate, clean_pairs_needed};
+use super::evidence::{ALPHA, EndpointCount, Rate, clean_pairs_needed, lower_bound};
 
 /// What has to be shown before traffic may move. A journal from before a limit existed has its default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub struct Policy {
     pub endpoint_pairs_min: u64,
     /// Decisions that differ with a reason in order or time, of all pairs in which both sides decided.
     pub undetermined_ppm_max: u32,
+    /// Requests that one side's parser refuses (400, 413, 414, 417, 431) and the other reads, of all that count.
+    pub parser_ppm_max: u32,
     /// The chance of being wrong: 1 less the confidence.
     pub alpha: f64,
 }
@@ -32,6 +34,7 @@ impl Default for Policy {
             coverage_percent_min: 90,
             endpoint_pairs_min: 20,
             undetermined_ppm_max: 10_000,
+            parser_ppm_max: 10_000,
             alpha: ALPHA,
         }
     }
@@ -50,6 +53,9 @@ pub struct Evidence {
     pub decided: u64,
     #[serde(default)]
     pub undetermined: BTreeMap<String, u64>,
+    /// Pairs that count as refused by one side's parser alone; in none of the endpoints' evidence.
+    #[serde(default)]
+    pub parser_mismatches: u64,
     pub endpoints: Vec<EndpointCount>,
     /// Pairs that count, at the present rate.
     pub counted_per_minute: f64,
@@ -96,6 +102,8 @@ pub struct Judgement {
     pub decided: u64,
     #[serde(default)]
     pub undetermined: BTreeMap<String, u64>,
+    #[serde(default)]
+    pub parser_mismatches: u64,
     pub pairs: u64,
     pub mismatches: u64,
     pub counted: u64,
@@ -140,6 +148,7 @@ pub fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
         coverage: (evidence.expected > 0).then(|| evidence.compared as f64 / evidence.expected as f64),
         decided: evidence.decided,
         undetermined: evidence.undetermined.clone(),
+        parser_mismatches: evidence.parser_mismatches,
         pairs,
         mismatches,
         counted,
@@ -189,6 +198,15 @@ fn objections(judgement: &Judgement, policy: &Policy) -> Vec<String> {
             "at least {} of the requests are answered differently, and {} is what may be; mend it or write a rule",
             percent(rate.lower_bound),
             percent(*rate_max)
+        ));
+    }
+    let (refused, all) = (judgement.parser_mismatches, judgement.counted.saturating_add(judgement.parser_mismatches));
+    let (refused, parser_max) = (lower_bound(refused, all, policy.alpha), ppm(policy.parser_ppm_max));
+    if refused > parser_max {
+        against.push(format!(
+            "at least {} of the requests are refused by one side's parser alone (400, 413, 414, 417, 431; budget: {}); give both sides the same limits",
+            percent(refused),
+            percent(parser_max)
         ));
     }
     let endpoint_max = ppm(policy.endpoint_mismatch_ppm_max);
@@ -345,6 +363,8 @@ mod tests {
         decided: u64,
         #[serde(default)]
         undetermined: BTreeMap<String, u64>,
+        #[serde(default)]
+        parser_mismatches: u64,
         /// Name, pairs, mismatches, counted, counted mismatches.
         endpoints: Vec<(String, u64, u64, u64, u64)>,
         #[serde(default)]
@@ -375,6 +395,7 @@ mod tests {
                 compared: case.compared,
                 decided: case.decided,
                 undetermined: case.undetermined,
+                parser_mismatches: case.parser_mismatches,
                 endpoints: endpoints.collect(),
                 counted_per_minute: case.counted_per_minute,
             };

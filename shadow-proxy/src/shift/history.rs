@@ -221,13 +221,23 @@ pub fn add(evidence: &mut Evidence, minute: &Minute) {
         *evidence = minute.evidence.clone();
         return;
     }
-    let Evidence { breaches, lockouts, expected, compared, decided, undetermined, endpoints, counted_per_minute } =
-        &minute.evidence;
+    let Evidence {
+        breaches,
+        lockouts,
+        expected,
+        compared,
+        decided,
+        undetermined,
+        parser_mismatches,
+        endpoints,
+        counted_per_minute,
+    } = &minute.evidence;
     evidence.breaches += breaches;
     evidence.lockouts += lockouts;
     evidence.expected += expected;
     evidence.compared += compared;
     evidence.decided += decided;
+    evidence.parser_mismatches += parser_mismatches;
     for (reason, count) in undetermined {
         *evidence.undetermined.entry(reason.clone()).or_default() += count;
     }
@@ -265,6 +275,7 @@ fn less(now: &Evidence, before: &Evidence) -> Evidence {
         expected: now.expected.saturating_sub(before.expected),
         compared: now.compared.saturating_sub(before.compared),
         decided: now.decided.saturating_sub(before.decided),
+        parser_mismatches: now.parser_mismatches.saturating_sub(before.parser_mismatches),
         undetermined: undetermined.filter(|(_, count)| *count > 0).collect(),
         endpoints: endpoints.collect(),
         counted_per_minute: now.counted_per_minute,

@@ -19,6 +19,7 @@ mod guards;
 mod needs;
 
 pub mod backtest;
+mod calls;
 pub mod controller;
 mod controls;
 pub mod history;
@@ -27,6 +28,7 @@ pub mod journal;
 mod recent;
 pub mod shared;
 mod split;
+pub mod voices;
 pub mod watch;
 
 #[cfg(test)]

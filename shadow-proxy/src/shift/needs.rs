@@ -11,7 +11,8 @@ use super::step::{Finding, Input, TestResult};
 pub(super) const LEGACY_DOWN: &str = "legacy does not answer, so nothing could be taken back";
 
 /// Then no step is taken until it ends, and it is no failure of the candidate.
-pub(super) const BOTH_FAIL: &str = "both sides fail in most requests (do they share a database?), so the weight stays until that ends";
+pub(super) const BOTH_FAIL: &str =
+    "both sides fail in most requests (do they share a database?), so the weight stays until that ends";
 
 #[derive(Default)]
 pub struct Known {

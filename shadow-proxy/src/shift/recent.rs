@@ -67,7 +67,8 @@ impl Rate {
         let silent = self.0.iter().take_while(|(_, requests, _)| *requests == first).count().saturating_sub(1);
         let since = self.0.get(silent).zip(self.0.back());
         let since = since.filter(|((_, then, _), (_, now, _))| now - then >= REQUESTS_TO_TELL);
-        let per_minute = |seconds: f64, requests: u64| if seconds > 0.0 { requests as f64 * 60.0 / seconds } else { 0.0 };
+        let per_minute =
+            |seconds: f64, requests: u64| if seconds > 0.0 { requests as f64 * 60.0 / seconds } else { 0.0 };
         match since {
             Some(((from, then, _), (to, now, _))) => per_minute(to.duration_since(*from).as_secs_f64(), now - then),
             None => self.over(|seconds, requests, _| requests * 60.0 / seconds).unwrap_or(0.0),

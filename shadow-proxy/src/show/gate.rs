@@ -33,6 +33,7 @@ pub fn evidence(store: &Store, now_ms: u64) -> anyhow::Result<Evidence> {
         compared: of("compared"),
         decided: account.iter().filter(|(name, _)| is_decided(name)).map(|(_, count)| count).sum(),
         undetermined: by_reason(&account, "undetermined:"),
+        parser_mismatches: of("parser_mismatches"),
         endpoints: store.endpoints()?,
         counted_per_minute: present_rate(store, now_ms)?,
     })

@@ -138,7 +138,9 @@ async fn a_new_version_of_the_candidate_begins_the_evidence_anew_and_gives_its_w
 
 #[tokio::test]
 async fn a_rule_in_the_file_explains_what_was_found_before() {
-    let answer = |role: &'static str| move |_: &Message| Reply::bytes(ok("application/json", &format!(r#"{{"role":"{role}"}}"#)));
+    let answer = |role: &'static str| {
+        move |_: &Message| Reply::bytes(ok("application/json", &format!(r#"{{"role":"{role}"}}"#)))
+    };
     let world = World::new().legacy(Legacy::scripted(answer("user"))).candidate(Candidate::scripted(answer("member")));
     let proxy = world.again("1", "0").start().await;
     ask(&proxy, 0..5).await;
@@ -146,7 +148,8 @@ async fn a_rule_in_the_file_explains_what_was_found_before() {
     let diffs = proxy.admin_get("/api/diffs").await.json();
     assert_eq!((&diffs[0]["path"], &diffs[0]["rule"]), (&json!("body.role"), &Value::Null), "{diffs:#}");
 
-    let rule = "[[compare.rules]]\nname = \"roles\"\npath = \"body.role\"\nexpires = \"2099-01-01\"\nreason = \"a test\"\n";
+    let rule =
+        "[[compare.rules]]\nname = \"roles\"\npath = \"body.role\"\nexpires = \"2099-01-01\"\nreason = \"a test\"\n";
     let proxy = proxy.restarted_with_config(rule).await;
     let diffs = proxy.admin_get("/api/diffs").await.json();
     assert_eq!((&diffs[0]["rule"], &diffs[0]["status"]), (&json!("roles"), &json!("explained")), "{diffs:#}");

@@ -34,4 +34,5 @@ mod shutdown;
 mod stateful;
 mod sticky;
 mod store;
+mod stranger;
 mod weight;

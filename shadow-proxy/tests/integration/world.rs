@@ -13,6 +13,9 @@ use crate::process::{Ended, Process};
 use crate::scripted::{Reply, Scripted, allow};
 use crate::wire::{Message, Wire, within};
 
+/// In the configuration of a proxy that is to draw its clients itself.
+pub(crate) const DRAWS_CLIENTS: &str = "# draws its clients";
+
 pub(crate) struct World {
     legacy: Legacy,
     candidate: Candidate,
@@ -124,7 +127,9 @@ impl World {
             (Legacy::Absent(socket), _) => address(socket),
             (Legacy::At(address), _) => *address,
         };
-        self.draw_clients();
+        if !self.config.contains(DRAWS_CLIENTS) {
+            self.draw_clients();
+        }
         let config = self.data.path().join("config.toml");
         std::fs::write(&config, &self.config).expect("a file");
         let mut command = if self.is_confinable { confinable() } else { Command::new(BINARY) };

@@ -137,11 +137,6 @@ impl Store {
         Ok(schema::meta(&self.0, "traffic_since_ms")?.and_then(|text| text.parse().ok()))
     }
 
-    /// When the evidence last began anew because somebody said so, or the candidate was another version.
-    pub fn evidence_since_ms(&self) -> anyhow::Result<Option<u64>> {
-        Ok(schema::meta(&self.0, schema::EVIDENCE_SINCE)?.and_then(|text| text.parse().ok()))
-    }
-
     /// What the candidate said last that it is.
     pub fn candidate_version(&self) -> anyhow::Result<Option<String>> {
         Ok(schema::meta(&self.0, schema::CANDIDATE_VERSION)?)

@@ -77,7 +77,9 @@ pub(super) fn begin_evidence(connection: &mut Connection, rules: &str) -> rusqli
 fn forget_evidence(connection: &Connection, rules: &str) -> rusqlite::Result<()> {
     connection.execute_batch(
         "UPDATE endpoints SET pairs = 0, mismatches = 0, counted = 0, counted_mismatches = 0, askable = 0, aa_pairs = 0;
-         DELETE FROM fields;",
+         DELETE FROM fields;
+         DELETE FROM account WHERE name = 'parser_mismatches';
+         DELETE FROM account_before WHERE name = 'parser_mismatches';",
     )?;
     set_meta(connection, "rules", rules)
 }

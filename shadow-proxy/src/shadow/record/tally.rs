@@ -129,6 +129,9 @@ impl Tally {
         if self.minutes.len() > MINUTES_MAX {
             self.minutes.pop_first();
         }
+        if row.is_parsers {
+            self.add_account(PARSERS, 1);
+        }
         for difference in &row.differences {
             self.add_sighting(row, difference);
         }
@@ -147,6 +150,7 @@ impl Tally {
     /// The rules are others now.
     pub(super) fn forget_evidence(&mut self) {
         self.fields.clear();
+        self.account.remove(PARSERS);
         self.endpoints.values_mut().for_each(|endpoint| endpoint.evidence = EndpointCount::default());
     }
 
@@ -237,6 +241,8 @@ fn place(endpoint: &str, difference: &ShownDifference) -> Place {
     Place { endpoint: endpoint.to_owned(), path: path.clone(), kind: *kind, classes: *classes }
 }
 
+/// In the account: requests that one side's parser refuses and the other reads, as far as they count.
+pub(super) const PARSERS: &str = "parser_mismatches";
 /// In the account: sightings for which there was no room as a finding, or as a field.
 pub(super) const FINDINGS_OVERFLOW: &str = "findings_overflow";
 pub(super) const FIELDS_OVERFLOW: &str = "fields_overflow";
@@ -272,6 +278,7 @@ mod tests {
             candidate_us: 1,
             differences,
             counts: true,
+            is_parsers: false,
             askable: true,
             again,
             shown: None,

@@ -112,7 +112,8 @@ fn changed(from: &Value, to: &Value) -> Value {
 #[test]
 fn a_good_candidate_arrives() {
     let (plan, mut input) = (Plan::default(), good_input());
-    input.command = Some(Command { verb: Verb::Advance, who: "somebody".to_owned(), why: "a test".to_owned(), force: false });
+    input.command =
+        Some(Command { verb: Verb::Advance, who: "somebody".to_owned(), why: "a test".to_owned(), force: false });
     let mut state = State::start();
     let (mut weights, start) = (Vec::new(), input.now_ms);
     while state.phase != Phase::ReverseShadow {
@@ -227,7 +228,16 @@ fn inputs() -> impl Strategy<Value = Input> {
     ];
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
     (NOW - DAY_MS..NOW + 8 * DAY_MS, observed(), observed(), evidence(), flags, number(), number(), braked).prop_map(
-        |(now_ms, live, recent, evidence, (evidence_failed, legacy_up, both_fail), legacy_load, requests_per_minute, braked)| {
+        |(
+            now_ms,
+            live,
+            recent,
+            evidence,
+            (evidence_failed, legacy_up, both_fail),
+            legacy_load,
+            requests_per_minute,
+            braked,
+        )| {
             Input {
                 now_ms,
                 live,

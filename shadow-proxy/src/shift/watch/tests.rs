@@ -31,7 +31,7 @@ fn exchange(served_by: Side, legacy: Leg, candidate: Leg) -> Exchange {
         Side::Candidate => (candidate, legacy),
     };
     let begun = Instant::now();
-    Exchange { begun, call: Arc::new(call), served_by, served, mirrored, again: None, doubt: None }
+    Exchange { begun, call: Arc::new(call), sender: None, served_by, served, mirrored, again: None, doubt: None }
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn five_failures_that_legacy_answers_are_the_brake() {
         ("refusals", vec![(leg(401), Rescue::NotAsked); 100], false),
     ] {
         let watch = watch();
-        legs.iter().for_each(|(leg, rescue)| watch.candidate_called(leg, *rescue));
+        legs.iter().for_each(|(leg, rescue)| watch.candidate_called(leg, *rescue, None));
         assert_eq!(watch.braked().is_some(), braked, "{name}");
     }
 }
@@ -57,14 +57,14 @@ fn five_failures_that_legacy_answers_are_the_brake() {
 fn a_call_that_may_not_be_repeated_is_judged_by_how_legacy_does_lately() {
     let watch = watch();
     for _ in 0..10 {
-        watch.exchange(&exchange(Side::Candidate, leg(500), leg(500)));
+        watch.exchange(&exchange(Side::Candidate, leg(500), leg(500)), None);
     }
-    (0..50).for_each(|_| watch.candidate_called(&leg(500), Rescue::NotAsked));
+    (0..50).for_each(|_| watch.candidate_called(&leg(500), Rescue::NotAsked, None));
     assert_eq!(watch.braked(), None, "legacy answers 500 as well");
     for _ in 0..20 {
-        watch.exchange(&exchange(Side::Candidate, leg(200), leg(200)));
+        watch.exchange(&exchange(Side::Candidate, leg(200), leg(200)), None);
     }
-    (0..5).for_each(|_| watch.candidate_called(&leg(500), Rescue::NotAsked));
+    (0..5).for_each(|_| watch.candidate_called(&leg(500), Rescue::NotAsked, None));
     assert!(watch.braked().is_some());
 }
 
@@ -85,10 +85,10 @@ fn what_both_sides_lose_at_random_is_not_the_candidate() {
                     (true, false) => Rescue::Answered,
                     (true, true) => Rescue::FailedToo,
                 };
-                watch.candidate_called(&candidate, rescue);
+                watch.candidate_called(&candidate, rescue, None);
                 watch.legacy_called(Ok(legacy.outcome.as_ref().unwrap().status));
                 let served_by = if is_bad { Side::Legacy } else { Side::Candidate };
-                watch.exchange(&exchange(served_by, legacy, candidate));
+                watch.exchange(&exchange(served_by, legacy, candidate), None);
             }
             pulled += u32::from(watch.braked().is_some());
         }
@@ -101,8 +101,61 @@ fn what_both_fail_and_what_our_limits_refuse_is_evidence_for_nothing() {
     let watch = watch();
     let (fine, bad, busy) = (leg(200), leg(500), failed(Failure::Busy));
     for (legacy, candidate) in [(&fine, &fine), (&bad, &bad), (&fine, &busy), (&bad, &fine), (&fine, &bad)] {
-        watch.exchange(&exchange(Side::Legacy, legacy.clone(), candidate.clone()));
+        watch.exchange(&exchange(Side::Legacy, legacy.clone(), candidate.clone()), None);
     }
     let Observed { pairs, candidate_bad, legacy_bad, both_bad, .. } = watch.observed();
     assert_eq!((pairs, candidate_bad, legacy_bad, both_bad), (3, 1, 1, 1));
+}
+
+fn from(client: u64) -> Sender {
+    Sender { credential: Some(client << 32 | client), network: u64::MAX, drawn: None }
+}
+
+/// A service with clients whom legacy lets in.
+fn busy() -> Watch {
+    let watch = watch();
+    for client in 0..50 {
+        let of = Exchange { sender: Some(from(client)), ..exchange(Side::Legacy, leg(200), leg(200)) };
+        watch.exchange(&of, watch.client(&of, Some(true)));
+    }
+    watch
+}
+
+#[test]
+fn one_client_alone_pulls_no_brake_and_several_do() {
+    let failing = |watch: &Watch, client: u64| watch.candidate_called(&leg(500), Rescue::Answered, Some(&from(client)));
+    let watch = busy();
+    (0..1_000).for_each(|_| failing(&watch, 7));
+    (1_000..2_000).for_each(|made_up| failing(&watch, made_up));
+    assert_eq!(watch.braked(), None, "a client, and a network with credentials that it makes up");
+    for client in 0..5 {
+        watch.candidate_called(&leg(200), Rescue::NotAsked, Some(&from(client)));
+        failing(&watch, client);
+    }
+    assert!(watch.braked().is_some());
+}
+
+#[test]
+fn what_one_client_alone_sends_is_no_evidence_against_the_candidate() {
+    let send = |watch: &Watch, client: u64, cell: Option<Cell>| {
+        let candidate = if cell.is_some() { leg(401) } else { leg(500) };
+        let of = Exchange { sender: Some(from(client)), ..exchange(Side::Legacy, leg(200), candidate) };
+        let client = watch.client(&of, Some(true));
+        watch.exchange(&of, client);
+        cell.into_iter().for_each(|cell| watch.decided(cell, client));
+    };
+    let watch = busy();
+    let before = watch.observed();
+    for _ in 0..1_000 {
+        send(&watch, 7, None);
+        send(&watch, 7, Some(Cell::AllowDeny));
+    }
+    let alone = &watch.observed() - &before;
+    assert_eq!((alone.candidate_bad, alone.lockouts), (0, 0));
+    for client in 0..40 {
+        send(&watch, client, None);
+        send(&watch, client, Some(Cell::AllowDeny));
+    }
+    let all = &watch.observed() - &before;
+    assert_eq!((all.candidate_bad, all.lockouts), (39, 39), "all but what the one that shows most has shown");
 }
