@@ -74,8 +74,6 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let origin = origin(&config)?;
     let candidate = candidate(&config, grants, Some(&config.compiled()))?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
-    let hash_key = choosing::hash_key(&config.shift.choice, &config.data)?;
-    let choice = Arc::new(choosing::choice(&config.shift.choice, hash_key, &metrics)?);
     record::apply_rules(&config.data, &config.comparer.rules, Day::of_ms(now_ms()))?;
     let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), &origin, metrics.clone())?;
     let Shifting { weight, watch, controls, controller } =
@@ -83,6 +81,8 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let listener = bind(config.listen)?;
     let admin_listener = bind(config.admin)?;
     let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
+    let hash_key = choosing::hash_key(&config.shift.choice, &config.data)?;
+    let choice = Arc::new(choosing::choice(&config.shift.choice, hash_key, &metrics)?);
     let admin_state = Arc::new(Admin {
         metrics: metrics.clone(),
         shift: controls.clone(),

@@ -304,7 +304,8 @@ async fn a_hook_that_hangs_is_ended_and_nothing_waits_for_it() {
 
 #[tokio::test]
 async fn check_says_what_cannot_be_shown_at_the_traffic_that_there_was() {
-    let config = "shift.steps = [\"0.01%\", \"100%\"]\nshift.error_margin = 0.0001\n";
+    let config = "shift.error_margin = 0.00001\n[[shift.steps]]\nweight = \"0.01%\"\nmin_dwell = \"0s\"\nmax_dwell = \"1m\"\n\
+                  [[shift.steps]]\nweight = \"100%\"\nmin_dwell = \"0s\"\nmax_dwell = \"1m\"\n";
     let mut proxy = World::new().candidate(Candidate::scripted(|_| allow())).config(config).start().await;
     let legacy = proxy.legacy().url();
     let file = proxy.data_folder().join("../config.toml");
