@@ -3,6 +3,8 @@
 //! None of them prints its content: `Debug` gives shapes and sizes only, because a credential in a log line or a
 //! panic text is a leak.
 
+mod undetermined;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,6 +12,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
+
+pub use self::undetermined::Undetermined;
 
 /// One of the two services that can answer a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -109,10 +113,38 @@ pub enum Failure {
     Busy,
 }
 
+/// A failure, and the answer as far as it had come by then.
+#[derive(Debug)]
+pub struct Failed {
+    pub failure: Failure,
+    pub head: Option<Box<Answer>>,
+}
+
+impl Failed {
+    /// The answer that a head begins, once its body is complete.
+    pub fn or_whole(head: Option<Answer>, body: Result<Bytes, Failure>) -> Result<Answer, Failed> {
+        match (head, body) {
+            (Some(head), Ok(body)) => Ok(Answer { body, ..head }),
+            (None, Ok(_)) => Err(Failure::NoAnswer.into()),
+            (head, Err(failure)) => Err(Failed { failure, head: head.map(Box::new) }),
+        }
+    }
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Failed {
+        Failed { failure, head: None }
+    }
+}
+
 /// What one side did with a call, and how long it took from the call being complete to the answer being complete.
 #[derive(Clone, Debug)]
 pub struct Leg {
     pub outcome: Result<Answer, Failure>,
+    /// Status and headers of an answer that failed after them: a client has seen these, and they decide.
+    pub head: Option<Box<Answer>>,
+    /// When the side was asked, by the clock that it decides by: milliseconds since the Unix epoch; 0 is unknown.
+    pub begun_ms: u64,
     pub latency: Duration,
 }
 
@@ -125,6 +157,26 @@ impl Leg {
     /// A limit of this proxy kept the side from answering, which says nothing about the side.
     pub fn is_busy(&self) -> bool {
         matches!(self.outcome, Err(Failure::Busy))
+    }
+
+    pub fn answered(answer: Answer, begun_ms: u64, latency: Duration) -> Leg {
+        Leg { outcome: Ok(answer), head: None, begun_ms, latency }
+    }
+
+    pub fn failed(failure: Failure, begun_ms: u64, latency: Duration) -> Leg {
+        Leg { outcome: Err(failure), head: None, begun_ms, latency }
+    }
+
+    pub fn of(asked: Result<Answer, Failed>, begun_ms: u64, latency: Duration) -> Leg {
+        match asked {
+            Ok(answer) => Leg::answered(answer, begun_ms, latency),
+            Err(Failed { failure, head }) => Leg { head, ..Leg::failed(failure, begun_ms, latency) },
+        }
+    }
+
+    /// The answer as far as it came.
+    pub fn said(&self) -> Option<&Answer> {
+        self.outcome.as_ref().ok().or(self.head.as_deref())
     }
 }
 
@@ -215,49 +267,6 @@ impl Cell {
             Cell::AllowDeny => "allow_deny",
             Cell::DenyAllow => "deny_allow",
             Cell::Other => "other",
-        }
-    }
-}
-
-/// The reason why two decisions that differ say nothing about the candidate: two equal services could have decided so.
-/// Such an exchange is neither a breach nor a lockout, and evidence for nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Undetermined {
-    /// Calls that change the same thing overlapped.
-    Raced,
-    /// Something ended or began between the two legs.
-    ExpiredBetween,
-    /// The two sides may have seen the calls of a session in another order.
-    OrderUnknown,
-    /// The session is of the other side, and this one was never told of it.
-    OtherSidesSession,
-}
-
-impl Undetermined {
-    pub const ALL: [Undetermined; 4] = [
-        Undetermined::Raced,
-        Undetermined::ExpiredBetween,
-        Undetermined::OrderUnknown,
-        Undetermined::OtherSidesSession,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Undetermined::Raced => "raced",
-            Undetermined::ExpiredBetween => "expired_between",
-            Undetermined::OrderUnknown => "order_unknown",
-            Undetermined::OtherSidesSession => "other_sides_session",
-        }
-    }
-
-    /// The name by which the differences of such an exchange are explained.
-    pub fn rule(self) -> &'static str {
-        match self {
-            Undetermined::Raced => "undetermined:raced",
-            Undetermined::ExpiredBetween => "undetermined:expired_between",
-            Undetermined::OrderUnknown => "undetermined:order_unknown",
-            Undetermined::OtherSidesSession => "undetermined:other_sides_session",
         }
     }
 }

@@ -28,6 +28,7 @@ use crate::shadow::again::AgainPolicy;
 use crate::shadow::capture::CaptureLimits;
 use crate::shadow::compare::{COOKIE_TOLERANCE_S, Comparer, DecisionRule, Decisions, RawDecision, Signatures};
 use crate::shadow::endpoint::Endpoints;
+use crate::shadow::flip::CLOCK_TOLERANCE_MS;
 use crate::shadow::mirror::MirrorLimits;
 use crate::shadow::record::StoreLimits;
 use crate::shadow::rules::{RawRule, Rules};
@@ -72,6 +73,7 @@ pub struct Config {
     pub shift: Shift,
     pub store: StoreLimits,
     pub keep_match_every: u64,
+    pub clock_tolerance_ms: u64,
     pub endpoints: Endpoints,
     pub comparer: Comparer,
     pub words: Vec<String>,
@@ -182,6 +184,7 @@ fn read(root: &mut Section) -> Option<Config> {
         shift,
         store,
         keep_match_every,
+        clock_tolerance_ms: compared.clock_tolerance_ms,
         endpoints: compared.endpoints?,
         comparer: compared.comparer,
         words: compared.words,
@@ -257,6 +260,7 @@ struct Compared {
     endpoints: Option<Endpoints>,
     comparer: Comparer,
     words: Vec<String>,
+    clock_tolerance_ms: u64,
 }
 
 fn read_compare(root: &mut Section) -> Compared {
@@ -272,13 +276,15 @@ fn read_compare(root: &mut Section) -> Compared {
     let decisions = read_decisions(&mut section);
     let signatures = section.optional("jwks", "\"jwks.json\"", |text| Signatures::read(Path::new(text)).map(Arc::new));
     let cookie_tolerance_s = section.number("cookie_tolerance_s", COOKIE_TOLERANCE_S, 0..=3_600, "seconds");
+    let clock_tolerance_ms = section.number("clock_tolerance_ms", CLOCK_TOLERANCE_MS, 0..=60_000, "milliseconds");
     let words = section.texts("words").unwrap_or_default();
     let rules = Rules::parse(section.tables::<RawRule>("rules", RULE)).unwrap_or_else(|reasons| {
         section.wrong_as(reasons);
         Rules::starter()
     });
     section.close(root);
-    Compared { endpoints, comparer: Comparer { rules, decisions, signatures, cookie_tolerance_s }, words }
+    let comparer = Comparer { rules, decisions, signatures, cookie_tolerance_s };
+    Compared { endpoints, comparer, words, clock_tolerance_ms }
 }
 
 fn read_decisions(section: &mut Section) -> Decisions {

@@ -54,7 +54,7 @@ impl<R: BufRead> Records<R> {
             }
             match call(payload.get(end + 1..).unwrap_or_default()) {
                 Ok(call) => {
-                    let unknown = Leg { outcome: Err(Failure::NoAnswer), latency: Duration::ZERO };
+                    let unknown = Leg::failed(Failure::NoAnswer, 0, Duration::ZERO);
                     return Ok(Some(Recorded {
                         session: identity(&call, &unknown),
                         time: Some(time),

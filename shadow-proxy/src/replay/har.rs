@@ -138,7 +138,7 @@ fn recorded(entry: Entry) -> Result<Recorded, String> {
     };
     let latency = Duration::try_from_secs_f64(entry.time / 1_000.0).unwrap_or_default();
     let legacy = entry.response.map(|response| leg(response, latency)).transpose()?.flatten();
-    let unknown = Leg { outcome: Err(Failure::NoAnswer), latency };
+    let unknown = Leg::failed(Failure::NoAnswer, 0, latency);
     let session = identity(&call, legacy.as_ref().unwrap_or(&unknown)).or(entry.connection.map(String::into_bytes));
     Ok(Recorded { time: time(&entry.started_date_time), session, call, legacy })
 }
@@ -155,7 +155,7 @@ fn leg(response: Response, latency: Duration) -> Result<Option<Leg>, String> {
     if headers.remove(CONTENT_ENCODING).is_some() && headers.contains_key(CONTENT_LENGTH) {
         headers.insert(CONTENT_LENGTH, body.len().into());
     }
-    Ok(Some(Leg { outcome: Ok(Answer { status, headers, body }), latency }))
+    Ok(Some(Leg::answered(Answer { status, headers, body }, 0, latency)))
 }
 
 /// Without the pseudo-headers of HTTP/2.

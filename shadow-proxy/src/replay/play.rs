@@ -146,7 +146,7 @@ impl Stage {
         let (begun, judge) = (Instant::now(), &self.judge);
         let served = async {
             match recorded.filter(|_| !is_asked) {
-                Some(leg) => Ok(leg),
+                Some(leg) => Ok(Leg { begun_ms: moment.time.as_millis() as u64, ..leg }),
                 None => {
                     let own = self.sessions.ready(Side::Legacy, &call).await?;
                     Ok(self.sides.call(Side::Legacy, &own).await)
@@ -184,8 +184,8 @@ impl Stage {
 pub(super) async fn candidate(sides: &Sides, call: &Call, moment: Moment) -> Leg {
     let Candidate::Embedded(component) = &sides.candidate else { return sides.call(Side::Candidate, call).await };
     let start = Instant::now();
-    let outcome = component.call_at(call, moment).await;
-    Leg { outcome, latency: start.elapsed() }
+    let asked = component.call_at(call, moment).await;
+    Leg::of(asked, moment.time.as_millis() as u64, start.elapsed())
 }
 
 struct Pace {

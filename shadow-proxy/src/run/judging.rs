@@ -14,6 +14,7 @@ use crate::shadow::capture::Capture;
 use crate::shadow::capture::form::Keyed;
 use crate::shadow::capture::stand_ins::StandIns;
 use crate::shadow::compare::Comparer;
+use crate::shadow::flip::Looks;
 use crate::shadow::judge::Judge;
 use crate::shadow::record::{Recorder, Store};
 use crate::shadow::redact::Redactor;
@@ -43,6 +44,7 @@ pub fn judge(
         capture: None,
         metrics: metrics.clone(),
         versions: None,
+        looks: Looks::new(config.clock_tolerance_ms),
         watch: None,
         keep_match_every: config.keep_match_every,
         besides: AtomicU64::new(0),

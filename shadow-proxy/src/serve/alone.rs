@@ -8,7 +8,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 
-use crate::exchange::{Call, Failure};
+use crate::exchange::{Call, Failed, Failure};
 use crate::side::candidate::Embedded;
 use crate::side::headers::end_to_end;
 
@@ -31,7 +31,7 @@ impl Alone {
         let call = Call { method: parts.method, uri: parts.uri, headers: end_to_end(parts.headers), body };
         match self.component.call(&call).await {
             Ok(answer) => answered(&answer),
-            Err(failure) => {
+            Err(Failed { failure, .. }) => {
                 let status = match failure {
                     Failure::Deadline => StatusCode::GATEWAY_TIMEOUT,
                     Failure::Busy => StatusCode::SERVICE_UNAVAILABLE,

@@ -6,6 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
+use crate::clock::now_ms;
 use crate::exchange::{Answer, Call, Leg, Sender, Side};
 use crate::metrics::Skip;
 use crate::shadow::mirror::{Job, Mirror};
@@ -87,7 +88,9 @@ impl Unfinished {
     pub fn finish(self, body: Bytes) {
         self.issued(&body);
         let answer = Answer { status: self.status, headers: self.headers, body };
-        let served = Leg { outcome: Ok(answer), latency: self.start.elapsed() };
+        let latency = self.start.elapsed();
+        let begun_ms = now_ms().saturating_sub(latency.as_millis() as u64);
+        let served = Leg::answered(answer, begun_ms, latency);
         self.entry.hand_over(Job::new(self.call, Side::Legacy, served).with_failed(self.candidate));
     }
 

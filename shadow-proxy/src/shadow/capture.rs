@@ -171,7 +171,7 @@ impl Writer {
                     Err(failure) => (Err(*failure), false),
                 };
                 seeds.learn(seen, decision, outcome.as_ref().ok());
-                let leg = Leg { outcome, latency: legacy.latency };
+                let leg = Leg { outcome, head: None, ..legacy };
                 (LineCall::new(&call, call_decoded), LineLeg::new(&leg, decoded))
             }
         };

@@ -33,7 +33,6 @@ use self::headers::Bodies;
 use self::known::Known;
 use self::read::Read;
 pub(crate) use self::signature::Signatures;
-use super::decode::NotDecoded;
 use super::rules::{Day, Rules};
 use crate::exchange::{Call, Cell, Decision, Difference, Failure, Kind, Leg, Side, Undetermined, Verdict};
 
@@ -73,7 +72,7 @@ pub(crate) struct Comparison {
     pub undetermined: Option<Undetermined>,
 }
 
-/// Why there is no verdict: a side failed (`candidate_trap`), or its body could not be read (`encoding_unknown`).
+/// Why there is no verdict: a side failed (`candidate_trap`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct NotComparable(pub &'static str);
 
@@ -100,12 +99,6 @@ impl NotComparable {
     }
 }
 
-impl From<NotDecoded> for NotComparable {
-    fn from(reason: NotDecoded) -> Self {
-        NotComparable(reason.name())
-    }
-}
-
 impl Comparer {
     /// The same for as long as answers are held against the same.
     pub(crate) fn digest(&self, today: Day) -> String {
@@ -119,7 +112,8 @@ impl Comparer {
     /// known which rules have expired.
     ///
     /// A leg without an answer has no verdict, and no cell in the matrix: it is counted by its reason, and what a
-    /// client would have got instead is not the credential's affair.
+    /// client would have got instead is not the credential's affair. An answer that ended after its head has decided by
+    /// its status, where the other one's is another; a body that cannot be read is a difference like any other.
     pub(crate) fn compare(
         &self,
         call: &Call,
@@ -130,12 +124,18 @@ impl Comparer {
     ) -> Result<Comparison, NotComparable> {
         let legacy = Read::new(legacy, Side::Legacy)?;
         let candidate = Read::new(candidate, Side::Candidate)?;
-        let same_body = legacy.body == candidate.body;
+        let same_body = legacy.body == candidate.body && legacy.trouble() == candidate.trouble();
         let unsent = call.method == Method::HEAD || has_no_body(&legacy) && has_no_body(&candidate);
         let before = self.decisions.of(&legacy, &legacy, endpoint);
         // Read once where there is only one body.
         let after = self.decisions.of(&candidate, if same_body { &legacy } else { &candidate }, endpoint);
 
+        let flipped = flip(before, after);
+        let statuses_differ = legacy.answer.status != candidate.answer.status;
+        let statuses_decide = statuses_differ && Cell::of(before, after) != Cell::Other;
+        if let Some(why) = legacy.cut.or(candidate.cut).filter(|_| !statuses_decide) {
+            return Err(why);
+        }
         let known = Known { comparer: self, endpoint };
         let mut of_body = Found::new(known, "body");
         if !same_body && !unsent {
@@ -147,8 +147,8 @@ impl Comparer {
         headers::compare(&legacy, &candidate, &bodies, &mut of_headers);
 
         let mut differences = Vec::new();
-        differences.extend(flip(before, after));
-        if legacy.answer.status != candidate.answer.status {
+        differences.extend(flipped);
+        if statuses_differ {
             let [before, after] = [&legacy, &candidate].map(|read| Some(read.answer.status.as_str().to_owned()));
             differences.push(difference("status", before, after));
         }
@@ -158,6 +158,14 @@ impl Comparer {
         self.rules.explain(&mut differences, endpoint, today);
         let verdict = verdict(&differences);
         Ok(Comparison { verdict, differences, legacy: before, candidate: after, undetermined: None })
+    }
+}
+
+impl Comparer {
+    /// What one answer decides, as far as it came; none where there is no answer.
+    pub(crate) fn decision(&self, leg: &Leg, endpoint: &str) -> Option<Decision> {
+        let read = Read::new(leg, Side::Legacy).ok()?;
+        Some(self.decisions.of(&read, &read, endpoint))
     }
 }
 

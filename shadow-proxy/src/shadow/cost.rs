@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use super::again::{Again, AgainPolicy};
 use super::compare::Comparer;
 use super::endpoint::Endpoints;
+use super::flip::{CLOCK_TOLERANCE_MS, Looks};
 use super::judge::Judge;
 use super::record::{Origin, Recorder, StoreLimits};
 use super::redact::Redactor;
@@ -165,7 +166,7 @@ fn leg(volatile: &str, body: &str) -> Leg {
         ("vary", "authorization"),
     ]);
     let answer = Answer { status: StatusCode::OK, headers, body: Bytes::copy_from_slice(body.as_bytes()) };
-    Leg { outcome: Ok(answer), latency: Duration::from_millis(1) }
+    Leg::answered(answer, 0, Duration::from_millis(1))
 }
 
 fn headers(of: &[(&str, &str)]) -> HeaderMap {
@@ -214,6 +215,7 @@ fn recorded(exchanges: &[Exchange]) -> f64 {
         recorder,
         capture: None,
         metrics: metrics.clone(),
+        looks: Looks::new(CLOCK_TOLERANCE_MS),
         watch: None,
         keep_match_every: 1_000,
         besides: AtomicU64::new(0),

@@ -13,16 +13,17 @@ use crate::shift::watch::Watch;
 
 use super::again::{Again, Ask};
 use super::capture::Capture;
-use super::compare::Comparer;
+use super::compare::{Comparer, Comparison, NotComparable};
 use super::endpoint::Endpoints;
+use super::flip::Looks;
 use super::record::{Recorder, Row, Shown};
 use super::redact::{Redactor, ShownDifference};
 use super::refusal;
 use super::route_class::{RouteClass, Routes};
 use super::rules::Day;
 use super::session::Sessions;
-use super::shape::Shapes;
-use super::undetermined::undetermined;
+use super::shape::{Shape, Shapes};
+use super::undetermined::{Pair, is_flip, undetermined};
 use super::version::{Seen, Versions};
 
 pub struct Judge {
@@ -39,6 +40,7 @@ pub struct Judge {
     pub metrics: Arc<Metrics>,
     /// Where the candidate says which version it is.
     pub versions: Option<Versions>,
+    pub looks: Looks,
     /// Of live traffic.
     pub watch: Option<Arc<Watch>>,
     /// Besides the samples of findings, one exchange in so many is kept whole; 0 keeps none.
@@ -53,7 +55,7 @@ impl Judge {
     }
 
     /// Whether the side that served might be asked the same twice.
-    fn is_askable(&self, call: &Call) -> bool {
+    pub(super) fn is_askable(&self, call: &Call) -> bool {
         self.again.is_on() && self.routes.class(&call.method, call.uri.path()) == RouteClass::Safe
     }
 
@@ -72,17 +74,32 @@ impl Judge {
     }
 
     pub fn judge(&self, exchange: &Exchange) {
+        self.settle(exchange, self.compare(exchange));
+    }
+
+    /// Counts nothing that a second look could change.
+    pub(super) fn compare(&self, exchange: &Exchange) -> Judged {
         let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
         self.learn(&exchange.call, legacy);
-        let is_past = self.is_of_past_version(candidate);
-        let endpoint = &*self.endpoint(&exchange.call);
+        let endpoint = self.endpoint(&exchange.call);
         let today = Day::of_ms(now_ms());
-        let comparer = self.comparer.load();
-        let compared = comparer.compare(&exchange.call, legacy, candidate, endpoint, today);
+        let comparer = self.comparer.load_full();
+        let mut compared = comparer.compare(&exchange.call, legacy, candidate, &endpoint, today);
         let client = self.client(exchange, compared.as_ref().ok().map(|comparison| comparison.legacy));
         if let Some(watch) = &self.watch {
             watch.exchange(exchange, client);
         }
+        if let Ok(comparison) = &mut compared {
+            comparison.explain(ISSUED, |legacy, candidate| self.sessions.is_pair(legacy, candidate));
+        }
+        Judged { compared, comparer, endpoint, today, client, shape: self.shapes.of(&exchange.call) }
+    }
+
+    /// Counts the exchange and hands it to whoever keeps it.
+    pub(super) fn settle(&self, exchange: &Exchange, judged: Judged) {
+        let Judged { compared, comparer, endpoint, today, client, shape } = judged;
+        let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
+        let is_past = self.is_of_past_version(candidate);
         let mut comparison = match compared {
             Ok(comparison) => comparison,
             Err(reason) => {
@@ -90,28 +107,28 @@ impl Judge {
                 return self.metrics.not_comparable(reason.0);
             }
         };
-        comparison.explain(ISSUED, |legacy, candidate| self.sessions.is_pair(legacy, candidate));
         if let Some(why) = undetermined(exchange, comparison.cell()) {
             comparison.undetermine(why);
-        } else if let Some(watch) = &self.watch {
-            watch.decided(comparison.cell(), client);
+        } else {
+            self.looks.last_words.add(shape, comparison.legacy);
+            if let Some(watch) = &self.watch {
+                watch.decided(comparison.cell(), client);
+            }
         }
         if is_past {
             self.captured(exchange, comparison.legacy, format!("not_comparable:{PAST_VERSION}"));
             return self.metrics.not_comparable(PAST_VERSION);
         }
-        self.metrics.latency(Side::Legacy, legacy.latency);
-        self.metrics.latency(Side::Candidate, candidate.latency);
+        if legacy.outcome.is_ok() && candidate.outcome.is_ok() {
+            self.metrics.latency(Side::Legacy, legacy.latency);
+            self.metrics.latency(Side::Candidate, candidate.latency);
+        }
         let verdict = comparison.undetermined.map_or(comparison.verdict.name(), Undetermined::rule);
         self.captured(exchange, comparison.legacy, verdict);
         let is_parsers = refusal::is_parsers(legacy, candidate, comparison.legacy);
-        if comparison.cell() == Cell::AllowAllow
-            && let (Some(watch), Some(drawn)) = (&self.watch, exchange.sender.and_then(|sender| sender.drawn))
-        {
-            watch.let_in(&drawn);
-        }
+        self.let_in(exchange, comparison.cell());
         let mut differences = self.outlines(&comparison.differences);
-        let samples = self.recorder.samples(endpoint, &differences);
+        let samples = self.recorder.samples(&endpoint, &differences);
         let keep = !samples.is_empty() || self.is_due();
         if keep {
             differences =
@@ -123,13 +140,10 @@ impl Judge {
             at_ms: now_ms(),
             differences,
             samples,
-            counts: !is_parsers
-                && comparison.undetermined.is_none()
-                && self.shapes.counts(&exchange.call)
-                && self.is_heard(client, comparison.verdict == Verdict::Mismatch),
-            is_parsers: is_parsers && self.is_heard_against(client, Against::Parser),
+            counts: !is_parsers && self.counts(client, shape, &comparison),
+            is_parsers: is_parsers && self.is_heard(client, Against::Parser),
             askable: exchange.served_by == Side::Legacy && self.is_askable(&exchange.call),
-            again: legacy_again.and_then(|again| self.own_differences(&comparer, exchange, again, endpoint, today)),
+            again: legacy_again.and_then(|again| self.own_differences(&comparer, exchange, again, &endpoint, today)),
             verdict: comparison.verdict,
             served_by: exchange.served_by,
             legacy: comparison.legacy,
@@ -137,7 +151,7 @@ impl Judge {
             legacy_us: legacy.latency.as_micros() as u64,
             candidate_us: candidate.latency.as_micros() as u64,
             shown: keep.then(|| self.show(exchange)),
-            endpoint: endpoint.into(),
+            endpoint: endpoint.as_ref().into(),
         });
         // Last, so that "nothing in flight" means "handed to the store".
         self.metrics.compared(comparison.verdict, comparison.cell(), comparison.undetermined);
@@ -153,16 +167,28 @@ impl Judge {
         self.watch.as_ref()?.client(exchange, is_let_in)
     }
 
-    /// Whether one more pair of a client is evidence: see [`Voices`](crate::shift::voices::Voices).
-    fn is_heard(&self, client: Option<u64>, is_mismatch: bool) -> bool {
-        let (Some(client), Some(watch)) = (client, &self.watch) else { return true };
-        match is_mismatch {
-            true => watch.of_evidence().counts_against(client, Against::Mismatch),
-            false => watch.of_evidence().counts(client),
+    /// A client whom both sides let in is one of the split check.
+    fn let_in(&self, exchange: &Exchange, cell: Cell) {
+        if cell == Cell::AllowAllow
+            && let (Some(watch), Some(drawn)) = (&self.watch, exchange.sender.and_then(|sender| sender.drawn))
+        {
+            watch.let_in(&drawn);
         }
     }
 
-    fn is_heard_against(&self, client: Option<u64>, what: Against) -> bool {
+    /// Whether one more pair of a client is evidence: see [`Voices`](crate::shift::voices::Voices).
+    fn counts(&self, client: Option<u64>, shape: Shape, comparison: &Comparison) -> bool {
+        if comparison.undetermined.is_some() || !self.shapes.counts(shape) {
+            return false;
+        }
+        match (client, &self.watch, comparison.verdict) {
+            (Some(_), _, Verdict::Mismatch) => self.is_heard(client, Against::Mismatch),
+            (Some(client), Some(watch), _) => watch.of_evidence().counts(client),
+            _ => true,
+        }
+    }
+
+    fn is_heard(&self, client: Option<u64>, what: Against) -> bool {
         let (Some(client), Some(watch)) = (client, &self.watch) else { return true };
         watch.of_evidence().counts_against(client, what)
     }
@@ -212,7 +238,7 @@ impl Judge {
     }
 
     fn show(&self, exchange: &Exchange) -> Shown {
-        let answer = |side| exchange.leg(side).outcome.as_ref().ok().map(|answer| self.redactor.answer(answer));
+        let answer = |side| exchange.leg(side).said().map(|answer| self.redactor.answer(answer));
         Shown {
             call: self.redactor.call(&exchange.call),
             legacy: answer(Side::Legacy),
@@ -222,6 +248,33 @@ impl Judge {
 
     fn is_due(&self) -> bool {
         self.keep_match_every > 0 && self.besides.fetch_add(1, Ordering::Relaxed).is_multiple_of(self.keep_match_every)
+    }
+}
+
+/// An exchange that is compared and not counted yet.
+pub(super) struct Judged {
+    compared: Result<Comparison, NotComparable>,
+    comparer: Arc<Comparer>,
+    endpoint: Arc<str>,
+    today: Day,
+    client: Option<u64>,
+    shape: Shape,
+}
+
+impl Judged {
+    /// Both decisions, where one side lets in whom the other refuses.
+    pub(super) fn flip(&self) -> Option<Pair> {
+        let comparison = self.compared.as_ref().ok()?;
+        is_flip(comparison.cell()).then_some((comparison.legacy, comparison.candidate))
+    }
+
+    pub(super) fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// What another leg of the same call decides; none where there is no answer.
+    pub(super) fn decision(&self, leg: &Leg) -> Option<Decision> {
+        self.comparer.decision(leg, &self.endpoint)
     }
 }
 

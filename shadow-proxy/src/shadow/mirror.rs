@@ -200,18 +200,25 @@ impl Worker {
 
 async fn mirror(job: Job, issuing: Issuing, sides: &Sides, judge: &Judge) {
     let Job { begun, call, sender, served_by, served, candidate_failed, .. } = job;
-    let (mirrored, again) = match candidate_failed {
-        Some(leg) => (leg, None),
+    let other = served_by.other();
+    let (mirrored, again, mapped) = match candidate_failed {
+        Some(leg) => (leg, None, call.clone()),
         None => {
-            let Ok(mapped) = judge.sessions.ready(served_by.other(), &call).await else {
+            let Ok(mapped) = judge.sessions.ready(other, &call).await else {
                 return judge.metrics.not_comparable("session_unknown");
             };
-            let other = sides.call(served_by.other(), &mapped);
-            asked(other, sides.call(served_by, &call), judge.ask(served_by, &call)).await
+            // At the time at which the first was asked, where the side lets itself be told.
+            let mirrored = sides.call_at(other, &mapped, served.begun_ms);
+            let (mirrored, again) = asked(mirrored, sides.call(served_by, &call), judge.ask(served_by, &call)).await;
+            (mirrored, again, mapped)
         }
     };
     issuing.learn(&mirrored);
-    judge.judge(&Exchange { begun, call, sender, served_by, served, mirrored, again, doubt: None });
+    let mut exchange = Exchange { begun, call: call.clone(), sender, served_by, served, mirrored, again, doubt: None };
+    let judged = judge.compare(&exchange);
+    let calls = if served_by == Side::Legacy { [&call, &mapped] } else { [&mapped, &call] };
+    judge.look_again(&mut exchange, &judged, sides, calls).await;
+    judge.settle(&exchange, judged);
 }
 
 /// The mirrored leg, and a second one of the side that served where it is asked again: at the same time, in either order,

@@ -7,7 +7,7 @@ use crate::exchange::{Decision, Leg};
 /// Whether a pair is of this class: legacy's parser refused what the candidate read, or the candidate's what legacy read and
 /// did not let in. Whom legacy lets in and the candidate refuses is never one of many odd requests.
 pub(super) fn is_parsers(legacy: &Leg, candidate: &Leg, decided: Decision) -> bool {
-    let status = |leg: &Leg| leg.outcome.as_ref().ok().map(|answer| answer.status);
+    let status = |leg: &Leg| leg.said().map(|answer| answer.status);
     let (legacy, candidate) = (status(legacy), status(candidate));
     let refuses = |status: Option<StatusCode>| status.is_some_and(|status| PARSERS.contains(&status.as_u16()));
     legacy != candidate && (refuses(legacy) || refuses(candidate) && decided != Decision::Allow)
@@ -29,11 +29,10 @@ mod tests {
     #[test]
     fn what_a_parser_refuses_is_told_from_what_the_service_does() {
         let leg = |status: u16| match status {
-            0 => Leg { outcome: Err(Failure::Closed), latency: Duration::ZERO },
+            0 => Leg::failed(Failure::Closed, 0, Duration::ZERO),
             status => {
                 let status = StatusCode::from_u16(status).unwrap();
-                let answer = Answer { status, headers: HeaderMap::new(), body: Bytes::new() };
-                Leg { outcome: Ok(answer), latency: Duration::ZERO }
+                Leg::answered(Answer { status, headers: HeaderMap::new(), body: Bytes::new() }, 0, Duration::ZERO)
             }
         };
         for (legacy, candidate, decided, is) in [

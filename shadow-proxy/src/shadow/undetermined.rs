@@ -1,49 +1,104 @@
 //! Flipped decisions that two equal services could have made too, because of the order or the time of the legs. Pure.
 
-use crate::exchange::{Cell, Exchange, Undetermined};
+mod claims;
+
+use std::time::Duration;
+
+use crate::exchange::{Call, Cell, Decision, Exchange, Leg, Side, Undetermined};
+
+use self::claims::Moment;
 
 /// The reason why a flipped decision is neither a breach nor a lockout; none where nothing but the candidate explains it.
 pub(crate) fn undetermined(exchange: &Exchange, cell: Cell) -> Option<Undetermined> {
-    exchange.doubt.filter(|_| matches!(cell, Cell::DenyAllow | Cell::AllowDeny))
+    exchange.doubt.filter(|_| is_flip(cell))
+}
+
+pub(crate) fn is_flip(cell: Cell) -> bool {
+    matches!(cell, Cell::DenyAllow | Cell::AllowDeny)
+}
+
+/// How to find out whether something ended or began between two legs: both sides are asked again, a little later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Question {
+    /// A token of the call says so, by its claims.
+    pub is_claimed: bool,
+    /// When both sides have to decide alike, in milliseconds since the Unix epoch.
+    pub ask_at_ms: u64,
+}
+
+/// The question that a flipped decision asks. `is_suspected`: the candidate decided as legacy did before. Clocks may be
+/// apart by `tolerance_ms`.
+pub(crate) fn question(
+    exchange: &Exchange,
+    first: Pair,
+    is_suspected: bool,
+    tolerance_ms: u64,
+    now_ms: u64,
+) -> Option<Question> {
+    let (allowing, denying) = match Cell::of(first.0, first.1) {
+        Cell::DenyAllow => (exchange.leg(Side::Candidate), exchange.leg(Side::Legacy)),
+        Cell::AllowDeny => (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate)),
+        Cell::AllowAllow | Cell::DenyDeny | Cell::Other => return None,
+    };
+    let claimed = claimed(&exchange.call, allowing, denying, tolerance_ms);
+    // A breach that nothing excuses is not waited for.
+    let wait_ms = if claimed.is_some() || is_suspected { tolerance_ms } else { 0 };
+    let ask_at_ms = claimed.unwrap_or(0).max(now_ms).saturating_add(wait_ms);
+    Some(Question { is_claimed: claimed.is_some(), ask_at_ms })
+}
+
+/// The moment, claimed by a token of the call, that may lie between a leg that let it in and one that refused it: an end
+/// behind the first and before the second, or a beginning the other way round.
+fn claimed(call: &Call, allowing: &Leg, denying: &Leg, tolerance_ms: u64) -> Option<u64> {
+    let (let_in, refused) = (Span::of(allowing)?, Span::of(denying)?);
+    let explains = |moment: &Moment| match *moment {
+        Moment::End(at_ms) => {
+            let_in.may_begin_before(at_ms, tolerance_ms) && refused.may_end_after(at_ms, tolerance_ms)
+        }
+        Moment::Beginning(at_ms) => {
+            refused.may_begin_before(at_ms, tolerance_ms) && let_in.may_end_after(at_ms, tolerance_ms)
+        }
+    };
+    claims::moments(call).into_iter().filter(explains).map(Moment::at_ms).max()
+}
+
+/// The time within which a side decided.
+struct Span {
+    begin_ms: u64,
+    end_ms: u64,
+}
+
+impl Span {
+    /// None where it is not known.
+    fn of(leg: &Leg) -> Option<Span> {
+        let took_ms = leg.latency.checked_add(PART)?.as_millis() as u64;
+        (leg.begun_ms > 0).then(|| Span { begin_ms: leg.begun_ms, end_ms: leg.begun_ms.saturating_add(took_ms) })
+    }
+
+    fn may_begin_before(&self, at_ms: u64, tolerance_ms: u64) -> bool {
+        at_ms.saturating_add(tolerance_ms) >= self.begin_ms
+    }
+
+    fn may_end_after(&self, at_ms: u64, tolerance_ms: u64) -> bool {
+        at_ms <= self.end_ms.saturating_add(tolerance_ms)
+    }
+}
+
+/// What a millisecond that is cut off may have been.
+const PART: Duration = Duration::from_millis(1);
+
+/// Decisions of both sides about a call: legacy's, then the candidate's.
+pub(crate) type Pair = (Decision, Decision);
+
+/// Whether what both sides decide now shows that something ended or began between the legs.
+///
+/// Where a token claims so, or where legacy itself decides otherwise now, it is enough that they agree. A candidate that
+/// alone came round may as well decide by chance: what it decided first must have been legacy's last word about the same
+/// request before.
+pub(crate) fn is_explained(question: Question, first: Pair, again: Pair, legacy_before: Option<Decision>) -> bool {
+    let agree = again.0 == again.1 && matches!(again.0, Decision::Allow | Decision::Deny);
+    agree && (question.is_claimed || again.0 != first.0 || legacy_before == Some(first.1))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-    use std::time::{Duration, Instant};
-
-    use bytes::Bytes;
-    use http::{HeaderMap, Method};
-
-    use super::*;
-    use crate::exchange::{Call, Failure, Leg, Side};
-
-    #[test]
-    fn only_flipped_decisions_are_undetermined() {
-        for why in Undetermined::ALL {
-            let doubted = exchange(Some(why));
-            for cell in Cell::ALL {
-                let expected = matches!(cell, Cell::AllowDeny | Cell::DenyAllow).then_some(why);
-                assert_eq!(undetermined(&doubted, cell), expected, "{cell:?}");
-            }
-            assert_eq!(why.rule(), format!("undetermined:{}", why.name()));
-            assert_eq!(serde_json::to_value(why).unwrap(), why.name());
-        }
-        assert_eq!(undetermined(&exchange(None), Cell::DenyAllow), None);
-    }
-
-    fn exchange(doubt: Option<Undetermined>) -> Exchange {
-        let leg = || Leg { outcome: Err(Failure::Closed), latency: Duration::ZERO };
-        let call =
-            Call { method: Method::GET, uri: "/a".parse().unwrap(), headers: HeaderMap::new(), body: Bytes::new() };
-        Exchange {
-            begun: Instant::now(),
-            call: Arc::new(call),
-            served_by: Side::Legacy,
-            served: leg(),
-            mirrored: leg(),
-            again: None,
-            doubt,
-        }
-    }
-}
+mod tests;

@@ -56,6 +56,9 @@ pub struct Evidence {
     /// Pairs that count as refused by one side's parser alone; in none of the endpoints' evidence.
     #[serde(default)]
     pub parser_mismatches: u64,
+    /// Mirrored calls that the candidate did not answer completely.
+    #[serde(default)]
+    pub failed: u64,
     pub endpoints: Vec<EndpointCount>,
     /// Pairs that count, at the present rate.
     pub counted_per_minute: f64,
@@ -99,6 +102,8 @@ pub struct Judgement {
     pub lockouts: u64,
     pub coverage: Option<f64>,
     #[serde(default)]
+    pub failed: u64,
+    #[serde(default)]
     pub decided: u64,
     #[serde(default)]
     pub undetermined: BTreeMap<String, u64>,
@@ -128,8 +133,11 @@ pub struct EndpointRate {
 }
 
 pub fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
-    let EndpointCount { pairs, mismatches, counted, counted_mismatches, .. } =
+    let EndpointCount { pairs, mismatches, mut counted, mut counted_mismatches, .. } =
         EndpointCount::total(&evidence.endpoints);
+    // Nobody read what these calls would have been answered, so that they cannot speak for the candidate.
+    counted += evidence.failed;
+    counted_mismatches += evidence.failed;
     let rate_max = ppm(policy.mismatch_ppm_max);
     let endpoints: Vec<EndpointRate> = evidence
         .endpoints
@@ -146,6 +154,7 @@ pub fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
         breaches: evidence.breaches,
         lockouts: evidence.lockouts,
         coverage: (evidence.expected > 0).then(|| evidence.compared as f64 / evidence.expected as f64),
+        failed: evidence.failed,
         decided: evidence.decided,
         undetermined: evidence.undetermined.clone(),
         parser_mismatches: evidence.parser_mismatches,
@@ -195,8 +204,9 @@ fn objections(judgement: &Judgement, policy: &Policy) -> Vec<String> {
     }
     if rate.lower_bound > *rate_max {
         against.push(format!(
-            "at least {} of the requests are answered differently, and {} is what may be; mend it or write a rule",
+            "at least {} of the requests are answered differently{}, and {} is what may be; mend it or write a rule",
             percent(rate.lower_bound),
+            without_answer(judgement.failed),
             percent(*rate_max)
         ));
     }
@@ -221,6 +231,10 @@ fn objections(judgement: &Judgement, policy: &Policy) -> Vec<String> {
         (rate.lower_bound, reason)
     })));
     against
+}
+
+fn without_answer(failed: u64) -> String {
+    if failed == 0 { String::new() } else { format!(" ({} of them not at all)", grouped(failed)) }
 }
 
 /// What is said of endpoints, the highest number first: of many alike only the first few, and how many more there are.
@@ -360,6 +374,8 @@ mod tests {
         expected: u64,
         compared: u64,
         #[serde(default)]
+        failed: u64,
+        #[serde(default)]
         decided: u64,
         #[serde(default)]
         undetermined: BTreeMap<String, u64>,
@@ -393,6 +409,7 @@ mod tests {
                 lockouts: case.lockouts,
                 expected: case.expected,
                 compared: case.compared,
+                failed: case.failed,
                 decided: case.decided,
                 undetermined: case.undetermined,
                 parser_mismatches: case.parser_mismatches,

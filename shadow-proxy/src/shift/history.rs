@@ -229,6 +229,7 @@ pub fn add(evidence: &mut Evidence, minute: &Minute) {
         decided,
         undetermined,
         parser_mismatches,
+        failed,
         endpoints,
         counted_per_minute,
     } = &minute.evidence;
@@ -238,6 +239,7 @@ pub fn add(evidence: &mut Evidence, minute: &Minute) {
     evidence.compared += compared;
     evidence.decided += decided;
     evidence.parser_mismatches += parser_mismatches;
+    evidence.failed += failed;
     for (reason, count) in undetermined {
         *evidence.undetermined.entry(reason.clone()).or_default() += count;
     }
@@ -276,6 +278,7 @@ fn less(now: &Evidence, before: &Evidence) -> Evidence {
         compared: now.compared.saturating_sub(before.compared),
         decided: now.decided.saturating_sub(before.decided),
         parser_mismatches: now.parser_mismatches.saturating_sub(before.parser_mismatches),
+        failed: now.failed.saturating_sub(before.failed),
         undetermined: undetermined.filter(|(_, count)| *count > 0).collect(),
         endpoints: endpoints.collect(),
         counted_per_minute: now.counted_per_minute,

@@ -31,6 +31,7 @@ pub fn evidence(store: &Store, now_ms: u64) -> anyhow::Result<Evidence> {
         lockouts: decisions.lockouts,
         expected: of("received").saturating_sub(not_wanted),
         compared: of("compared"),
+        failed: FAILED.iter().map(|reason| of(&format!("not_comparable:{reason}"))).sum(),
         decided: account.iter().filter(|(name, _)| is_decided(name)).map(|(_, count)| count).sum(),
         undetermined: by_reason(&account, "undetermined:"),
         parser_mismatches: of("parser_mismatches"),
@@ -108,6 +109,16 @@ pub fn text(judgement: &Judgement) -> String {
 
 /// Reasons for which a request was never to be compared.
 const NOT_WANTED: [&str; 5] = ["route", "unsafe", "off", "method", "client_gone"];
+
+/// Reasons that are a fault of the candidate: neither our own limit (`candidate_busy`) nor the way to it.
+const FAILED: [&str; 6] = [
+    "candidate_trap",
+    "candidate_memory",
+    "candidate_no_answer",
+    "candidate_too_large",
+    "candidate_closed",
+    "candidate_deadline",
+];
 
 /// How far back the present rate reaches.
 const MINUTES: u64 = 10;

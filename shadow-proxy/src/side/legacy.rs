@@ -14,7 +14,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use crate::exchange::{Answer, Call, Failure};
+use crate::exchange::{Answer, Call, Failed, Failure};
 
 use super::headers::{HEADERS_MAX, end_to_end};
 
@@ -76,19 +76,22 @@ impl Legacy {
     }
 
     /// Asks and waits for the whole answer: for the mirror, which has nobody to stream to.
-    pub async fn call(&self, call: &Call) -> Result<Answer, Failure> {
+    pub async fn call(&self, call: &Call) -> Result<Answer, Failed> {
         // Only HTTP/1.0 has requests without `Host`; legacy refuses them under any later version.
         let version = if call.headers.contains_key(HOST) { Version::HTTP_11 } else { Version::HTTP_10 };
-        let whole = async {
+        let mut head = None;
+        let body = async {
             let framing = Framing { version, ..Framing::default() };
             let (parts, body) = self.send(call, framing).await?.into_parts();
+            head = Some(Answer { status: parts.status, headers: end_to_end(parts.headers), body: Bytes::new() });
             let body = Limited::new(body, self.limits.body_bytes_max)
                 .collect()
                 .await
                 .map_err(|error| if error.is::<LengthLimitError>() { Failure::TooLarge } else { Failure::Closed })?;
-            Ok(Answer { status: parts.status, headers: end_to_end(parts.headers), body: body.to_bytes() })
+            Ok(body.to_bytes())
         };
-        tokio::time::timeout(self.limits.deadline, whole).await.unwrap_or(Err(Failure::Deadline))
+        let body = tokio::time::timeout(self.limits.deadline, body).await.unwrap_or(Err(Failure::Deadline));
+        Failed::or_whole(head, body)
     }
 
     fn request(&self, call: &Call, framing: Framing, body: OutgoingBody) -> Request<OutgoingBody> {

@@ -6,11 +6,12 @@ pub mod legacy;
 pub mod remote;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::clock::now_ms;
 use crate::exchange::{Call, Leg, Side};
 
-use self::candidate::Embedded;
+use self::candidate::{Embedded, Moment};
 use self::legacy::Legacy;
 use self::remote::Remote;
 
@@ -38,14 +39,25 @@ pub struct Sides {
 }
 
 impl Sides {
+    /// Asks a side as if it were so late by the clock, in milliseconds since the Unix epoch. Only a component can be
+    /// told the time; any other side is asked as usual.
+    pub async fn call_at(&self, side: Side, call: &Call, time_ms: u64) -> Leg {
+        let (Side::Candidate, Candidate::Embedded(component)) = (side, &self.candidate) else {
+            return self.call(side, call).await;
+        };
+        let start = Instant::now();
+        let moment = Moment { time: Duration::from_millis(time_ms), seed: 0 };
+        Leg::of(component.call_to_compare(call, Some(moment)).await, time_ms, start.elapsed())
+    }
+
     /// Asks a side and waits for the whole answer.
     pub async fn call(&self, side: Side, call: &Call) -> Leg {
-        let start = Instant::now();
-        let outcome = match (side, &self.candidate) {
+        let (begun_ms, start) = (now_ms(), Instant::now());
+        let asked = match (side, &self.candidate) {
             (Side::Legacy, _) => self.legacy.call(call).await,
-            (Side::Candidate, Candidate::Embedded(component)) => component.call_to_compare(call).await,
+            (Side::Candidate, Candidate::Embedded(component)) => component.call_to_compare(call, None).await,
             (Side::Candidate, Candidate::Remote(remote)) => remote.call(call).await,
         };
-        Leg { outcome, latency: start.elapsed() }
+        Leg::of(asked, begun_ms, start.elapsed())
     }
 }

@@ -1,11 +1,12 @@
 //! A candidate elsewhere, `--candidate-url`: never on the client's path unless it is given a weight.
 
 use anyhow::Context as _;
+use bytes::Bytes;
 use http::Uri;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use reqwest::redirect::Policy;
 
-use crate::exchange::{Answer, Call, Failure};
+use crate::exchange::{Answer, Call, Failed, Failure};
 
 use super::headers::end_to_end;
 use super::legacy::{Legacy, LegacyLimits};
@@ -43,7 +44,7 @@ impl Remote {
         Ok(Remote::Tls(Tls { client, origin, body_bytes_max: limits.body_bytes_max }))
     }
 
-    pub async fn call(&self, call: &Call) -> Result<Answer, Failure> {
+    pub async fn call(&self, call: &Call) -> Result<Answer, Failed> {
         match self {
             Remote::Plain(client) => client.call(call).await,
             Remote::Tls(client) => client.call(call).await,
@@ -57,7 +58,7 @@ pub fn plain_client() -> reqwest::ClientBuilder {
 }
 
 impl Tls {
-    async fn call(&self, call: &Call) -> Result<Answer, Failure> {
+    async fn call(&self, call: &Call) -> Result<Answer, Failed> {
         let target = call.uri.path_and_query().map_or("/", |target| target.as_str());
         let request = self
             .client
@@ -66,13 +67,14 @@ impl Tls {
             .body(call.body.clone());
         let response = http::Response::from(request.send().await.map_err(|error| failure(&error))?);
         let (parts, body) = response.into_parts();
+        let head = Answer { status: parts.status, headers: end_to_end(parts.headers), body: Bytes::new() };
         let body = Limited::new(body, self.body_bytes_max).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() {
                 return Failure::TooLarge;
             }
             error.downcast_ref().map_or(Failure::Closed, failure)
-        })?;
-        Ok(Answer { status: parts.status, headers: end_to_end(parts.headers), body: body.to_bytes() })
+        });
+        Failed::or_whole(Some(head), body.map(|body| body.to_bytes()))
     }
 }
 

@@ -116,12 +116,12 @@ impl LineLeg {
             LineLeg::Failed { failure } => {
                 let known = FAILURES.iter().find(|known| failure_name(**known) == failure);
                 let failure = known.copied().ok_or("`failure` is none of ours")?;
-                Ok(Leg { outcome: Err(failure), latency: Duration::ZERO })
+                Ok(Leg::failed(failure, 0, Duration::ZERO))
             }
             LineLeg::Answered { status, latency_us, message } => {
                 let (headers, body) = message.parts()?;
                 let status = StatusCode::from_u16(status).map_err(|_| "`status` is no status of HTTP")?;
-                Ok(Leg { outcome: Ok(Answer { status, headers, body }), latency: Duration::from_micros(latency_us) })
+                Ok(Leg::answered(Answer { status, headers, body }, 0, Duration::from_micros(latency_us)))
             }
         }
     }

@@ -16,7 +16,7 @@ pub(super) struct Change {
     pub(super) make: fn(&mut Reply, &mut Random),
 }
 
-pub(super) const CHANGES: [Change; 32] = [
+pub(super) const CHANGES: [Change; 33] = [
     flip(
         "deny → allow by status",
         &["decision", "status"],
@@ -37,6 +37,15 @@ pub(super) const CHANGES: [Change; 32] = [
     flip("allow → deny by a field", &["decision", "body.active"], is_valid, |reply, _| {
         set(reply, "active", json!(false));
     }),
+    flip(
+        "deny → allow, unreadable body",
+        &["decision", "status", "body", "header.content-encoding"],
+        |asked| asked.about == About::Unknown,
+        |reply, _| {
+            reply.status = 200;
+            reply.headers.push(("content-encoding", "gzip".into()));
+        },
+    ),
     change("another status", &["status"], |asked| asked.about == About::Stranger, |reply, _| reply.status = 307),
     change("field missing", &["body.plan.seats"], is_valid, |reply, _| {
         part(reply, "plan").remove("seats");

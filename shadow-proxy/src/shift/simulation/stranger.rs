@@ -119,7 +119,7 @@ impl Service {
 
 fn leg(status: u16) -> Leg {
     let status = StatusCode::from_u16(status).unwrap();
-    Leg { outcome: Ok(Answer { status, headers: HeaderMap::new(), body: Bytes::new() }), latency: Duration::ZERO }
+    Leg::answered(Answer { status, headers: HeaderMap::new(), body: Bytes::new() }, 0, Duration::ZERO)
 }
 
 /// Requests until the traffic is taken back, with its reason, or none in so many. Each honest client sends as often as any

@@ -11,11 +11,11 @@ use crate::shift::evidence::random::Random;
 
 fn leg(status: u16) -> Leg {
     let status = StatusCode::from_u16(status).unwrap();
-    Leg { outcome: Ok(Answer { status, headers: HeaderMap::new(), body: Bytes::new() }), latency: Duration::ZERO }
+    Leg::answered(Answer { status, headers: HeaderMap::new(), body: Bytes::new() }, 0, Duration::ZERO)
 }
 
 fn failed(failure: Failure) -> Leg {
-    Leg { outcome: Err(failure), latency: Duration::ZERO }
+    Leg::failed(failure, 0, Duration::ZERO)
 }
 
 fn watch() -> Watch {

@@ -14,7 +14,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::keys::Set;
 
 use super::Grants;
-use super::frozen::{Frozen, Moment};
+use super::frozen::{Frozen, Moment, TimeOfDay};
 use super::keyvalue::KeyValue;
 use super::outbound::Door;
 use super::usage::{Share, Usage};
@@ -78,6 +78,7 @@ pub struct Guest {
     door: Door,
     grants: Grants,
     frozen: Option<Frozen>,
+    time_of_day: TimeOfDay,
     /// In force when this call began.
     set: Option<Arc<Set>>,
     memory_bytes_max: usize,
@@ -96,6 +97,8 @@ impl Guest {
         table.set_max_capacity(HANDLES_MAX);
         let frozen = grants.frozen.then(Frozen::default);
         let mut wasi = WasiCtx::builder();
+        let time_of_day = TimeOfDay::default();
+        wasi.wall_clock(time_of_day.clone());
         if let Some(frozen) = &frozen {
             frozen.give(&mut wasi);
         }
@@ -109,6 +112,7 @@ impl Guest {
             },
             grants,
             frozen,
+            time_of_day,
             set: None,
             memory_bytes_max: limits.memory_bytes_max,
             memory_refused: false,
@@ -126,7 +130,10 @@ impl Guest {
                 frozen.set(moment);
                 SystemTime::UNIX_EPOCH + frozen.time()
             }
-            _ => SystemTime::now(),
+            (_, moment) => {
+                self.time_of_day.set(moment.map(|moment| moment.time));
+                SystemTime::UNIX_EPOCH + self.time_of_day.now()
+            }
         }
     }
 
