@@ -159,9 +159,7 @@ impl Comparer {
         let verdict = verdict(&differences);
         Ok(Comparison { verdict, differences, legacy: before, candidate: after, undetermined: None })
     }
-}
 
-impl Comparer {
     /// What one answer decides, as far as it came; none where there is no answer.
     pub(crate) fn decision(&self, leg: &Leg, endpoint: &str) -> Option<Decision> {
         let read = Read::new(leg, Side::Legacy).ok()?;

@@ -47,8 +47,7 @@ async fn a_stranger_who_is_let_in_by_an_unreadable_answer_is_a_breach() {
         assert_eq!(proxy.ask(get("/auth/validate")).await.status(), 401);
         let status = proxy.settled().await;
         assert_eq!(status["decisions"]["deny_allow"], 1, "{name}: {status:#}");
-        let gate = proxy.command(&["gate"]).await;
-        assert_eq!((gate.code, gate.stdout.lines().next()), (Some(1), Some("no-go")), "{name}: {gate:?}");
+        assert_eq!(judged(&proxy).await["verdict"], "no-go", "{name}");
     }
 }
 
@@ -115,6 +114,62 @@ async fn calls_without_a_complete_answer_count_against_the_candidate() {
     assert_eq!(settled["requests"]["not_comparable"]["candidate_too_large"], 5, "{settled:#}");
     let gate = judged(&proxy).await;
     assert_eq!((&gate["verdict"], &gate["failed"]), (&json!("not-enough"), &json!(5)), "{gate:#}");
+}
+
+/// Whom nobody asked nobody let in; that so many were not asked keeps the gate shut.
+#[tokio::test]
+async fn what_the_candidate_was_not_asked_is_no_evidence_for_it() {
+    let legacy = Legacy::scripted(|request| match request.start.contains("/large") {
+        true => large(),
+        false => allow(),
+    });
+    let config = format!("{LIMITS}gate.endpoint_pairs_min = 1\ngate.mismatch_ppm_max = 100000\n");
+    let world = World::new().legacy(legacy).candidate(Candidate::scripted(|_| allow()));
+    let proxy = world.config(&config).start().await;
+    for n in 0..80 {
+        assert_eq!(proxy.ask(get(&format!("/auth/validate/{n}"))).await.status(), 200);
+    }
+    assert_eq!(judged(&proxy).await["verdict"], "go");
+    for _ in 0..20 {
+        assert_eq!(proxy.ask(get("/large")).await.status(), 200);
+    }
+    let settled = proxy.settled().await;
+    assert_eq!(settled["requests"]["skipped"]["body_too_large"], 20, "{settled:#}");
+    assert_eq!(proxy.candidate().count(), 80);
+    let ended = loop {
+        let ended = proxy.command(&["gate"]).await;
+        if ended.code != Some(0) {
+            break ended;
+        }
+        tokio::task::yield_now().await;
+    };
+    assert!(ended.stdout.contains("only 80 % of the requests were compared, and 90 % are wanted"), "{ended:?}");
+}
+
+/// The same request is evidence 32 times; a stranger who is let in by it counts each time.
+#[tokio::test]
+async fn every_breach_counts_however_often_the_same_request_comes() {
+    let world = World::new().legacy(Legacy::answering(DENIED)).candidate(Candidate::scripted(|_| allow()));
+    let proxy = world.start().await;
+    let mut wire = proxy.connect().await;
+    for _ in 0..40 {
+        assert_eq!(wire.ask(get("/auth/validate")).await.status(), 401);
+    }
+    let settled = proxy.settled().await;
+    assert_eq!(settled["decisions"]["deny_allow"], 40, "{settled:#}");
+}
+
+/// What the candidate said is held against legacy though nobody reads it.
+#[tokio::test]
+async fn a_client_that_does_not_read_hides_nothing() {
+    let world = World::new().legacy(Legacy::answering(DENIED)).candidate(Candidate::scripted(|_| allow()));
+    let proxy = world.weight(1_000_000).start().await;
+    let mut wire = proxy.connect().await;
+    wire.send(get("/auth/validate")).await;
+    proxy.candidate().received(1).await;
+    let status = proxy.until("the rollback", |status| status["phase"] == "rolled-back").await;
+    drop(wire);
+    assert_eq!(status["decisions"]["deny_allow"], 1, "{status:#}");
 }
 
 /// Once the store has what the status says.
