@@ -78,6 +78,7 @@ const STATUS_PARTS: [(&str, &[(&str, &str)]); 3] = [
             ("serving", "being served"),
             ("served", "served by"),
             ("rescued", "rescued"),
+            ("busy", "kept from the candidate by our limits"),
             ("unanswered", "unanswered"),
             ("mirrored", "mirrored"),
             ("skipped", "skipped"),

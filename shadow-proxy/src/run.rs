@@ -32,7 +32,7 @@ use crate::serve::seat;
 use crate::shadow::acceptance::RulesInForce;
 use crate::shadow::judge::Judge;
 use crate::shadow::mirror::{self, Mirror};
-use crate::shadow::record::{Recorder, Store};
+use crate::shadow::record::{self, Recorder, Store};
 use crate::shadow::rules::{Day, accepted};
 use crate::shift::lint;
 use crate::shift::watch::Watch;
@@ -76,12 +76,15 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let origin = origin(&config)?;
     let candidate = candidate(&config, grants, Some(&config.compiled()))?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
-    let choice = Arc::new(choosing::choice(&config.shift.choice, &metrics)?);
+    record::apply_rules(&config.data, &config.comparer.rules, Day::of_ms(now_ms()))?;
     let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), &origin, metrics.clone())?;
-    let Shifting { weight, watch, controls, controller } = shifting::start(&config, &origin.build, &metrics)?;
+    let Shifting { weight, watch, controls, controller } =
+        shifting::start(&config, &origin.build, recorder.clone(), &metrics)?;
     let listener = bind(config.listen)?;
     let admin_listener = bind(config.admin)?;
     let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
+    let hash_key = choosing::hash_key(&config.shift.choice, &config.data)?;
+    let choice = Arc::new(choosing::choice(&config.shift.choice, hash_key, &metrics)?);
     let admin_state = Arc::new(Admin {
         metrics: metrics.clone(),
         shift: controls.clone(),
@@ -136,7 +139,8 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
     accepted::join(config.comparer.rules.clone(), &config.data, Day::of_ms(now_ms()))?;
     config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let metrics = Arc::new(Metrics::default());
-    choosing::choice(&config.shift.choice, &metrics)?;
+    let hash_key = choosing::known_hash_key(&config.shift.choice, &config.data)?;
+    choosing::choice(&config.shift.choice, hash_key.unwrap_or_default(), &metrics)?;
     legacy_tls(config)?;
     let grants = grants(config, &metrics)?;
     // Not where nothing is kept yet: it leaves no files.
@@ -147,8 +151,13 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
 /// What is not wrong with the plan, and still not wise; by the present traffic where a store knows it.
 pub fn doubts(config: &Config) -> Vec<String> {
     let traffic = Store::open(&config.data).ok().and_then(|store| show::gate::traffic(&store, now_ms()).ok());
-    lint::doubts(&config.shift.plan, traffic.as_ref())
+    let short = config.shift.choice.hash_key.as_ref().filter(|key| key.len() < HASH_KEY_CHARACTERS_MIN).map(|_| {
+        "shift.hash_key: a stranger who guesses it can choose who is served by which side; write 32 hexadecimal digits from `openssl rand -hex 16`, or leave it out".to_owned()
+    });
+    short.into_iter().chain(lint::doubts(&config.shift.plan, traffic.as_ref())).collect()
 }
+
+const HASH_KEY_CHARACTERS_MIN: usize = 24;
 
 /// `shadow-proxy serve`: the component alone.
 pub fn serve(config: &Config) -> anyhow::Result<()> {

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::HeaderName;
+
 use crate::side::candidate::{Instances, Limits};
 use crate::side::tls::Trust;
 
@@ -16,6 +18,8 @@ pub struct Part {
     pub limits: Limits,
     pub connect: Duration,
     pub compiled: Option<PathBuf>,
+    pub version: Option<String>,
+    pub version_header: Option<HeaderName>,
 }
 
 pub fn read(root: &mut Section, body_bytes_max: usize) -> Part {
@@ -33,13 +37,17 @@ pub fn read(root: &mut Section, body_bytes_max: usize) -> Part {
     let limits = read_limits(&mut section, body_bytes_max);
     let connect = section.millis("connect_ms", 1_000);
     let compiled = section.text("compiled").map(PathBuf::from);
+    let version = section.text("version");
+    let version_header = section.optional("version_header", "\"x-version\"", |name| {
+        HeaderName::from_bytes(name.as_bytes()).map_err(|_| "is no name of a header".to_owned())
+    });
     section.close(root);
     let candidate = match (file, url) {
         (Some(file), _) => CandidateConfig::File(file),
         (None, Some(url)) => CandidateConfig::Url(url),
         (None, None) => CandidateConfig::Built,
     };
-    Part { candidate, trust, limits, connect, compiled }
+    Part { candidate, trust, limits, connect, compiled, version, version_header }
 }
 
 fn read_limits(section: &mut Section, body_bytes_max: usize) -> Limits {

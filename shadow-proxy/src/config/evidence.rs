@@ -24,6 +24,7 @@ pub fn read_gate(root: &mut Section) -> gate::Policy {
     let mismatch_ppm_max = ppm("mismatch_ppm_max", defaults.mismatch_ppm_max);
     let endpoint_mismatch_ppm_max = ppm("endpoint_mismatch_ppm_max", defaults.endpoint_mismatch_ppm_max);
     let undetermined_ppm_max = ppm("undetermined_ppm_max", defaults.undetermined_ppm_max);
+    let parser_ppm_max = ppm("parser_ppm_max", defaults.parser_ppm_max);
     let coverage = u64::from(defaults.coverage_percent_min);
     let policy = gate::Policy {
         mismatch_ppm_max,
@@ -36,6 +37,7 @@ pub fn read_gate(root: &mut Section) -> gate::Policy {
             "requests",
         ),
         undetermined_ppm_max,
+        parser_ppm_max,
         alpha: defaults.alpha,
     };
     section.close(root);

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Uri;
+use http::{HeaderName, Uri};
 
 use crate::keys::{Introspection, Sources};
 use crate::serve::answer::FrontLimits;
@@ -44,6 +44,7 @@ pub use self::legacy::LegacyConfig;
 pub use self::part::{parse_gate, parse_key_files, parse_plan};
 use self::reader::Section;
 use self::shift::Shift;
+pub use self::shift::share;
 use self::stateful::Stateful;
 
 /// Everything `run` needs to know.
@@ -60,6 +61,9 @@ pub struct Config {
     pub candidate_connect: Duration,
     /// Where compiled components are kept, if not where they usually are.
     pub compiled: Option<PathBuf>,
+    /// Which version of the candidate it is, and the header in which it says so itself.
+    pub version: Option<String>,
+    pub version_header: Option<HeaderName>,
     /// Where the component's keys come from; none: it knows those for development, if any.
     pub auth: Option<Sources>,
     pub connections_max: usize,
@@ -146,7 +150,15 @@ fn read(root: &mut Section) -> Option<Config> {
     let tolerated = read_http(root);
 
     let (legacy, legacy_deadline) = legacy::read(root, body_bytes_max);
-    let Part { candidate, trust: candidate_trust, limits: candidate_limits, connect: candidate_connect, compiled } =
+    let Part {
+        candidate,
+        trust: candidate_trust,
+        limits: candidate_limits,
+        connect: candidate_connect,
+        compiled,
+        version,
+        version_header,
+    } =
         candidate::read(root, body_bytes_max);
     let auth = auth::read(root);
     if auth.is_some() && matches!(candidate, CandidateConfig::Url(_)) {
@@ -177,6 +189,8 @@ fn read(root: &mut Section) -> Option<Config> {
         candidate_limits,
         candidate_connect,
         compiled,
+        version,
+        version_header,
         auth,
         connections_max,
         idle,

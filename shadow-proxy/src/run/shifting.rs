@@ -11,7 +11,7 @@ use http::Uri;
 use crate::clock::now_ms;
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::shadow::record::Store;
+use crate::shadow::record::{Recorder, Store};
 use crate::shift::controller::{Controller, Controls, Sources};
 use crate::shift::history::History;
 use crate::shift::hooks::Hooks;
@@ -31,7 +31,7 @@ pub struct Shifting {
 }
 
 /// Puts the journal's weight in force, if this candidate may have it.
-pub fn start(config: &Config, candidate: &str, metrics: &Arc<Metrics>) -> anyhow::Result<Shifting> {
+pub fn start(config: &Config, candidate: &str, recorder: Recorder, metrics: &Arc<Metrics>) -> anyhow::Result<Shifting> {
     let journal = Journal::open(&config.data, candidate, now_ms()).with_context(|| unusable(&config.data))?;
     let weight = Arc::new(Weight::default());
     let watch = Arc::new(Watch::new(&config.shift.plan, weight.clone(), metrics.clone()));
@@ -39,6 +39,7 @@ pub fn start(config: &Config, candidate: &str, metrics: &Arc<Metrics>) -> anyhow
     let patience = config.legacy.limits.connect;
     let sources = Sources {
         evidence: Box::new(move |now_ms| gate::evidence(&Store::open(&data)?, now_ms)),
+        begin_anew: Box::new(move || recorder.begin_anew()),
         legacy_up: Box::new(move || takes_connections(&legacy, patience)),
     };
     let controller = Controller {

@@ -14,7 +14,7 @@ use crate::exchange::{Answer, Call, Failure, Leg, Side};
 use crate::metrics::{Metrics, Skip};
 use crate::shadow::mirror::{Job, Mirror};
 use crate::shadow::route_class::RouteClass;
-use crate::shift::watch::Watch;
+use crate::shift::watch::{Rescue, Watch};
 use crate::shift::weight::Weight;
 use crate::side::Sides;
 use crate::side::headers::{asks_for_another_protocol, end_to_end, of_request, takes_trailers, transfer_encoding};
@@ -64,7 +64,7 @@ struct Asked {
 
 impl Front {
     pub async fn answer(&self, mut request: Request<Incoming>, line: Line) -> Response<ClientBody> {
-        let entry = Entry::new(&self.mirror);
+        let mut entry = Entry::new(&self.mirror);
         if let Some(response) = asks_for_a_host(request.method(), request.uri()) {
             entry.skip(Skip::Method);
             return *response;
@@ -101,7 +101,9 @@ impl Front {
         match read(body, self.limits.body_bytes_max, patience, |bytes| share.take(bytes)).await {
             Received::Whole { body, trailers } => {
                 call.body = body;
-                let chosen = self.choice.side(self.weight.ppm(), asked_for, &call, line.peer());
+                let weight_ppm = self.weight.ppm();
+                let chosen = self.choice.side(weight_ppm, asked_for, &call, line.peer());
+                entry.sent_by(self.choice.sender(weight_ppm, chosen, &call, line.peer()));
                 let framing = Framing { trailers, ..framing };
                 self.answer_whole(entry, share, Asked { call, framing }, chosen).await
             }
@@ -125,14 +127,16 @@ impl Front {
         asked: Asked,
         Chosen { side, id }: Chosen,
     ) -> Response<ClientBody> {
-        if let Some(id) = id.filter(|id| id.is_drawn()) {
-            self.watch.chosen(id.number(), side);
-        }
         match side {
             Side::Legacy => self.answer_by_legacy(entry, share, asked, id, None).await,
             Side::Candidate => {
                 let leg = self.sides.call(Side::Candidate, &asked.call).await;
-                self.watch.candidate_called(&leg);
+                if leg.is_failed() && self.may_be_rescued(&asked.call) {
+                    // A session that begins so is known to legacy alone.
+                    let id = id.map(|_| Id::of_side(Side::Legacy));
+                    return self.answer_by_legacy(entry, share, asked, id, Some(leg)).await;
+                }
+                self.watch.candidate_called(&leg, Rescue::NotAsked, entry.sender());
                 match &leg.outcome {
                     Ok(answer) => {
                         let response = answered(answer);
@@ -140,12 +144,6 @@ impl Front {
                         self.metrics.served(Side::Candidate);
                         entry.hand_over(Job::new(asked.call, Side::Candidate, leg));
                         response
-                    }
-                    Err(_) if self.may_be_rescued(&asked.call) => {
-                        self.metrics.rescued.inc();
-                        // A session that begins so is known to legacy alone.
-                        let id = id.map(|_| Id::of_side(Side::Legacy));
-                        self.answer_by_legacy(entry, share, asked, id, Some(leg)).await
                     }
                     Err(failure) => {
                         entry.skip(Skip::ServedFailed);
@@ -175,6 +173,10 @@ impl Front {
             Ok(response) => {
                 let response = self.by_legacy(response);
                 let (status, headers) = (response.status(), end_to_end(response.headers().clone()));
+                if let Some(leg) = &candidate {
+                    let rescue = if status.is_server_error() { Rescue::FailedToo } else { Rescue::Answered };
+                    self.watch.candidate_called(leg, rescue, entry.sender());
+                }
                 let family = id.map(|id| (self.choice.clone(), id));
                 let unfinished =
                     Unfinished { entry, share, call, start, status, headers, family, candidate, upload: None };
@@ -182,8 +184,18 @@ impl Front {
             }
             Err(failure) => {
                 self.watch.legacy_called(Err(failure));
+                let sender = entry.sender().copied();
                 entry.skip(Skip::ServedFailed);
-                self.unanswered(failure)
+                let Some(leg) = candidate else { return self.unanswered(failure) };
+                self.watch.candidate_called(&leg, Rescue::NoAnswer, sender.as_ref());
+                match &leg.outcome {
+                    // What the candidate says of its failure is more than the proxy could.
+                    Ok(answer) => {
+                        self.metrics.served(Side::Candidate);
+                        answered(answer)
+                    }
+                    Err(_) => self.unanswered(failure),
+                }
             }
         }
     }
@@ -257,7 +269,7 @@ impl Front {
         let (upload, course) = Upload::new(Bytes::new(), body, Err(Skip::Upgrade), self.limits.body_pause_max);
         match self.sides.legacy.send_streaming(&call, framing, Box::pin(upload), course.whole()).await {
             Ok(mut response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                self.watch.legacy_called(Ok(()));
+                self.watch.legacy_called(Ok(response.status()));
                 self.metrics.served(Side::Legacy);
                 let legacy = hyper::upgrade::on(&mut response);
                 let tunnel = Tunnel { client, legacy, idle: self.limits.tunnel_idle };
@@ -274,7 +286,7 @@ impl Front {
 
     /// Counts an answer, which is left with what belongs to the message.
     fn by_legacy(&self, response: Response<Incoming>) -> Response<Incoming> {
-        self.watch.legacy_called(Ok(()));
+        self.watch.legacy_called(Ok(response.status()));
         self.metrics.served(Side::Legacy);
         let (mut parts, body) = response.into_parts();
         // What the chunks hold may be coded (`gzip, chunked`), and then has to be called that.

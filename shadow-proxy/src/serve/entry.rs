@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use crate::clock::now_ms;
-use crate::exchange::{Answer, Call, Leg, Side};
+use crate::exchange::{Answer, Call, Leg, Sender, Side};
 use crate::metrics::Skip;
 use crate::shadow::mirror::{Job, Mirror};
 
@@ -21,13 +21,14 @@ use super::upload::Course;
 pub struct Entry {
     mirror: Mirror,
     counted: bool,
+    sender: Option<Sender>,
 }
 
 impl Entry {
     pub fn new(mirror: &Mirror) -> Entry {
         mirror.metrics().received.inc();
         mirror.metrics().serving.inc();
-        Entry { mirror: mirror.clone(), counted: false }
+        Entry { mirror: mirror.clone(), counted: false, sender: None }
     }
 
     pub fn skip(mut self, why: Skip) {
@@ -35,10 +36,18 @@ impl Entry {
         self.counted = true;
     }
 
+    pub fn sent_by(&mut self, sender: Sender) {
+        self.sender = Some(sender);
+    }
+
+    pub fn sender(&self) -> Option<&Sender> {
+        self.sender.as_ref()
+    }
+
     /// The mirror counts it from here on.
     pub fn hand_over(mut self, job: Job) {
         self.counted = true;
-        self.mirror.offer(job);
+        self.mirror.offer(job.sent_by(self.sender));
     }
 }
 

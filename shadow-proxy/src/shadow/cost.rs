@@ -146,6 +146,7 @@ fn exchange(user: usize, (volatile, id): Candidate, is_asked_again: bool) -> Exc
     Exchange {
         begun: Instant::now(),
         call: Arc::new(call),
+        sender: None,
         served_by: Side::Legacy,
         served: leg("1", &body(&user, "r")),
         mirrored: leg(volatile, &body(&user, id)),

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use crate::clock::now_ms;
-use crate::exchange::{Answer, Call, Decision, Difference, Exchange, Leg, Side, Undetermined};
+use crate::exchange::{Answer, Call, Cell, Decision, Difference, Exchange, Leg, Side, Undetermined, Verdict};
 use crate::metrics::Metrics;
+use crate::shift::voices::Against;
 use crate::shift::watch::Watch;
 
 use super::again::{Again, Ask, is_rate_limited};
@@ -17,11 +18,13 @@ use super::endpoint::Endpoints;
 use super::flip::Looks;
 use super::record::{Recorder, Row, Shown};
 use super::redact::{Redactor, ShownDifference};
+use super::refusal;
 use super::route_class::{RouteClass, Routes};
 use super::rules::Day;
 use super::session::Sessions;
 use super::shape::{Shape, Shapes};
 use super::undetermined::{Pair, is_flip, undetermined};
+use super::version::{Seen, Versions};
 
 pub struct Judge {
     /// Its rules change when somebody accepts one.
@@ -35,6 +38,8 @@ pub struct Judge {
     pub recorder: Recorder,
     pub capture: Option<Capture>,
     pub metrics: Arc<Metrics>,
+    /// Where the candidate says which version it is.
+    pub versions: Option<Versions>,
     pub looks: Looks,
     /// Of live traffic.
     pub watch: Option<Arc<Watch>>,
@@ -94,9 +99,6 @@ impl Judge {
     pub(super) fn compare(&self, exchange: &Exchange) -> Judged {
         let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
         self.learn(&exchange.call, legacy);
-        if let Some(watch) = &self.watch {
-            watch.exchange(exchange);
-        }
         let endpoint = self.endpoint(&exchange.call);
         if let Some(again) = &exchange.again {
             self.learn_rate_limit(&endpoint, exchange.served_by, again);
@@ -104,16 +106,21 @@ impl Judge {
         let today = Day::of_ms(now_ms());
         let comparer = self.comparer.load_full();
         let mut compared = comparer.compare(&exchange.call, legacy, candidate, &endpoint, today);
+        let client = self.client(exchange, compared.as_ref().ok().map(|comparison| comparison.legacy));
+        if let Some(watch) = &self.watch {
+            watch.exchange(exchange, client);
+        }
         if let Ok(comparison) = &mut compared {
             comparison.explain(ISSUED, |legacy, candidate| self.sessions.is_pair(legacy, candidate));
         }
-        Judged { compared, comparer, endpoint, today, shape: self.shapes.of(&exchange.call) }
+        Judged { compared, comparer, endpoint, today, client, shape: self.shapes.of(&exchange.call) }
     }
 
     /// Counts the exchange and hands it to whoever keeps it.
     pub(super) fn settle(&self, exchange: &Exchange, judged: Judged) {
-        let Judged { compared, comparer, endpoint, today, shape } = judged;
+        let Judged { compared, comparer, endpoint, today, client, shape } = judged;
         let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
+        let is_past = self.is_of_past_version(candidate);
         let mut comparison = match compared {
             Ok(comparison) => comparison,
             Err(reason) => {
@@ -126,8 +133,12 @@ impl Judge {
         } else {
             self.looks.last_words.add(shape, comparison.legacy);
             if let Some(watch) = &self.watch {
-                watch.decided(comparison.cell());
+                watch.decided(comparison.cell(), client);
             }
+        }
+        if is_past {
+            self.captured(exchange, comparison.legacy, format!("not_comparable:{PAST_VERSION}"));
+            return self.metrics.not_comparable(PAST_VERSION);
         }
         if legacy.outcome.is_ok() && candidate.outcome.is_ok() {
             self.metrics.latency(Side::Legacy, legacy.latency);
@@ -135,6 +146,8 @@ impl Judge {
         }
         let verdict = comparison.undetermined.map_or(comparison.verdict.name(), Undetermined::rule);
         self.captured(exchange, comparison.legacy, verdict);
+        let is_parsers = refusal::is_parsers(legacy, candidate, comparison.legacy);
+        self.let_in(exchange, comparison.cell());
         let mut differences = self.outlines(&comparison.differences);
         let samples = self.recorder.samples(&endpoint, &differences);
         let keep = !samples.is_empty() || self.is_due();
@@ -148,7 +161,8 @@ impl Judge {
             at_ms: now_ms(),
             differences,
             samples,
-            counts: comparison.undetermined.is_none() && self.shapes.counts(shape),
+            counts: !is_parsers && self.counts(client, shape, &comparison),
+            is_parsers: is_parsers && self.is_heard(client, Against::Parser),
             askable: exchange.served_by == Side::Legacy
                 && self.is_askable(&exchange.call)
                 && self.again.may_ask(&endpoint),
@@ -164,6 +178,63 @@ impl Judge {
         });
         // Last, so that "nothing in flight" means "handed to the store".
         self.metrics.compared(comparison.verdict, comparison.cell(), comparison.undetermined);
+    }
+
+    /// Who sent it, for the weighing of evidence; none for what is replayed.
+    fn client(&self, exchange: &Exchange, legacy: Option<Decision>) -> Option<u64> {
+        let is_let_in = match legacy {
+            Some(Decision::Allow) => Some(true),
+            Some(Decision::Deny | Decision::Neither) => Some(false),
+            Some(Decision::Error) | None => None,
+        };
+        self.watch.as_ref()?.client(exchange, is_let_in)
+    }
+
+    /// A client whom both sides let in is one of the split check.
+    fn let_in(&self, exchange: &Exchange, cell: Cell) {
+        if cell == Cell::AllowAllow
+            && let (Some(watch), Some(drawn)) = (&self.watch, exchange.sender.and_then(|sender| sender.drawn))
+        {
+            watch.let_in(&drawn);
+        }
+    }
+
+    /// Whether one more pair of a client is evidence: see [`Voices`](crate::shift::voices::Voices).
+    fn counts(&self, client: Option<u64>, shape: Shape, comparison: &Comparison) -> bool {
+        if comparison.undetermined.is_some() || !self.shapes.counts(shape) {
+            return false;
+        }
+        match (client, &self.watch, comparison.verdict) {
+            (Some(_), _, Verdict::Mismatch) => self.is_heard(client, Against::Mismatch),
+            (Some(client), Some(watch), _) => watch.of_evidence().counts(client),
+            _ => true,
+        }
+    }
+
+    fn is_heard(&self, client: Option<u64>, what: Against) -> bool {
+        let (Some(client), Some(watch)) = (client, &self.watch) else { return true };
+        watch.of_evidence().counts_against(client, what)
+    }
+
+    /// Whether the answer is of a version that the evidence is not about any more. A new one begins it anew.
+    fn is_of_past_version(&self, candidate: &Leg) -> bool {
+        let (Some(versions), Ok(answer)) = (&self.versions, &candidate.outcome) else { return false };
+        match versions.look(answer) {
+            Seen::Present => false,
+            Seen::First(version) => {
+                self.recorder.version_is(version);
+                false
+            }
+            Seen::New { from, to } => {
+                self.recorder.begin_version(to.clone());
+                if let Some(watch) = &self.watch {
+                    watch.of_evidence().forget();
+                    watch.candidate_changed(from, to);
+                }
+                false
+            }
+            Seen::Past => true,
+        }
     }
 
     fn captured(&self, exchange: &Exchange, legacy: Decision, verdict: impl Into<String>) {
@@ -209,6 +280,7 @@ pub(super) struct Judged {
     comparer: Arc<Comparer>,
     endpoint: Arc<str>,
     today: Day,
+    client: Option<u64>,
     shape: Shape,
 }
 
@@ -228,6 +300,9 @@ impl Judged {
         self.comparer.decision(leg, &self.endpoint)
     }
 }
+
+/// Reason why an answer is not compared: a version of before gave it. What it decides still pulls the brake.
+const PAST_VERSION: &str = "candidate_past_version";
 
 /// Explains a token by the other side's token for the same session.
 const ISSUED: &str = "starter:issued-token";

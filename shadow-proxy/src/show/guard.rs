@@ -79,7 +79,7 @@ impl Guard {
     /// By a token in the header; pages by a session too.
     fn entry(&self, address: IpAddr, headers: &HeaderMap) -> Entry {
         let Some(expected) = self.token_digest else { return self.visitor(b"local", false) };
-        if let Some(token) = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer ")) {
+        if let Some(token) = headers.get(AUTHORIZATION).and_then(|value| bearer(value.as_bytes())) {
             return match self.try_token(address, token, &expected) {
                 Ok(()) => self.visitor(b"bearer", false),
                 Err(entry) => entry,
@@ -198,13 +198,26 @@ pub fn is_same_origin(headers: &HeaderMap) -> bool {
     }
 }
 
-/// Programs send no such header.
+/// Programs send no such headers; an older browser sends only the origin.
 fn is_cross_site(headers: &HeaderMap) -> bool {
-    headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none")
+    match headers.get("sec-fetch-site") {
+        Some(site) => site != "same-origin" && site != "none",
+        None => headers.contains_key(ORIGIN) && !is_same_origin(headers),
+    }
+}
+
+/// What follows the scheme, whose case does not matter (RFC 9110 §11.1).
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    const SCHEME: &[u8] = b"Bearer ";
+    let (scheme, token) = value.split_at_checked(SCHEME.len())?;
+    scheme.eq_ignore_ascii_case(SCHEME).then_some(token)
 }
 
 fn is_named_locally(headers: &HeaderMap) -> bool {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let mut hosts = headers.get_all(HOST).iter();
+    // Of several nobody knows which one was meant (RFC 9112 §3.2).
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    let host = host.to_str().unwrap_or_default();
     let name = host
         .rsplit_once(':')
         .map_or(host, |(name, port)| if port.bytes().all(|b| b.is_ascii_digit()) { name } else { host });
@@ -282,6 +295,26 @@ mod tests {
         ] {
             assert_eq!(is_same_origin(&headers(sent)), is_ours, "{sent:?}");
         }
+    }
+
+    #[test]
+    fn a_page_of_somebody_else_gives_no_command() {
+        for (sent, is_cross) in [
+            (&[("host", "127.0.0.1:9090")][..], false),
+            (&[("host", "127.0.0.1:9090"), ("sec-fetch-site", "cross-site")], true),
+            (&[("host", "127.0.0.1:9090"), ("origin", "http://127.0.0.1:9090")], false),
+            (&[("host", "127.0.0.1:9090"), ("origin", "http://evil.example")], true),
+            (&[("host", "127.0.0.1:9090"), ("origin", "null")], true),
+        ] {
+            assert_eq!(is_cross_site(&headers(sent)), is_cross, "{sent:?}");
+        }
+        let mut two = HeaderMap::new();
+        two.append(HOST, "127.0.0.1".parse().expect("a header"));
+        assert!(is_named_locally(&two));
+        two.append(HOST, "evil.example".parse().expect("a header"));
+        assert!(!is_named_locally(&two), "two hosts");
+        let schemes = [&b"Bearer x"[..], b"bearer x", b"BEARER x", b"Bearer", b"Basic x", b""].map(bearer);
+        assert_eq!(schemes, [Some(&b"x"[..]), Some(b"x"), Some(b"x"), None, None, None]);
     }
 
     #[test]

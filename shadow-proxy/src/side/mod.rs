@@ -48,7 +48,8 @@ impl Sides {
         };
         let start = Instant::now();
         let moment = Moment { time: Duration::from_millis(time_ms), seed: 0 };
-        Leg::of(component.call_at(call, moment).await.and_then(final_answer), time_ms, start.elapsed())
+        let asked = component.call_to_compare(call, Some(moment)).await.and_then(final_answer);
+        Leg::of(asked, time_ms, start.elapsed())
     }
 
     /// Asks a side and waits for the whole answer.
@@ -56,7 +57,7 @@ impl Sides {
         let (begun_ms, start) = (now_ms(), Instant::now());
         let asked = match (side, &self.candidate) {
             (Side::Legacy, _) => self.legacy.call(call).await,
-            (Side::Candidate, Candidate::Embedded(component)) => component.call(call).await,
+            (Side::Candidate, Candidate::Embedded(component)) => component.call_to_compare(call, None).await,
             (Side::Candidate, Candidate::Remote(remote)) => remote.call(call).await,
         };
         Leg::of(asked.and_then(final_answer), begun_ms, start.elapsed())

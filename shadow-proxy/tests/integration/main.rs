@@ -9,6 +9,7 @@ mod wire;
 mod world;
 
 mod alone;
+mod anew;
 mod answer;
 mod capture;
 mod crowd;
@@ -36,6 +37,7 @@ mod shutdown;
 mod stateful;
 mod sticky;
 mod store;
+mod stranger;
 mod tls;
 mod undetermined;
 mod upload;

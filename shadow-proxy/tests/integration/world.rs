@@ -13,6 +13,9 @@ use crate::process::{Ended, Process};
 use crate::scripted::{Reply, Scripted, allow};
 use crate::wire::{Message, Wire, within};
 
+/// In the configuration of a proxy that is to draw its clients itself.
+pub(crate) const DRAWS_CLIENTS: &str = "# draws its clients";
+
 pub(crate) struct World {
     legacy: Legacy,
     candidate: Candidate,
@@ -129,6 +132,9 @@ impl World {
             (Legacy::At(address), _) => url(*address),
             (Legacy::Url(url), _) => url.clone(),
         };
+        if !self.config.contains(DRAWS_CLIENTS) {
+            self.draw_clients();
+        }
         let config = self.data.path().join("config.toml");
         std::fs::write(&config, &self.config).expect("a file");
         let mut command = if self.is_confinable { confinable() } else { Command::new(BINARY) };
@@ -146,6 +152,21 @@ impl World {
         let process = Process::start(command).await?;
         let (listen, admin) = (process.address("listen"), process.address("admin"));
         Ok(Proxy { process, listen, admin, world: self, node })
+    }
+
+    /// The same clients on the same side in every run, where the proxy would draw them anew.
+    fn draw_clients(&self) {
+        use std::io::Write as _;
+        use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(self.data_folder()).expect("a folder");
+        let key = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(self.data_folder().join("hash.key"));
+        if let Ok(mut key) = key {
+            key.write_all(b"0123456789abcdef0123456789abcdef\n").expect("a file");
+        }
     }
 
     pub(crate) fn data_folder(&self) -> PathBuf {
