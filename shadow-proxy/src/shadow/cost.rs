@@ -216,6 +216,7 @@ fn recorded(exchanges: &[Exchange]) -> f64 {
         capture: None,
         metrics: metrics.clone(),
         looks: Looks::new(CLOCK_TOLERANCE_MS),
+        versions: None,
         watch: None,
         keep_match_every: 1_000,
         besides: AtomicU64::new(0),
