@@ -162,6 +162,9 @@ impl<S> ClientStream<S> {
         if self.refusal.is_none() {
             self.refusal = Some(refusal);
             (self.terms.refused)(refusal);
+            // Nobody will read it.
+            self.held.truncate(self.passed);
+            self.held.shrink_to_fit();
         }
     }
 

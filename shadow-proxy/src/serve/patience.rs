@@ -16,17 +16,21 @@ pub struct Patience {
 impl Patience {
     /// Whether the wait that begins with the first of these calls has lasted for `limit`. If not, the task is woken then.
     pub fn is_over(&mut self, context: &mut Context<'_>, limit: Duration) -> bool {
-        let due = *self.since.get_or_insert_with(Instant::now) + limit;
+        let now = Instant::now();
+        let due = *self.since.get_or_insert(now) + limit;
+        if now >= due {
+            return true;
+        }
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        loop {
-            if timer.as_mut().poll(context).is_pending() && timer.deadline() <= due {
-                return false;
-            }
-            if timer.deadline() >= due && timer.is_elapsed() {
-                return true;
-            }
+        if timer.deadline() > due {
             timer.as_mut().reset(due);
         }
+        if timer.as_mut().poll(context).is_pending() {
+            return false;
+        }
+        // It rang for an earlier wait.
+        timer.as_mut().reset(due);
+        timer.as_mut().poll(context).is_ready()
     }
 
     pub fn is_waiting(&self) -> bool {

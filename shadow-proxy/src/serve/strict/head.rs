@@ -82,7 +82,7 @@ impl Head {
 
     /// Nothing but empty lines came so far.
     pub fn is_empty(&self, bytes: &[u8]) -> bool {
-        self.request.is_none() && bytes[self.line..].iter().all(|byte| *byte == b'\r')
+        self.request.is_none() && bytes.get(self.line..).unwrap_or_default().iter().all(|byte| *byte == b'\r')
     }
 
     fn field(&mut self, bytes: &[u8], line: Range<usize>, tolerated: Tolerated) -> Result<(), Refusal> {
@@ -93,7 +93,7 @@ impl Head {
             return Err(Refusal::Syntax);
         }
         let value = &text[colon + 1..];
-        if value.iter().fold(false, |odd, byte| odd | is_control(*byte)) {
+        if has_control(value) {
             return Err(Refusal::Syntax);
         }
         self.fields += 1;
@@ -181,8 +181,10 @@ fn request_line(bytes: &[u8], line: Range<usize>) -> Result<RequestLine, Refusal
         return Err(Refusal::Syntax);
     }
     let target = &text[method + 1..text.len() - 9];
-    if target.iter().fold(false, |odd, byte| odd | is_control(*byte) | matches!(byte, b' ' | b'\t')) {
-        return Err(Refusal::Syntax);
+    if !target.iter().all(|byte| (b'!'..=b'~').contains(byte)) {
+        // RFC 3986 has no bytes beyond ASCII; what they mean depends on who reads them.
+        let is_text = target.iter().all(|byte| *byte > b' ' && *byte != 0x7f);
+        return Err(if is_text { Refusal::Target } else { Refusal::Syntax });
     }
     let form = form(&text[..method], target)?;
     let start = line.start + method + 1;
@@ -190,14 +192,11 @@ fn request_line(bytes: &[u8], line: Range<usize>) -> Result<RequestLine, Refusal
 }
 
 fn form(method: &[u8], target: &[u8]) -> Result<Form, Refusal> {
-    // RFC 3986 has no bytes beyond ASCII; what they mean depends on who reads them.
-    if !target.is_ascii() {
-        return Err(Refusal::Target);
-    }
     let begins = |scheme: &[u8]| target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     match target {
         [b'/', ..] => Ok(Form::Plain),
         b"*" if method == b"OPTIONS" => Ok(Form::Plain),
+        b"*" => Err(Refusal::Target),
         _ if begins(HTTP) => Ok(Form::Absolute(HTTP.len())),
         _ if begins(HTTPS) => Ok(Form::Absolute(HTTPS.len())),
         // Answered by whoever knows that it opens no tunnels.
@@ -206,13 +205,22 @@ fn form(method: &[u8], target: &[u8]) -> Result<Form, Refusal> {
     }
 }
 
-fn is_control(byte: u8) -> bool {
-    (byte < b' ') & (byte != b'\t') | (byte == 0x7f)
+/// A byte that may stand in no value (RFC 9110 §5.5). Eight at a time are looked at, and one by one only where those have
+/// something of the kind, or a tab.
+fn has_control(bytes: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let is_control = |byte: &u8| *byte < b' ' && *byte != b'\t' || *byte == 0x7f;
+    let (words, rest) = bytes.as_chunks::<8>();
+    let odd = words.iter().map(|word| u64::from_ne_bytes(*word)).fold(0, |odd, word| {
+        let delete = word ^ (ONES * 0x7f);
+        odd | word.wrapping_sub(ONES * 0x20) & !word | delete.wrapping_sub(ONES) & !delete
+    });
+    rest.iter().any(is_control) || odd & (ONES * 0x80) != 0 && bytes.iter().any(is_control)
 }
 
 /// RFC 9110 §5.6.2.
 pub(super) fn is_token(byte: u8) -> bool {
-    const TOKEN: [bool; 256] = {
+    static TOKEN: [bool; 256] = {
         let mut token = [false; 256];
         let mut byte = 0;
         while byte < 128 {
@@ -258,7 +266,7 @@ fn is_host(text: &[u8]) -> bool {
         }
         _ => {
             let end = text.iter().position(|byte| *byte == b':').unwrap_or(text.len());
-            let is_of_name = |b: &u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(b);
+            let is_of_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-') || b"_~!$&'()*+,;=%".contains(b);
             if !text[..end].iter().all(is_of_name) {
                 return false;
             }
