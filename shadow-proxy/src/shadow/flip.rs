@@ -42,7 +42,8 @@ impl Judge {
         let Some(first) = judged.flip().filter(|_| exchange.doubt.is_none()) else { return };
         let before = self.looks.last_words.of(judged.shape());
         let is_suspected = before == Some(first.1);
-        let question = question(exchange, first, is_suspected, self.looks.clock_tolerance_ms, now_ms());
+        let question =
+            question(exchange, calls.map(|call| &**call), first, is_suspected, self.looks.clock_tolerance_ms, now_ms());
         let Some(question) = question else { return };
         let place = self.looks.places.try_acquire().ok().filter(|_| self.is_askable(&exchange.call));
         let is_explained = match place {
