@@ -5,12 +5,14 @@
 
 mod decisions;
 mod latency;
+mod rate_limited;
 mod refused;
+mod register;
 mod shift;
 mod show;
 mod stateful;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
@@ -29,7 +31,9 @@ use crate::exchange::{Cell, Side, Undetermined, Verdict};
 use self::decisions::Decisions;
 use self::latency::Latency;
 pub use self::latency::Percentiles;
+use self::rate_limited::RateLimited;
 pub use self::refused::Refusal;
+use self::register::{named, new, outcomes, reasons, register};
 use self::shift::Shift;
 use self::show::Show;
 use self::stateful::Stateful;
@@ -49,6 +53,10 @@ pub enum Skip {
     ServedFailed,
     /// Never mirrored: `CONNECT`, and whatever else asks for a host instead of a path.
     Method,
+    /// It asked for another protocol on its connection, which legacy alone can speak.
+    Upgrade,
+    /// Legacy answered before the body of the request was there.
+    AnsweredEarly,
     /// Its route is not mirrored.
     Route,
     /// The candidate served it, and legacy would do it once more.
@@ -58,13 +66,15 @@ pub enum Skip {
 }
 
 impl Skip {
-    pub const ALL: [(Skip, &'static str); 9] = [
+    pub const ALL: [(Skip, &'static str); 11] = [
         (Skip::BodyTooLarge, "body_too_large"),
         (Skip::NoMemory, "no_memory"),
         (Skip::ClientGone, "client_gone"),
         (Skip::ClientSlow, "client_slow"),
         (Skip::ServedFailed, "served_failed"),
         (Skip::Method, "method"),
+        (Skip::Upgrade, "upgrade"),
+        (Skip::AnsweredEarly, "answered_early"),
         (Skip::Route, "route"),
         (Skip::Unsafe, "unsafe"),
         (Skip::Off, "off"),
@@ -111,12 +121,14 @@ pub struct Metrics {
     served: [Count; 2],
     pub rescued: Count,
     pub unanswered: Count,
+    pub busy: Count,
     pub mirrored: Count,
     skipped: [Count; Skip::ALL.len()],
     dropped: [Count; Dropped::ALL.len()],
     pub compared: Count,
     not_comparable_family: Family<Reason, Count>,
     not_comparable: Mutex<BTreeMap<&'static str, Count>>,
+    pub rate_limited: RateLimited,
     verdicts: [Count; VERDICTS.len()],
     decisions: Decisions,
     pub unreadable: Count,
@@ -126,6 +138,7 @@ pub struct Metrics {
     pub capture_lost: Count,
     pub recording_fails: Level,
     pub connections: Level,
+    pub tunnels: Level,
     pub buffered_bytes: Level,
     pub connection_bytes: Level,
     pub queue_bytes: Level,
@@ -174,12 +187,18 @@ impl Default for Metrics {
             served: sides(&served),
             rescued: new(&mut r, "rescued", "Requests the candidate failed and legacy answered"),
             unanswered: new(&mut r, "unanswered", "Requests answered 502, 503 or 504 because no side could"),
+            busy: new(
+                &mut r,
+                "busy",
+                "Requests that a limit of this proxy kept the candidate from serving: calls_max, introspections_max",
+            ),
             mirrored: new(&mut r, "mirrored", "Requests handed to the mirror"),
             skipped,
             dropped,
             compared: new(&mut r, "compared", "Exchanges with a verdict"),
             not_comparable_family,
             not_comparable: Mutex::default(),
+            rate_limited: RateLimited::new(&mut r),
             verdicts,
             decisions: Decisions::new(&mut r),
             unreadable: new(&mut r, "unreadable", "Requests refused by their head, and not among the received"),
@@ -189,6 +208,7 @@ impl Default for Metrics {
             capture_lost: new(&mut r, "capture_lost", "Exchanges that the capture had no room for"),
             recording_fails: new(&mut r, "recording_fails", "1 while the store cannot be written, else 0"),
             connections: new(&mut r, "connections", "Open client connections"),
+            tunnels: new(&mut r, "tunnels", "Of these, connections that speak another protocol with legacy"),
             buffered_bytes: new(&mut r, "buffered_bytes", "Bodies held in memory for clients being served"),
             connection_bytes: new(
                 &mut r,
@@ -299,12 +319,14 @@ impl Metrics {
                 served: named(&["legacy", "candidate"], &self.served),
                 rescued: self.rescued.get(),
                 unanswered: self.unanswered.get(),
+                busy: self.busy.get(),
                 serving: self.serving.get().max(0) as u64,
                 received: self.received.get(),
             },
             verdicts: named(&VERDICTS.map(|v| v.1), &self.verdicts),
             decisions: self.decisions.snapshot(),
             latency: Latencies { legacy: latency(Side::Legacy), candidate: latency(Side::Candidate) },
+            rate_limited: self.rate_limited.endpoints(),
             unreadable: self.unreadable.get(),
             records_lost: self.records_lost.get(),
         }
@@ -323,6 +345,8 @@ pub struct Snapshot {
     pub verdicts: BTreeMap<String, u64>,
     pub decisions: Decided,
     pub latency: Latencies,
+    /// Endpoints of which no call is asked twice, because their answers count the client's requests.
+    pub rate_limited: BTreeSet<String>,
     pub unreadable: u64,
     pub records_lost: u64,
 }
@@ -342,6 +366,7 @@ pub struct Requests {
     pub served: BTreeMap<String, u64>,
     pub rescued: u64,
     pub unanswered: u64,
+    pub busy: u64,
     pub mirrored: u64,
     pub skipped: BTreeMap<String, u64>,
     pub dropped: BTreeMap<String, u64>,
@@ -356,30 +381,4 @@ pub struct Requests {
 pub struct Latencies {
     pub legacy: Percentiles,
     pub candidate: Percentiles,
-}
-
-fn named(names: &[&'static str], counts: &[Count]) -> BTreeMap<String, u64> {
-    names.iter().zip(counts).map(|(name, count)| ((*name).to_owned(), count.get())).collect()
-}
-
-fn new<M: Clone + Default + prometheus_client::registry::Metric>(r: &mut Registry, name: &str, help: &str) -> M {
-    let metric = M::default();
-    register(r, name, help, &metric);
-    metric
-}
-
-fn reasons<const N: usize>(r: &mut Registry, name: &str, help: &str, reasons: [&'static str; N]) -> [Count; N] {
-    let family = Family::<Reason, Count>::default();
-    register(r, name, help, &family);
-    reasons.map(|reason| family.get_or_create_owned(&Reason { reason }))
-}
-
-fn outcomes<const N: usize>(r: &mut Registry, name: &str, help: &str, outcomes: [&'static str; N]) -> [Count; N] {
-    let family = Family::<Outcome, Count>::default();
-    register(r, name, help, &family);
-    outcomes.map(|outcome| family.get_or_create_owned(&Outcome { outcome }))
-}
-
-fn register<M: Clone + prometheus_client::registry::Metric>(r: &mut Registry, name: &str, help: &str, metric: &M) {
-    r.register(name, help, metric.clone());
 }

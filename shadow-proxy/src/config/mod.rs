@@ -6,6 +6,7 @@ mod capture;
 mod choice;
 mod evidence;
 mod hooks;
+mod legacy;
 mod lists;
 mod part;
 mod reader;
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Uri;
+use http::{HeaderName, Uri};
 
 use crate::keys::{Introspection, Sources};
 use crate::serve::answer::FrontLimits;
@@ -35,13 +36,15 @@ use crate::shadow::record::StoreLimits;
 use crate::shadow::rules::{RawRule, Rules};
 use crate::shift::gate;
 use crate::side::candidate::Limits;
-use crate::side::legacy::LegacyLimits;
+use crate::side::tls::Trust;
 
 use self::candidate::Part;
 pub use self::choice::ChoiceConfig;
+pub use self::legacy::LegacyConfig;
 pub use self::part::{parse_gate, parse_key_files, parse_plan};
 use self::reader::Section;
 use self::shift::Shift;
+pub use self::shift::share;
 use self::stateful::Stateful;
 
 /// Everything `run` needs to know.
@@ -51,13 +54,16 @@ pub struct Config {
     pub admin_token_file: Option<PathBuf>,
     pub data: PathBuf,
     pub threads: usize,
-    pub legacy: Uri,
-    pub legacy_limits: LegacyLimits,
+    pub legacy: LegacyConfig,
     pub candidate: CandidateConfig,
+    pub candidate_trust: Trust,
     pub candidate_limits: Limits,
     pub candidate_connect: Duration,
     /// Where compiled components are kept, if not where they usually are.
     pub compiled: Option<PathBuf>,
+    /// Which version of the candidate it is, and the header in which it says so itself.
+    pub version: Option<String>,
+    pub version_header: Option<HeaderName>,
     /// Where the component's keys come from; none: it knows those for development, if any.
     pub auth: Option<Sources>,
     pub connections_max: usize,
@@ -137,13 +143,22 @@ fn read(root: &mut Section) -> Option<Config> {
     let unread = limits.millis("unread_ms", 30_000);
     let half_closed = limits.millis("half_closed_ms", 5_000);
     let body_bytes_max = limits.number("body_bytes_max", 2 * MEBIBYTE, 0..=1 << 30, "bytes") as usize;
-    let body_deadline = limits.millis("body_ms", 30_000);
+    let body_pause_max = limits.millis("body_ms", 30_000);
+    let tunnel_idle = limits.millis("tunnel_idle_ms", 3_600_000);
     let buffered_bytes_max = limits.number("buffered_bytes_max", 256 * MEBIBYTE, 0..=1 << 40, "bytes") as usize;
     limits.close(root);
     let tolerated = read_http(root);
 
-    let (legacy, legacy_limits) = read_legacy(root, body_bytes_max);
-    let Part { candidate, limits: candidate_limits, connect: candidate_connect, compiled } =
+    let (legacy, legacy_deadline) = legacy::read(root, body_bytes_max);
+    let Part {
+        candidate,
+        trust: candidate_trust,
+        limits: candidate_limits,
+        connect: candidate_connect,
+        compiled,
+        version,
+        version_header,
+    } =
         candidate::read(root, body_bytes_max);
     let auth = auth::read(root);
     if auth.is_some() && matches!(candidate, CandidateConfig::Url(_)) {
@@ -152,10 +167,10 @@ fn read(root: &mut Section) -> Option<Config> {
     let introspection = auth.as_ref().and_then(|auth| auth.introspection.as_ref());
     let issuer = introspection.and_then(|introspection| read_issuer(root, introspection, &candidate_limits));
     for address in [listen, admin].into_iter().flatten() {
-        refuse_own(root, address, legacy.as_ref(), Some(&candidate), issuer.as_ref());
+        refuse_own(root, address, legacy.as_ref().map(|legacy| &legacy.url), Some(&candidate), issuer.as_ref());
     }
     let mirror = read_mirror(root, drain);
-    let stateful = stateful::read(root, [legacy_limits.deadline, candidate_limits.deadline]);
+    let stateful = stateful::read(root, [legacy_deadline, candidate_limits.deadline]);
 
     let (store, keep_match_every) = read_record(root);
     let compared = read_compare(root);
@@ -169,11 +184,13 @@ fn read(root: &mut Section) -> Option<Config> {
         data,
         threads,
         legacy: legacy?,
-        legacy_limits,
         candidate,
+        candidate_trust,
         candidate_limits,
         candidate_connect,
         compiled,
+        version,
+        version_header,
         auth,
         connections_max,
         idle,
@@ -181,7 +198,7 @@ fn read(root: &mut Section) -> Option<Config> {
         unread,
         half_closed,
         tolerated,
-        front: FrontLimits { body_bytes_max, body_deadline },
+        front: FrontLimits { body_bytes_max, body_pause_max, tunnel_idle },
         buffered_bytes_max,
         mirror,
         stateful,
@@ -224,19 +241,6 @@ fn read_http(root: &mut Section) -> Tolerated {
     }
     http.close(root);
     tolerated
-}
-
-fn read_legacy(root: &mut Section, body_bytes_max: usize) -> (Option<Uri>, LegacyLimits) {
-    let mut legacy = root.section("legacy");
-    let url = legacy.required("url", "\"http://127.0.0.1:3000\"", origin);
-    let limits = LegacyLimits {
-        connect: legacy.millis("connect_ms", 1_000),
-        deadline: legacy.millis("deadline_ms", 30_000),
-        idle: legacy.millis("idle_ms", 4_000),
-        body_bytes_max,
-    };
-    legacy.close(root);
-    (url, limits)
 }
 
 /// Where it is asked, in time for the component to answer.
@@ -357,18 +361,12 @@ fn is_own(listen: SocketAddr, url: &Uri) -> bool {
     let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let ip = if host == "localhost" { Some(listen.ip()) } else { host.parse::<IpAddr>().ok() };
     let reaches = |ip: IpAddr| ip == listen.ip() || listen.ip().is_unspecified() && ip.is_loopback();
-    url.port_u16().unwrap_or(80) == listen.port() && ip.is_some_and(reaches)
+    let usual = if url.scheme_str() == Some("https") { 443 } else { 80 };
+    url.port_u16().unwrap_or(usual) == listen.port() && ip.is_some_and(reaches)
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "is not an IP address and a port".to_owned())
-}
-
-fn origin(text: &str) -> Result<Uri, String> {
-    if text.starts_with("https:") {
-        return Err("is https, but legacy is asked in plain http; run the proxy behind what ends TLS".to_owned());
-    }
-    any_origin(text)
 }
 
 /// A URL that somebody can be asked by: no port that does not exist, and no user, whom nobody would be told.
@@ -383,13 +381,4 @@ fn url(text: &str) -> Result<Uri, String> {
         return Err("has a port that is not a number from 1 to 65535".to_owned());
     }
     Ok(uri)
-}
-
-fn any_origin(text: &str) -> Result<Uri, String> {
-    let uri = url(text)?;
-    match (uri.scheme_str(), uri.authority(), uri.path_and_query().map(|path| path.as_str())) {
-        (Some("http" | "https"), Some(_), None | Some("/")) => Ok(uri),
-        (Some("http" | "https"), Some(_), _) => Err("has a path; requests bring their own".to_owned()),
-        _ => Err("is not http://HOST:PORT".to_owned()),
-    }
 }

@@ -12,6 +12,7 @@ use crate::metrics::{Level, Metrics};
 use crate::serve::accept::{self, ConnectionLimits, HEAD_BYTES_MAX};
 use crate::serve::budget::Budget;
 use crate::serve::client::Terms;
+use crate::serve::line::Line;
 use crate::serve::seat;
 use crate::serve::strict::Tolerated;
 use crate::show::admin::{self, Admin};
@@ -82,6 +83,7 @@ pub async fn serve_admin(listener: TcpListener, admin: Arc<Admin>) -> std::io::R
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let (_never, stop) = watch::channel(false);
     let seat = seat::seats(1).remove(0);
-    accept::serve(listener, seat, admin::service(admin), limits, stop).await;
+    let answer = admin::service(admin);
+    accept::serve(listener, seat, move |request, line: Line| answer(request, line.peer()), limits, stop).await;
     Ok(())
 }

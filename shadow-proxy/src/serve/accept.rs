@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +19,7 @@ use crate::metrics::{Level, Refusal};
 use crate::side::headers::HEADERS_MAX;
 
 use super::client::{ClientStream, Terms};
+use super::line::{Line, Socket};
 use super::seat::{Accepted, Seat, Seated};
 use super::turn::Turns;
 
@@ -41,7 +41,7 @@ pub const HEAD_BYTES_MAX: usize = 128 << 10;
 pub async fn serve<F, B>(
     listener: TcpListener,
     mut seat: Seat,
-    answer: impl Fn(Request<Incoming>, IpAddr) -> F + Clone + Send + Sync + 'static,
+    answer: impl Fn(Request<Incoming>, Line) -> F + Clone + Send + Sync + 'static,
     limits: ConnectionLimits,
     mut stop: watch::Receiver<bool>,
 ) where
@@ -63,18 +63,16 @@ pub async fn serve<F, B>(
             },
         };
         let Ok(stream) = TcpStream::from_std(stream) else { continue };
-        let turns = Arc::new(Turns::default());
-        let stream = ClientStream::new(stream, limits.terms.clone(), turns.clone());
+        let (line, turns) = (Line::new(peer, limits.open.clone(), (place, open)), Arc::new(Turns::default()));
+        let stream = ClientStream::new(Socket::new(stream, line.clone()), limits.terms.clone(), turns.clone());
         let answer = answer.clone();
         let service = service_fn(move |request| {
             let turn = turns.turn(&request);
-            let answer = answer(request, peer);
+            let answer = answer(request, line.clone());
             async move { Ok::<_, Infallible>(turn.answer(answer.await)) }
         });
         let connection = http.serve_connection(TokioIo::new(stream), service).with_upgrades();
-        let (terms, level, each) = (limits.terms.clone(), limits.open.clone(), each.clone());
-        let mut stop = stop.clone();
-        level.inc();
+        let (terms, each, mut stop) = (limits.terms.clone(), each.clone(), stop.clone());
         tokio::spawn(async move {
             let mut connection = pin!(connection);
             let ended = tokio::select! {
@@ -90,8 +88,7 @@ pub async fn serve<F, B>(
             if ended.is_err_and(|error| error.is_parse()) {
                 (terms.refused)(Refusal::Target);
             }
-            level.dec();
-            drop((place, open, each));
+            drop(each);
         });
     }
     drop((listener, each));

@@ -37,6 +37,8 @@ pub struct Terms {
 
 /// Memory that a connection has for what it reads without being counted: hyper's first buffer is as large.
 pub const FREE_BYTES: usize = 8 << 10;
+/// A client that sends nothing for so long has stopped.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Time in which a client whose request was not read to its end may take the answer, before the connection is reset.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -247,23 +249,39 @@ impl<S: AsyncRead + Unpin> ClientStream<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads and forgets what a client still sends that is not listened to: were it left unread, the system would reset
-    /// the connection, and the client would lose its answer.
+    /// Lets a client that is still sending come to a pause, before it sees the end of the connection in the middle of that.
+    fn drain(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let is_drained = !self.is_sending()
+            || self.forget(context).is_ready()
+            || self.idle.is_over(context, PAUSE)
+            || self.leaving.is_over(context, LINGER);
+        if is_drained { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Reads on for a while: were something left unread, the system would reset the connection, and the client would lose
+    /// its answer.
     fn linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let is_over = !self.is_sending() || self.forget(context).is_ready() || self.leaving.is_over(context, LINGER);
+        if is_over { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Whether the client may still send what nobody listens to.
+    fn is_sending(&self) -> bool {
         let is_between = self.inspector.is_between_requests(&self.held);
-        if self.is_ended || self.inspector.is_tunnel() || is_between && self.refusal.is_none() {
-            return Poll::Ready(());
-        }
+        !self.is_ended && !self.inspector.is_tunnel() && !(is_between && self.refusal.is_none())
+    }
+
+    /// Reads and forgets, to the end of what the client sends.
+    fn forget(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             let mut bytes = [0; FREE_BYTES];
             let mut buf = ReadBuf::new(&mut bytes);
-            if self.leaving.is_over(context, LINGER) {
-                return Poll::Ready(());
-            }
-            match Pin::new(&mut self.inner).poll_read(context, &mut buf) {
-                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {}
-                Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending => return Poll::Pending,
+            match ready!(Pin::new(&mut self.inner).poll_read(context, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => self.idle.end(),
+                _ => {
+                    self.is_ended = true;
+                    return Poll::Ready(());
+                }
             }
         }
     }
@@ -360,7 +378,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<S> {
                         }
                     }
                 }
-                Farewell::Answer { .. } => this.farewell = Farewell::Shutdown,
+                Farewell::Answer { .. } if this.refusal.is_some() => this.farewell = Farewell::Shutdown,
+                Farewell::Answer { .. } => {
+                    ready!(this.drain(context));
+                    this.farewell = Farewell::Shutdown;
+                }
                 Farewell::Shutdown => {
                     ready!(Pin::new(&mut this.inner).poll_shutdown(context))?;
                     this.leaving.end();

@@ -105,6 +105,7 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/api/hold", post(|admin, body| order(admin, body, Verb::Hold)))
         .route("/api/resume", post(|admin, body| order(admin, body, Verb::Resume)))
         .route("/api/approve", post(|admin, body| order(admin, body, Verb::Approve)))
+        .route("/api/evidence/reset", post(|admin, body| order(admin, body, Verb::ResetEvidence)))
         .route("/api/shift", get(present))
         .route("/api/shift/decommission", get(may_go))
         .route("/api/shift/{epoch}", get(explained))
@@ -239,6 +240,9 @@ struct WeightCommand {
     ppm: u32,
     who: String,
     why: String,
+    /// Also in a freeze of the plan.
+    #[serde(default)]
+    force: bool,
 }
 
 #[derive(Deserialize)]
@@ -252,7 +256,7 @@ async fn weight(
     State(admin): State<Arc<Admin>>,
     body: Result<Json<WeightCommand>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let Json(WeightCommand { ppm, who, why }) = body.map_err(|error| {
+    let Json(WeightCommand { ppm, who, why, force }) = body.map_err(|error| {
         Problem(error.status(), format!("{error}; send {{\"ppm\":10000,\"who\":\"…\",\"why\":\"…\"}}"))
     })?;
     if ppm > ALL_PPM {
@@ -261,7 +265,7 @@ async fn weight(
             format!("ppm {ppm} is more than the whole traffic; send 0 to {ALL_PPM}"),
         ));
     }
-    command(&admin, Verb::Weight(ppm), who, why).await
+    command(&admin, Command { verb: Verb::Weight(ppm), who, why, force }).await
 }
 
 async fn order(
@@ -271,18 +275,18 @@ async fn order(
 ) -> Result<Response, Problem> {
     let Json(Order { who, why }) =
         body.map_err(|error| Problem(error.status(), format!("{error}; send {{\"who\":\"…\",\"why\":\"…\"}}")))?;
-    command(&admin, verb, who, why).await
+    command(&admin, Command { verb, who, why, force: false }).await
 }
 
 /// Waits until it is journalled and in force.
-async fn command(admin: &Admin, verb: Verb, who: String, why: String) -> Result<Response, Problem> {
-    if who.trim().is_empty() || why.trim().is_empty() {
+async fn command(admin: &Admin, command: Command) -> Result<Response, Problem> {
+    if command.who.trim().is_empty() || command.why.trim().is_empty() {
         return Err(Problem(
             StatusCode::UNPROCESSABLE_ENTITY,
             "who and why are written into the journal; give both".to_owned(),
         ));
     }
-    match admin.shift.command(Command { verb, who, why }).await {
+    match admin.shift.command(command).await {
         Answer::Done(entry) => Ok(Json(shift::changed(&entry)).into_response()),
         Answer::Refused(reasons) => Err(Problem(StatusCode::CONFLICT, reasons.join("; "))),
         Answer::Failed(error) => Err(Problem::internal(&error)),

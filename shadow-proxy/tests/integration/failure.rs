@@ -97,7 +97,7 @@ async fn a_client_that_leaves_is_counted_and_legacy_is_let_go() {
     let mut wire = proxy.connect().await;
     wire.send(get("/before")).await;
     proxy.legacy().received(1).await;
-    drop(wire);
+    wire.reset();
     let mut wire = proxy.connect().await;
     wire.send(get("/amid")).await;
     assert!(wire.head().await.is_some());

@@ -306,6 +306,30 @@ async fn an_issuer_that_hangs_leaves_places_for_those_who_do_not_need_it() {
     drop(waiting);
 }
 
+/// The component answers 503 then, and that is no failure of the candidate: nothing is taken back for it.
+#[tokio::test]
+async fn made_up_tokens_that_fill_the_places_for_questions_take_no_traffic_back() {
+    let scripted = Scripted::start(|_| Reply::default().hang());
+    let issuer = Issuer::at(scripted.address, LONG).await;
+    let config = issuer.config(&format!("candidate.calls_max = 4\n{PATIENT}mirror.enabled = false\n"));
+    let proxy = World::new().config(&config).weight(1_000_000).start().await;
+    let mut waiting = Vec::new();
+    for number in 1..=2 {
+        let mut wire = proxy.connect().await;
+        wire.send(validate(&format!("token{number}"))).await;
+        scripted.received(number).await;
+        waiting.push(wire);
+    }
+    for number in 3..=30 {
+        assert_eq!(proxy.ask(validate(&format!("token{number}"))).await.status(), 200, "by legacy, which lets all in");
+    }
+    let status = proxy.status().await;
+    let requests = &status["requests"];
+    assert_eq!((&requests["busy"], &requests["rescued"]), (&json!(28), &json!(28)), "{status:#}");
+    assert_eq!((&status["weight_ppm"], &status["shift"]["brake"]), (&json!(1_000_000), &json!(false)), "{status:#}");
+    drop(waiting);
+}
+
 #[tokio::test]
 async fn a_component_reaches_the_one_address_and_no_other() {
     let (configured, other) = (saying(ACTIVE), saying(ACTIVE));

@@ -2,14 +2,14 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use crate::clock::now_ms;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Snapshot};
 
 use super::account::Account;
 use super::known::Known;
@@ -26,6 +26,14 @@ pub(super) enum Message {
         finding: i64,
         rule: String,
     },
+    /// The evidence begins with what comes after this moment; the candidate is this version, where it says so.
+    Anew {
+        version: Option<String>,
+        then: Box<Snapshot>,
+        done: SyncSender<()>,
+    },
+    /// The candidate says for the first time what it is.
+    Version(String),
     End,
 }
 
@@ -108,6 +116,22 @@ impl Writer {
                         self.fails(&error);
                     }
                 }
+                Message::Anew { version, then, done } => {
+                    // What was counted until then is written first, so that all of it is of before.
+                    self.write_as_of(&std::mem::take(&mut rows), &then);
+                    if self.tally.is_empty() {
+                        match schema::begin_anew(&mut self.connection, version.as_deref(), now_ms()) {
+                            // Nobody waits for what the candidate said by itself.
+                            Ok(()) => drop(done.try_send(())),
+                            Err(error) => self.fails(&error),
+                        }
+                    }
+                }
+                Message::Version(version) => {
+                    if let Err(error) = schema::set_meta(&self.connection, schema::CANDIDATE_VERSION, &version) {
+                        self.fails(&error);
+                    }
+                }
                 Message::End => is_over = true,
             }
         }
@@ -117,8 +141,14 @@ impl Writer {
     }
 
     fn write(&mut self, rows: &[Row]) {
+        let now = self.metrics.snapshot();
+        self.write_as_of(rows, &now);
+    }
+
+    /// `then` are the counters of which the rows are part.
+    fn write_as_of(&mut self, rows: &[Row], then: &Snapshot) {
         rows.iter().for_each(|row| self.tally.add(row));
-        self.account.add_to(&mut self.tally, &self.metrics);
+        self.account.add_to(&mut self.tally, then);
         if file_at(&self.path) != self.file {
             // SQLite would write on, into a file that nobody can open any more.
             self.lose(rows);

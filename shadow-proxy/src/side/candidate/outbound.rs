@@ -5,6 +5,7 @@ mod places;
 use std::error::Error as _;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -36,7 +37,11 @@ pub struct Outbound {
 }
 
 /// Of one store; without an address every request is refused.
-pub struct Door(pub Option<Arc<Outbound>>);
+pub struct Door {
+    pub to: Option<Arc<Outbound>>,
+    /// A request was refused because all places were taken.
+    pub is_full: Arc<AtomicBool>,
+}
 
 const REQUEST_BYTES_MAX: usize = 16 << 10;
 /// More than the component reads, so that it can tell.
@@ -171,13 +176,16 @@ impl WasiHttpHooks for Door {
         options: Option<RequestOptions>,
         _done: Box<dyn Future<Output = Result<()>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let Some(outbound) = self.0.clone() else { return Box::new(async { Err(Error::HttpRequestDenied) }) };
+        let Some(outbound) = self.to.clone() else { return Box::new(async { Err(Error::HttpRequestDenied) }) };
         if !outbound.allows(request.uri()) {
             outbound.metrics.outbound_refused.inc();
             return Box::new(async { Err(Error::HttpRequestDenied) });
         }
+        let is_full = self.is_full.clone();
         Box::new(async move {
-            let response = outbound.send(request, options).await?;
+            let response = outbound.send(request, options).await.inspect_err(|error| {
+                is_full.fetch_or(matches!(error, Error::ConnectionLimitReached), Ordering::Relaxed);
+            })?;
             let whole = response.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync());
             // Nothing is left to be done for a body that is complete.
             Ok((whole, Box::new(async { Ok(()) }) as Box<dyn Future<Output = Result<()>> + Send>))
