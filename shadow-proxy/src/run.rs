@@ -97,10 +97,7 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
         ready: AtomicBool::new(true),
         guard: Guard::new(token_digest, metrics.show.admin_refused.clone()).context(NO_RANDOMNESS)?,
         page: Page::default(),
-        usage: match &candidate {
-            Candidate::Embedded(component) => Some(component.usage().clone()),
-            Candidate::Remote(_) => None,
-        },
+        usage: self::candidate::usage(&candidate),
         base: format!("http://{listen}"),
         gate: config.gate.clone(),
     });

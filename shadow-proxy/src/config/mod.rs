@@ -158,8 +158,7 @@ fn read(root: &mut Section) -> Option<Config> {
         compiled,
         version,
         version_header,
-    } =
-        candidate::read(root, body_bytes_max);
+    } = candidate::read(root, body_bytes_max);
     let auth = auth::read(root);
     if auth.is_some() && matches!(candidate, CandidateConfig::Url(_)) {
         root.wrong("auth", "stands beside candidate.url, whose keys are its own", "[candidate] without url");

@@ -22,6 +22,14 @@ static BUILT_STORE_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/
 static BUILT_INTROSPECTION_COMPONENT: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/auth-component-introspection.wasm"));
 
+/// What the component holds; none where the candidate is a service elsewhere.
+pub fn usage(candidate: &Candidate) -> Option<Arc<candidate::Usage>> {
+    match candidate {
+        Candidate::Embedded(component) => Some(component.usage().clone()),
+        Candidate::Remote(_) => None,
+    }
+}
+
 /// `cache` is where compiled components are kept.
 pub fn candidate(config: &Config, grants: Grants, cache: Option<&Path>) -> anyhow::Result<Candidate> {
     let limits = &config.candidate_limits;
