@@ -83,8 +83,7 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let listener = bind(config.listen)?;
     let admin_listener = bind(config.admin)?;
     let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
-    let hash_key = choosing::hash_key(&config.shift.choice, &config.data)?;
-    let choice = Arc::new(choosing::choice(&config.shift.choice, hash_key, &metrics)?);
+    let choice = Arc::new(choosing::drawn(&config.shift.choice, &config.data, &metrics)?);
     let admin_state = Arc::new(Admin {
         metrics: metrics.clone(),
         shift: controls.clone(),

@@ -18,6 +18,14 @@ use crate::serve::testers::Testers;
 
 use super::judging::NO_RANDOMNESS;
 
+/// The choice by the key that is configured, or kept, or drawn now.
+///
+/// # Errors
+/// A file cannot be read or made.
+pub fn drawn(config: &ChoiceConfig, data: &Path, metrics: &Arc<Metrics>) -> anyhow::Result<Choice> {
+    choice(config, hash_key(config, data)?, metrics)
+}
+
 pub fn choice(config: &ChoiceConfig, hash_key: [u8; 16], metrics: &Arc<Metrics>) -> anyhow::Result<Choice> {
     let ChoiceConfig { hash_key: _, sticky, sticky_values_max, testers } = config;
     let identity = Identity::new(sticky.clone(), hash_key);
@@ -34,7 +42,7 @@ pub fn choice(config: &ChoiceConfig, hash_key: [u8; 16], metrics: &Arc<Metrics>)
 ///
 /// # Errors
 /// Its file cannot be read or made, or others may read it.
-pub fn hash_key(config: &ChoiceConfig, data: &Path) -> anyhow::Result<[u8; 16]> {
+fn hash_key(config: &ChoiceConfig, data: &Path) -> anyhow::Result<[u8; 16]> {
     if let Some(known) = known_hash_key(config, data)? {
         return Ok(known);
     }
