@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use crate::exchange::{Call, Side};
+use crate::exchange::{Call, Drawn, Sender, Side};
 use crate::shadow::races::Group;
 use crate::shift::weight::{ALL_PPM, InForce};
 
@@ -42,18 +42,23 @@ impl Choice {
         self.testers.as_ref().and_then(|testers| testers.take(headers))
     }
 
+    /// Whether legacy serves a call whatever stands in its body, which then need not be there.
+    pub fn is_legacys(&self, in_force: InForce, asked_for: Option<Side>) -> bool {
+        in_force == InForce::LEGACY && asked_for != Some(Side::Candidate)
+    }
+
+    /// Of a call that legacy serves while its body is still on its way.
+    pub fn legacys(&self, call: &Call) -> Chosen {
+        let (session, group) = self.known(call);
+        Chosen { side: Side::Legacy, id: None, session, group }
+    }
+
     /// The side that serves, given what is in force.
     ///
     /// A session stays with the side that began it, as only that knows it. Who begins one lands in a bucket, the same each
     /// time: who is served by the candidate at 1 % still is at 5 %.
     pub fn side(&self, InForce { ppm, cut }: InForce, asked_for: Option<Side>, call: &Call, peer: IpAddr) -> Chosen {
-        let (session, first) = match &self.families {
-            Some(families) => families.find(&self.values, call),
-            None => (None, self.values.first(call)),
-        };
-        let is_session = !self.is_shared;
-        let of_session = session.as_ref().map(|session| Group { number: session.number(), is_session });
-        let group = of_session.or(first.map(|number| Group { number, is_session: false }));
+        let (session, group) = self.known(call);
         let chosen = |side, id, session| Chosen { side, id, session, group };
         if let Some(side) = asked_for {
             return chosen(side, None, session);
@@ -70,11 +75,31 @@ impl Choice {
         chosen(side, Some(id), session)
     }
 
+    /// Who sent a call, for the weighing of evidence.
+    pub fn sender(&self, weight_ppm: u32, chosen: &Chosen, call: &Call, peer: IpAddr) -> Sender {
+        let credential = self.identity.credential(&call.headers).map(Id::number);
+        // An id that stands for no credential is no client's that anybody has checked.
+        let drawn = chosen.id.filter(|id| id.is_drawn() && credential.is_some());
+        let drawn = drawn.map(|id| Drawn { id: id.number(), side: chosen.side, weight_ppm });
+        Sender { credential, network: self.identity.network(peer).number(), drawn }
+    }
+
     /// Takes what an answer issued into the session of whom it was sent to.
     pub fn issued(&self, Chosen { session, id, .. }: &Chosen, call: &Call, peer: IpAddr, said: Said) {
         if let Some(families) = &self.families {
             families.learn(&self.values, session.as_ref(), || id.unwrap_or_else(|| self.own(call, peer)), call, said);
         }
+    }
+
+    fn known(&self, call: &Call) -> (Option<Arc<Session>>, Option<Group>) {
+        let (session, first) = match &self.families {
+            Some(families) => families.find(&self.values, call),
+            None => (None, self.values.first(call)),
+        };
+        let is_session = !self.is_shared;
+        let of_session = session.as_ref().map(|session| Group { number: session.number(), is_session });
+        let group = of_session.or(first.map(|number| Group { number, is_session: false }));
+        (session, group)
     }
 
     /// Whoever cannot be known again would be sent back and forth, and stays with legacy.

@@ -31,6 +31,11 @@ pub struct InForce {
     pub cut: Option<Side>,
 }
 
+impl InForce {
+    /// Legacy serves everybody.
+    pub const LEGACY: InForce = InForce { ppm: 0, cut: Some(Side::Candidate) };
+}
+
 impl Weight {
     pub fn in_force(&self) -> InForce {
         let weight = self.0.load(Ordering::Relaxed);
@@ -45,7 +50,7 @@ impl Weight {
 
     /// Whether a client may be served by the candidate, also at weight 0: by a session that it began.
     pub fn may_be_served(&self) -> bool {
-        self.in_force() != InForce { ppm: 0, cut: Some(Side::Candidate) }
+        self.in_force() != InForce::LEGACY
     }
 
     /// In force for the next request: 0 to [`ALL_PPM`], and 0 while the brake is on.
