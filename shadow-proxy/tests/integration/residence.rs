@@ -11,8 +11,9 @@ const CLIENTS: usize = 40;
 
 #[tokio::test]
 async fn sessions_begun_before_the_shift_stay_with_legacy_until_a_person_ends_them() {
-    // Short cookies differ: that is no matter of sessions.
-    let config = "[[shift.steps]]\nweight = 1000000\nmismatch_ppm = 500000";
+    // A short cookie is known by its name alone: that its values differ is no matter of sessions.
+    let config = "[[compare.rules]]\nname = \"sid\"\npath = \"header.set-cookie.sid.value\"\nreason = \"a test\"\n\
+                  expires = \"2999-01-01\"";
     let proxy = proxy_of_two_services(config, None).await;
     let mut sessions = logged_in(&proxy).await;
     for weight_ppm in [1_000, 500_000, 1_000_000] {
