@@ -93,7 +93,7 @@ impl Shard {
 
     /// The value that makes room; none where the client has its share, and nothing of its own that is old.
     fn room_for(&self, owner: u64) -> Option<u64> {
-        let share = (self.entries_max / SHARES).max(1);
+        let share = (self.entries_max / SHARES).max(SHARE_MIN);
         let is_greedy = |owner: &u64| self.owners.get(owner).is_some_and(|values| *values >= share);
         let oldest = || self.fresh.iter().rev().take(LOOKED_AT).chain(self.used.iter().rev().take(LOOKED_AT));
         if is_greedy(&owner) {
@@ -117,5 +117,7 @@ impl Shard {
 
 /// No client pushes others out once it has one part in so many.
 const SHARES: usize = 16;
+/// Less than the values of a session would tear it.
+const SHARE_MIN: usize = 32;
 /// Of the oldest values, when room has to be made.
 const LOOKED_AT: usize = 256;
