@@ -17,7 +17,7 @@ pub(super) struct Calls {
 
 pub(super) struct Failures {
     pub failed: u32,
-    /// The client whom it failed most often counts once.
+    /// Of each client two at most, so that it takes three of them.
     pub weighed: u32,
 }
 
@@ -31,10 +31,11 @@ impl Calls {
         let mut failures = self.failures.lock().expect("nothing panics while it counts");
         failures.push_back((number, client));
         failures.retain(|(failed, _)| failed + u64::from(CALLS) > number);
-        let of = |client: &Option<u64>| failures.iter().filter(|(_, other)| other == client).count() as u32;
-        let most = failures.iter().filter(|(_, client)| client.is_some()).map(|(_, client)| of(client)).max();
-        let failed = failures.len() as u32;
-        Failures { failed, weighed: failed + 1 - most.unwrap_or(1) }
+        let before =
+            |at: usize, client: &Option<u64>| failures.iter().take(at).filter(|(_, other)| other == client).count();
+        let counts = |(at, (_, client)): &(usize, &(u64, Option<u64>))| client.is_none() || before(*at, client) < 2;
+        let weighed = failures.iter().enumerate().filter(counts).count();
+        Failures { failed: failures.len() as u32, weighed: weighed as u32 }
     }
 
     pub(super) fn forget(&self) {
@@ -42,6 +43,40 @@ impl Calls {
         self.failures.lock().expect("nothing panics while it counts").clear();
     }
 }
+
+/// How many failures of legacy alone there are in so many calls: of the last ones, or on average where that is more.
+#[derive(Debug, Default)]
+pub(super) struct Alone {
+    last: LastCalls,
+    /// Of the last few hundred, in parts per million.
+    mean_ppm: AtomicU32,
+}
+
+impl Alone {
+    pub(super) fn add(&self, is_failed: bool) {
+        self.last.add(is_failed);
+        // One thread writes it.
+        let mean = self.mean_ppm.load(Ordering::Relaxed);
+        let more = if is_failed { 1_000_000 } else { 0 };
+        self.mean_ppm.store(mean - mean / MEAN_OF + more / MEAN_OF, Ordering::Relaxed);
+    }
+
+    /// Failures of the candidate alone from which on chance does not explain them, where both lose as many: the number
+    /// expected and five standard deviations of a difference of two such numbers.
+    pub(super) fn not_by_chance(&self) -> u32 {
+        let calls = f64::from(CALLS);
+        let mean = f64::from(self.mean_ppm.load(Ordering::Relaxed)) / 1e6;
+        let rate = mean.max(f64::from(self.last.failed()) / calls);
+        let most = calls * rate + 5.0 * (2.0 * calls * rate * (1.0 - rate)).sqrt();
+        most.min(calls).ceil() as u32
+    }
+
+    pub(super) fn forget(&self) {
+        self.last.forget();
+    }
+}
+
+const MEAN_OF: u32 = 256;
 
 /// The last calls, a bit for each, the newest lowest, with a one above the oldest.
 #[derive(Debug)]

@@ -237,7 +237,7 @@ mod tests {
         );
         assert!(plan.closed(&at_night, at(0, 10)).is_some() && plan.closed(&at_night, at(4, 23)).is_none());
         plan.freezes = vec![Freeze { from_ms: at(0, 0), until_ms: at(3, 0) }];
-        let frozen = "the plan has a freeze, 2026-11-23/2026-11-25: another 62 hours to go";
+        let frozen = "the plan has a freeze, 2026-11-23/2026-11-25: another 3 days to go";
         assert_eq!(plan.closed(&step, at(0, 10)).as_deref(), Some(frozen));
         assert_eq!(plan.closed(&step, at(3, 10)), None);
     }

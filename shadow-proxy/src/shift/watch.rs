@@ -13,7 +13,7 @@ use crate::clock::now_ms;
 use crate::exchange::{Cell, Drawn, Exchange, Failure, Leg, Sender, Side};
 use crate::metrics::Metrics;
 
-use super::calls::{CALLS, Calls, Failures, LastCalls};
+use super::calls::{Alone, CALLS, Calls, Failures, LastCalls};
 use super::observed::Observed;
 use super::plan::Plan;
 use super::split::Split;
@@ -22,7 +22,7 @@ use super::times::{self, Times};
 use super::voices::{Against, Voices};
 use super::weight::Weight;
 
-/// So many more failures among the candidate's last calls than among legacy's, and it is asked no more.
+/// So many failures among the candidate's last calls that legacy does not have, and it is asked no more.
 const FAILED_MAX: u32 = 5;
 
 /// What legacy did with a call that the candidate failed.
@@ -71,7 +71,7 @@ struct LegacyLegs {
     /// Those without an answer, or with a 5xx.
     last: LastCalls,
     /// Those that it failed and the candidate did not.
-    last_alone: LastCalls,
+    alone: Alone,
 }
 
 /// So many failures of legacy in a row, and whoever is taken from the candidate would be answered by nobody.
@@ -136,7 +136,7 @@ impl Watch {
         let client = sender.map(|sender| self.voices.client(sender, None)).filter(|_| self.voices.is_shared());
         let Failures { failed, weighed } = self.calls.failed(number, client);
         // Where both lose some at random, each loses some that the other answers.
-        let failed_max = (FAILED_MAX + self.legacy.last_alone.failed()).min(CALLS);
+        let failed_max = self.legacy.alone.not_by_chance().max(FAILED_MAX);
         if weighed >= failed_max && !self.is_legacy_down() {
             self.brake(Brake::Failing { failed: failed.into(), of: (number + 1).min(CALLS.into()) });
         }
@@ -204,7 +204,7 @@ impl Watch {
             self.both_bad.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        self.legacy.last_alone.add(legacy_bad);
+        self.legacy.alone.add(legacy_bad);
         let bad = match (legacy_bad, candidate_bad) {
             (false, true) => Some((&self.candidate_bad, Against::CandidateFailed)),
             (true, false) => Some((&self.legacy_bad, Against::LegacyFailed)),
@@ -324,7 +324,7 @@ impl Watch {
     /// The controller has written down what follows from it.
     pub(super) fn release(&self) {
         self.calls.forget();
-        self.legacy.last_alone.forget();
+        self.legacy.alone.forget();
         self.reason.store(0, Ordering::Release);
         self.weight.release();
     }

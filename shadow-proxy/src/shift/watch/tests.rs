@@ -72,10 +72,18 @@ fn a_call_that_may_not_be_repeated_is_judged_by_how_legacy_does_lately() {
 #[test]
 fn what_both_sides_lose_at_random_is_not_the_candidate() {
     let mut random = Random(17);
-    for (both, candidate_alone, braked) in [(0.03, 0.0, false), (0.5, 0.0, false), (0.03, 0.7, true)] {
+    for (both, candidate_alone, braked) in
+        [(0.008, 0.0, false), (0.03, 0.0, false), (0.5, 0.0, false), (0.03, 0.7, true), (0.5, 1.0, true)]
+    {
         let mut pulled = 0;
         for _ in 0..200 {
             let watch = watch();
+            // Legacy is known from before.
+            for _ in 0..500 {
+                let legacy = leg(if random.unit() < both { 500 } else { 200 });
+                let candidate = leg(if random.unit() < both { 500 } else { 200 });
+                watch.exchange(&exchange(Side::Legacy, legacy, candidate), None);
+            }
             for _ in 0..200 {
                 let legacy = leg(if random.unit() < both { 500 } else { 200 });
                 let is_bad = random.unit() < both || random.unit() < candidate_alone;
