@@ -111,6 +111,9 @@ pub enum Failure {
     /// Every instance is busy and the limit on waiting calls is reached.
     #[error("is busy; try again")]
     Busy,
+    /// Of a recording: the answer came, and its body was not recorded.
+    #[error("gave an answer without a recorded body")]
+    NotRecorded,
 }
 
 /// A failure, and the answer as far as it had come by then.

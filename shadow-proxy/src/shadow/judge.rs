@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use crate::clock::now_ms;
-use crate::exchange::{Answer, Call, Decision, Difference, Exchange, Leg, Side, Undetermined};
+use crate::exchange::{Answer, Call, Decision, Difference, Exchange, Leg, Side, Undetermined, Verdict};
 use crate::metrics::Metrics;
 use crate::shift::watch::Watch;
 
@@ -54,7 +54,8 @@ impl Judge {
         self.again.is_on() && self.routes.class(&call.method, call.uri.path()) == RouteClass::Safe
     }
 
-    fn endpoint(&self, call: &Call) -> Arc<str> {
+    /// The name by which a call is counted.
+    pub fn endpoint(&self, call: &Call) -> Arc<str> {
         let path = call.uri.path();
         self.endpoints.name(&call.method, path, || self.redactor.template(path))
     }
@@ -66,6 +67,12 @@ impl Judge {
         if legacy.outcome.as_ref().is_ok_and(is_known) {
             self.endpoints.learn(path, || self.redactor.template(path));
         }
+    }
+
+    /// What one answer to a call decides; none where there is none, or where a body that was not recorded could.
+    pub fn decision(&self, call: &Call, leg: &Leg) -> Option<Decision> {
+        let compared = self.comparer.load().compare(call, leg, leg, &self.endpoint(call), Day::of_ms(now_ms()));
+        compared.ok().map(|comparison| comparison.legacy)
     }
 
     pub fn judge(&self, exchange: &Exchange) {
@@ -96,7 +103,8 @@ impl Judge {
         let mut comparison = match compared {
             Ok(comparison) => comparison,
             Err(reason) => {
-                self.captured(exchange, Decision::Neither, format!("not_comparable:{}", reason.0));
+                let decision = self.decision(&exchange.call, legacy).unwrap_or(Decision::Neither);
+                self.captured(exchange, decision, format!("not_comparable:{}", reason.0));
                 return self.metrics.not_comparable(reason.0);
             }
         };
@@ -127,7 +135,9 @@ impl Judge {
             at_ms: now_ms(),
             differences,
             samples,
-            counts: comparison.undetermined.is_none() && self.shapes.counts(shape),
+            counts: comparison.undetermined.is_none()
+                && (legacy.outcome.is_ok() || comparison.verdict == Verdict::Mismatch)
+                && self.shapes.counts(shape),
             askable: exchange.served_by == Side::Legacy && self.is_askable(&exchange.call),
             again: legacy_again.and_then(|again| self.own_differences(&comparer, exchange, again, &endpoint, today)),
             verdict: comparison.verdict,
