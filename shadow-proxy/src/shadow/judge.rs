@@ -54,8 +54,7 @@ impl Judge {
         self.again.is_on() && self.routes.class(&call.method, call.uri.path()) == RouteClass::Safe
     }
 
-    /// The name by which a call is counted.
-    pub fn endpoint(&self, call: &Call) -> Arc<str> {
+    fn endpoint(&self, call: &Call) -> Arc<str> {
         let path = call.uri.path();
         self.endpoints.name(&call.method, path, || self.redactor.template(path))
     }

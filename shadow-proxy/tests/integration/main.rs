@@ -26,6 +26,7 @@ mod parity;
 mod proxies;
 mod queue;
 mod replay;
+mod replay_proof;
 mod request;
 mod rules;
 mod shift;
