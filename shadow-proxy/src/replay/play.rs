@@ -194,7 +194,8 @@ impl Stage {
         if !is_asked && recording == Recording::Browser {
             leave_out_unrecorded(&served, &mut mirrored);
         }
-        let exchange = Exchange { begun, call, served_by: Side::Legacy, served, mirrored, again: None, doubt: None };
+        let exchange =
+            Exchange { begun, call, sender: None, served_by: Side::Legacy, served, mirrored, again: None, doubt: None };
         let lack = match recording {
             _ if is_mapped => None,
             // Where legacy is asked it knows the stand-ins that it lets in, and so should the candidate.
