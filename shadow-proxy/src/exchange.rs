@@ -111,6 +111,9 @@ pub enum Failure {
     /// A limit of this proxy is reached: on calls in progress, on instances, on questions to the issuer of tokens.
     #[error("is busy; try again")]
     Busy,
+    /// Of a recording: the answer came, and its body was not recorded.
+    #[error("gave an answer without a recorded body")]
+    NotRecorded,
 }
 
 /// A failure, and the answer as far as it had come by then.

@@ -87,6 +87,7 @@ impl NotComparable {
             (Side::Legacy, Failure::Memory) => "legacy_memory",
             (Side::Legacy, Failure::NoAnswer) => "legacy_no_answer",
             (Side::Legacy, Failure::Busy) => "legacy_busy",
+            (Side::Legacy, Failure::NotRecorded) => "legacy_not_recorded",
             (Side::Candidate, Failure::Connect) => "candidate_connect",
             (Side::Candidate, Failure::Deadline) => "candidate_deadline",
             (Side::Candidate, Failure::Closed) => "candidate_closed",
@@ -95,6 +96,7 @@ impl NotComparable {
             (Side::Candidate, Failure::Memory) => "candidate_memory",
             (Side::Candidate, Failure::NoAnswer) => "candidate_no_answer",
             (Side::Candidate, Failure::Busy) => "candidate_busy",
+            (Side::Candidate, Failure::NotRecorded) => "candidate_not_recorded",
         })
     }
 }
@@ -113,7 +115,9 @@ impl Comparer {
     ///
     /// A leg without an answer has no verdict, and no cell in the matrix: it is counted by its reason, and what a
     /// client would have got instead is not the credential's affair. An answer that ended after its head has decided by
-    /// its status, where the other one's is another; a body that cannot be read is a difference like any other.
+    /// its status, where the other one's is another; a body that cannot be read is a difference like any other. Of a body
+    /// that was not recorded nothing is known: statuses decide alone, and where both let the call in by their status
+    /// there is no verdict, because such a body may say no.
     pub(crate) fn compare(
         &self,
         call: &Call,
@@ -126,6 +130,10 @@ impl Comparer {
         let candidate = Read::new(candidate, Side::Candidate)?;
         let same_body = legacy.body == candidate.body && legacy.trouble() == candidate.trouble();
         let unsent = call.method == Method::HEAD || has_no_body(&legacy) && has_no_body(&candidate);
+        let is_unknown = !legacy.is_recorded || !candidate.is_recorded;
+        if is_unknown && [&legacy, &candidate].iter().all(|read| read.answer.status.is_success()) {
+            return Err(NotComparable::failed(Side::Legacy, Failure::NotRecorded));
+        }
         let before = self.decisions.of(&legacy, &legacy, endpoint);
         // Read once where there is only one body.
         let after = self.decisions.of(&candidate, if same_body { &legacy } else { &candidate }, endpoint);
@@ -138,12 +146,12 @@ impl Comparer {
         }
         let known = Known { comparer: self, endpoint };
         let mut of_body = Found::new(known, "body");
-        if !same_body && !unsent {
+        if !same_body && !unsent && !is_unknown {
             body::compare(&legacy, &candidate, &mut of_body);
         }
         let of_body = of_body.into_list();
         let mut of_headers = Found::new(known, "header");
-        let bodies = Bodies { differ: !of_body.is_empty(), unsent };
+        let bodies = Bodies { differ: is_unknown || !of_body.is_empty(), unsent: unsent && !is_unknown };
         headers::compare(&legacy, &candidate, &bodies, &mut of_headers);
 
         let mut differences = Vec::new();

@@ -100,6 +100,12 @@ impl Judge {
         Some((comparison.legacy, comparison.candidate))
     }
 
+    /// What one answer to a call decides; none where there is none, or where a body that was not recorded could.
+    pub fn decision(&self, call: &Call, leg: &Leg) -> Option<Decision> {
+        let compared = self.comparer.load().compare(call, leg, leg, &self.endpoint(call), Day::of_ms(now_ms()));
+        compared.ok().map(|comparison| comparison.legacy)
+    }
+
     pub fn judge(&self, exchange: &Exchange) {
         self.settle(exchange, self.compare(exchange));
     }
@@ -133,7 +139,8 @@ impl Judge {
         let mut comparison = match compared {
             Ok(comparison) => comparison,
             Err(reason) => {
-                self.captured(exchange, Decision::Neither, format!("not_comparable:{}", reason.0));
+                let decision = self.decision(&exchange.call, legacy).unwrap_or(Decision::Neither);
+                self.captured(exchange, decision, format!("not_comparable:{}", reason.0));
                 return self.metrics.not_comparable(reason.0);
             }
         };
@@ -170,7 +177,9 @@ impl Judge {
             at_ms: now_ms(),
             differences,
             samples,
-            counts: !is_parsers && self.counts(client, shape, &comparison),
+            counts: !is_parsers
+                && (legacy.outcome.is_ok() || comparison.verdict == Verdict::Mismatch)
+                && self.counts(client, shape, &comparison),
             is_parsers: is_parsers && self.is_heard(client, Against::Parser),
             askable: exchange.served_by == Side::Legacy
                 && self.is_askable(&exchange.call)

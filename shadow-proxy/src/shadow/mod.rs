@@ -6,6 +6,7 @@ pub(crate) mod capture;
 pub(crate) mod class;
 pub(crate) mod compare;
 pub(crate) mod decode;
+pub(crate) mod encode;
 pub(crate) mod endpoint;
 pub(crate) mod flip;
 pub(crate) mod json;

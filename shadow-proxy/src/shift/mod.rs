@@ -12,6 +12,7 @@ pub mod paired;
 pub mod plan;
 pub mod state;
 pub mod step;
+pub mod void;
 
 mod command;
 pub mod decommission;

@@ -5,16 +5,35 @@ use std::collections::BTreeMap;
 use crate::shadow::record::Store;
 use crate::shift::decommission::Farewell;
 use crate::shift::evidence::EndpointCount;
-use crate::shift::gate::{Evidence, Judgement, Policy, judge, percent};
+use crate::shift::gate::{Evidence, Judgement, Policy, Verdict, judge, percent};
 use crate::shift::lint::Traffic;
 use crate::shift::plan::MINUTE_MS;
+use crate::shift::void;
 
 /// Judges by what the store has at this moment.
 ///
 /// # Errors
 /// The store cannot be read.
 pub fn judgement(store: &Store, policy: &Policy, now_ms: u64) -> anyhow::Result<Judgement> {
-    Ok(judge(&evidence(store, now_ms)?, policy))
+    let judgement = judge(&evidence(store, now_ms)?, policy);
+    let account: BTreeMap<String, u64> = store.account()?.into_iter().collect();
+    Ok(less_void(judgement, &by_reason(&account, "not_comparable:")))
+}
+
+/// Never go while replayed calls are void: nobody knows what the candidate would have answered them.
+fn less_void(mut judgement: Judgement, not_comparable: &BTreeMap<String, u64>) -> Judgement {
+    let void = void::sentences(not_comparable);
+    if void.is_empty() {
+        return judgement;
+    }
+    if judgement.verdict == Verdict::NoGo {
+        judgement.reasons.extend(void);
+        return judgement;
+    }
+    let shown = std::mem::take(&mut judgement.reasons);
+    let missing = shown.into_iter().filter(|_| judgement.verdict == Verdict::NotEnough);
+    judgement.reasons = void.into_iter().chain(missing).collect();
+    Judgement { verdict: Verdict::NotEnough, ..judgement }
 }
 
 /// What the store has at this moment.
@@ -128,6 +147,24 @@ const REQUESTS_TO_TELL: u64 = 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_void_call_keeps_the_gate_from_saying_go_and_hides_no_breach() {
+        let void = BTreeMap::from([(void::REFUSED_NOW.to_owned(), 1)]);
+        let sentence = void::sentences(&void).remove(0);
+        let endpoint = EndpointCount { pairs: 9_000, counted: 9_000, ..EndpointCount::default() };
+        let judged = |breaches, void: &BTreeMap<String, u64>| {
+            let endpoints = vec![endpoint.clone()];
+            let evidence = Evidence { breaches, expected: 9_000, compared: 9_000, endpoints, ..Evidence::default() };
+            less_void(judge(&evidence, &Policy::default()), void)
+        };
+        assert_eq!(judged(0, &BTreeMap::new()).verdict, Verdict::Go);
+        let not_enough = judged(0, &void);
+        assert_eq!((not_enough.verdict, not_enough.reasons), (Verdict::NotEnough, vec![sentence.clone()]));
+        let no_go = judged(1, &void);
+        assert_eq!((no_go.verdict, no_go.reasons.last()), (Verdict::NoGo, Some(&sentence)));
+        assert!(no_go.reasons[0].starts_with("1 breach"));
+    }
 
     #[test]
     fn the_present_rate() {

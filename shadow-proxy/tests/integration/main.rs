@@ -30,6 +30,7 @@ mod proxies;
 mod queue;
 mod races;
 mod replay;
+mod replay_proof;
 mod request;
 mod residence;
 mod rules;

@@ -237,7 +237,8 @@ fn the_guide_says_what_every_reason_means() {
     let skipped = Skip::ALL.map(|(_, name)| name);
     let dropped = Dropped::ALL.map(|(_, name)| name);
     let guide = include_str!("../../../../migration-guide/troubleshooting.md");
-    let reasons = failed.flatten().chain(unread).chain(skipped).chain(dropped).chain(["session_unknown"]);
+    let others = ["session_unknown", "legacy_not_recorded"].into_iter().chain(crate::shift::void::ALL);
+    let reasons = failed.flatten().chain(unread).chain(skipped).chain(dropped).chain(others);
     let missing: Vec<&str> = reasons.filter(|reason| !guide.contains(&format!("`{reason}`"))).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
