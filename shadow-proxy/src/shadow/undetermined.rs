@@ -4,7 +4,7 @@ mod claims;
 
 use std::time::Duration;
 
-use crate::exchange::{Call, Cell, Decision, Exchange, Leg, Side, Undetermined};
+use crate::exchange::{Cell, Decision, Exchange, Leg, Side, Undetermined};
 
 use self::claims::Moment;
 
@@ -35,12 +35,15 @@ pub(crate) fn question(
     tolerance_ms: u64,
     now_ms: u64,
 ) -> Option<Question> {
+    // A token that has only just begun excuses no breach, unless legacy was asked before that.
+    let beginning_tolerance_ms = if first.1 == Decision::Allow { 0 } else { tolerance_ms };
     let (allowing, denying) = match Cell::of(first.0, first.1) {
         Cell::DenyAllow => (exchange.leg(Side::Candidate), exchange.leg(Side::Legacy)),
         Cell::AllowDeny => (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate)),
         Cell::AllowAllow | Cell::DenyDeny | Cell::Other => return None,
     };
-    let claimed = claimed(&exchange.call, allowing, denying, tolerance_ms);
+    let moments = claims::moments(&exchange.call);
+    let claimed = claimed(&moments, allowing, denying, (tolerance_ms, beginning_tolerance_ms));
     // A breach that nothing excuses is not waited for.
     let wait_ms = if claimed.is_some() || is_suspected { tolerance_ms } else { 0 };
     let ask_at_ms = claimed.unwrap_or(0).max(now_ms).saturating_add(wait_ms);
@@ -48,18 +51,23 @@ pub(crate) fn question(
 }
 
 /// The moment, claimed by a token of the call, that may lie between a leg that let it in and one that refused it: an end
-/// behind the first and before the second, or a beginning the other way round.
-fn claimed(call: &Call, allowing: &Leg, denying: &Leg, tolerance_ms: u64) -> Option<u64> {
+/// behind the first and before the second, or a beginning the other way round; each has a tolerance of its own.
+fn claimed(
+    moments: &[Moment],
+    allowing: &Leg,
+    denying: &Leg,
+    (tolerance_ms, beginning_tolerance_ms): (u64, u64),
+) -> Option<u64> {
     let (let_in, refused) = (Span::of(allowing)?, Span::of(denying)?);
     let explains = |moment: &Moment| match *moment {
         Moment::End(at_ms) => {
             let_in.may_begin_before(at_ms, tolerance_ms) && refused.may_end_after(at_ms, tolerance_ms)
         }
         Moment::Beginning(at_ms) => {
-            refused.may_begin_before(at_ms, tolerance_ms) && let_in.may_end_after(at_ms, tolerance_ms)
+            refused.may_begin_before(at_ms, beginning_tolerance_ms) && let_in.may_end_after(at_ms, tolerance_ms)
         }
     };
-    claims::moments(call).into_iter().filter(explains).map(Moment::at_ms).max()
+    moments.iter().copied().filter(explains).map(Moment::at_ms).max()
 }
 
 /// The time within which a side decided.

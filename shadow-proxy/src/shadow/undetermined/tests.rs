@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::exchange::{Answer, Failure};
+use crate::exchange::{Answer, Call, Failure};
 
 #[test]
 fn only_flipped_decisions_are_undetermined() {
