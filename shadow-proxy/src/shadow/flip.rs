@@ -41,15 +41,18 @@ impl Judge {
         calls: [&Arc<Call>; 2],
     ) {
         let Some(first) = judged.flip().filter(|_| exchange.doubt.is_none()) else { return };
+        let before = self.looks.last_words.of(judged.shape());
+        let (is_suspected, tolerance_ms) = (before == Some(first.1), self.looks.clock_tolerance_ms);
+        let asked = calls.map(|call| &**call);
+        let question = question(exchange, asked, first, is_suspected, tolerance_ms, now_ms());
+        let Some(question) = question else { return };
         let can_be_told_the_time = self.is_safe(&exchange.call) && matches!(sides.candidate, Candidate::Embedded(_));
-        if can_be_told_the_time && self.is_of_its_time(exchange, judged, sides, calls[1], first).await {
+        if can_be_told_the_time
+            && self.is_of_its_time(exchange, judged, sides, (calls[1], first), question.over_ms).await
+        {
             exchange.doubt = Some(Undetermined::ExpiredBetween);
             return;
         }
-        let before = self.looks.last_words.of(judged.shape());
-        let is_suspected = before == Some(first.1);
-        let question = question(exchange, first, is_suspected, self.looks.clock_tolerance_ms, now_ms());
-        let Some(question) = question else { return };
         let place = self.looks.places.try_acquire().ok().filter(|_| self.is_askable(&exchange.call));
         let is_explained = match place {
             None => question.is_claimed && !can_be_told_the_time,
@@ -66,21 +69,24 @@ impl Judge {
         }
     }
 
-    /// Whether the component decides as before where it has its own time, and as legacy did where it has that of the end
-    /// of legacy's leg: then it is time that decides, and neither chance nor the component. Whom it refuses may also be let
-    /// in by a clock that is behind; whom it lets in is not excused by a token that has only just begun.
+    /// Whether the component decides as before where it has its own time, and as legacy did once legacy had answered and
+    /// what a token claims is over: then it is time that decides, and neither chance nor the component.
+    ///
+    /// Whom it refuses may also have been let in by a clock that is behind. Whom it lets in is not excused so: the token
+    /// may only just have begun.
     async fn is_of_its_time(
         &self,
         exchange: &Exchange,
         judged: &Judged,
         sides: &Sides,
-        call: &Call,
-        (legacys, own): Pair,
+        (call, (legacys, own)): (&Call, Pair),
+        over_ms: u64,
     ) -> bool {
         let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
         let tolerance_ms = self.looks.clock_tolerance_ms;
         let earliest_ms = legacy.begun_ms.saturating_sub(tolerance_ms);
-        let latest_ms = legacy.begun_ms + legacy.latency.as_millis() as u64 + 1 + tolerance_ms;
+        let answered_ms = legacy.begun_ms + legacy.latency.as_millis() as u64 + 1;
+        let latest_ms = over_ms.max(answered_ms + tolerance_ms);
         let mut decided = [None; 3];
         for (decision, time_ms) in decided.iter_mut().zip([candidate.begun_ms, earliest_ms, latest_ms]) {
             *decision = judged.decision(&sides.call_at(Side::Candidate, call, time_ms).await);

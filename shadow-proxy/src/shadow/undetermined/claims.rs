@@ -7,18 +7,27 @@ use crate::exchange::Call;
 
 /// From or until when a token is good, in milliseconds since the Unix epoch (RFC 7519, section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Moment {
+pub(super) struct Moment {
+    /// Number of the token within its call.
+    token: usize,
+    pub(super) claim: Claim,
+    pub(super) at_ms: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// `nbf`
+    NotBefore,
+    /// `iat`
+    Issued,
     /// `exp`
-    End(u64),
-    /// `nbf` and `iat`
-    Beginning(u64),
+    End,
 }
 
 impl Moment {
-    pub(super) fn at_ms(self) -> u64 {
-        match self {
-            Moment::End(at_ms) | Moment::Beginning(at_ms) => at_ms,
-        }
+    /// Whether it is the same claim of the same token, in this call or in the one that was mirrored.
+    pub(super) fn is_of(&self, other: &Moment) -> bool {
+        (self.token, self.claim) == (other.token, other.claim)
     }
 }
 
@@ -28,7 +37,7 @@ pub(super) fn moments(call: &Call) -> Vec<Moment> {
     let query = call.uri.query().unwrap_or_default().as_bytes();
     let texts = call.headers.values().map(|value| value.as_bytes()).chain([query, body]);
     let tokens = texts.flat_map(|text| text.split(|byte| !is_of_token(*byte))).filter_map(claims);
-    tokens.take(TOKENS_MAX).flat_map(|claims| moments_of(&claims)).collect()
+    tokens.take(TOKENS_MAX).enumerate().flat_map(|(token, claims)| moments_of(token, &claims)).collect()
 }
 
 fn is_of_token(byte: u8) -> bool {
@@ -43,13 +52,12 @@ fn claims(text: &[u8]) -> Option<Value> {
     serde_json::from_slice(&Base64UrlUnpadded::decode_vec(claims).ok()?).ok()
 }
 
-fn moments_of(claims: &Value) -> Vec<Moment> {
-    let at_ms = |name: &str| {
+fn moments_of(token: usize, claims: &Value) -> Vec<Moment> {
+    let moment = |(name, claim): (&str, Claim)| {
         let seconds = claims.get(name)?.as_f64().filter(|seconds| (0.0..SECONDS_MAX).contains(seconds))?;
-        Some((seconds * 1_000.0) as u64)
+        Some(Moment { token, claim, at_ms: (seconds * 1_000.0) as u64 })
     };
-    let beginnings = ["nbf", "iat"].into_iter().filter_map(at_ms).map(Moment::Beginning);
-    beginnings.chain(at_ms("exp").map(Moment::End)).collect()
+    [("nbf", Claim::NotBefore), ("iat", Claim::Issued), ("exp", Claim::End)].into_iter().filter_map(moment).collect()
 }
 
 const TOKENS_MAX: usize = 8;

@@ -51,7 +51,7 @@ fn claims_explain_what_lies_between_the_legs_and_nothing_else() {
         let [legacy, candidate] =
             [legacy, candidate].map(|[begin, end]| leg(SECOND * 1_000 + begin - 100_000, end - begin));
         let exchange = exchange(&claims, Side::Candidate, candidate, legacy);
-        let question = question(&exchange, flip(&cell), false, 200, 0).expect("a flip");
+        let question = question(&exchange, [&exchange.call; 2], flip(&cell), false, 200, 0).expect("a flip");
         assert_eq!(question.is_claimed, is_claimed, "{name}");
     }
 }
@@ -66,7 +66,7 @@ fn moments_are_read_from_every_part_of_a_call() {
             .call
             .as_ref()
             .clone();
-    assert_eq!(claims::moments(&call), [Moment::End(1_790_000_001_500)]);
+    assert_eq!(ends(&call), [1_790_000_001_500]);
     call.headers.clear();
     for (header, uri, body) in [
         (format!("sid=1; token={end}"), "/a".to_owned(), String::new()),
@@ -76,7 +76,7 @@ fn moments_are_read_from_every_part_of_a_call() {
     ] {
         call.headers.insert("cookie", header.parse().unwrap());
         (call.uri, call.body) = (uri.parse().unwrap(), body.into());
-        assert_eq!(claims::moments(&call), [Moment::End(1_790_000_000_000)], "{call:?}");
+        assert_eq!(ends(&call), [1_790_000_000_000], "{call:?}");
     }
     for other in ["a.b.c", "eyJ.e30.a", "eyJhbGciOiJub25lIn0.!.a", "eyJhbGciOiJub25lIn0.e30"] {
         call.headers.insert("cookie", other.parse().unwrap());
@@ -85,10 +85,50 @@ fn moments_are_read_from_every_part_of_a_call() {
     }
 }
 
+fn ends(call: &Call) -> Vec<u64> {
+    let moments = claims::moments(call);
+    assert!(moments.iter().all(|moment| moment.claim == Claim::End), "{moments:?}");
+    moments.into_iter().map(|moment| moment.at_ms).collect()
+}
+
+/// The mirror puts the other side's token into a call; it was issued later, and so it ends later.
+#[test]
+fn each_side_is_held_to_the_token_that_it_was_asked_about() {
+    const END: u64 = 1_790_000_000;
+    let call = |ends: &[u64]| {
+        let tokens = ends.iter().map(|end| format!("eyJhbGciOiJub25lIn0.{}.c2ln", base64url(&json!({"exp": end}))));
+        let headers = HeaderMap::from_iter([(AUTHORIZATION, tokens.collect::<Vec<_>>().join(" ").parse().unwrap())]);
+        Call { method: Method::GET, uri: "/a".parse().unwrap(), headers, body: Bytes::new() }
+    };
+    let legs = |legacy_ms, candidate_ms| exchange(&json!({}), Side::Legacy, leg(legacy_ms, 1), leg(candidate_ms, 1));
+    let end_ms = END * 1_000;
+    for (name, exchange, legacy, candidate, is_claimed) in [
+        ("ended at legacy, not yet at the candidate", legs(end_ms, end_ms + 500), &[END][..], &[END + 1][..], true),
+        ("ended at both", legs(end_ms + 2_000, end_ms + 2_500), &[END], &[END + 1], false),
+        ("ended at neither", legs(end_ms - 2_000, end_ms - 1_500), &[END], &[END + 1], false),
+        ("not moved, and ended", legs(end_ms, end_ms + 500), &[END], &[END], false),
+        (
+            "another token of the call is good",
+            legs(end_ms + 9_000, end_ms + 9_001),
+            &[END, END + 60],
+            &[END, END + 60],
+            false,
+        ),
+        ("tokens that nobody has in common", legs(end_ms, end_ms + 500), &[END], &[], false),
+    ] {
+        let calls = [&call(legacy), &call(candidate)];
+        let question = question(&exchange, calls, flip("deny_allow"), false, 200, end_ms).expect("a flip");
+        assert_eq!(question.is_claimed, is_claimed, "{name}");
+        if is_claimed {
+            assert_eq!(question.ask_at_ms, end_ms + 1_200, "once it has ended at both");
+        }
+    }
+}
+
 #[test]
 fn who_came_round_says_whether_it_was_time_or_chance() {
     use Decision::{Allow, Deny, Error};
-    let question = |is_claimed| Question { is_claimed, ask_at_ms: 0 };
+    let question = |is_claimed| Question { is_claimed, over_ms: 0, ask_at_ms: 0 };
     let breach = (Deny, Allow);
     let lockout = (Allow, Deny);
     for (first, again, before, is_claimed, expected) in [
@@ -148,7 +188,9 @@ fn an_end_is_no_breach_and_a_lenient_clock_is_one() {
                 let claims = json!({"iat": END_MS / 1_000 - 60, "exp": END_MS / 1_000});
                 let exchange = exchange(&claims, served_by, served, mirrored);
                 // Nobody is asked again here: the claims alone decide.
-                let is_claimed = question(&exchange, flip(cell.name()), false, 200, 0).expect("a flip").is_claimed;
+                let is_claimed = question(&exchange, [&exchange.call; 2], flip(cell.name()), false, 200, 0)
+                    .expect("a flip")
+                    .is_claimed;
                 let is_wrong = legacy_ms >= END_MS && cell == Cell::DenyAllow;
                 wrong += u64::from(is_wrong && candidate_ms >= END_MS);
                 breaches += u64::from(!is_claimed && cell == Cell::DenyAllow);
@@ -192,14 +234,16 @@ fn a_leg_of_unknown_time_is_explained_by_none() {
     let known = leg(1_790_000_000_000, 0);
     let exchange =
         exchange(&json!({"exp": 1_790_000_000}), Side::Legacy, Leg::failed(Failure::Closed, 0, Duration::ZERO), known);
-    assert!(!question(&exchange, flip("allow_deny"), false, 200, 5).unwrap().is_claimed);
+    assert!(!question(&exchange, [&exchange.call; 2], flip("allow_deny"), false, 200, 5).unwrap().is_claimed);
 }
 
 #[test]
 fn only_what_may_be_excused_is_waited_for() {
     let asked_at = |claims: Value, is_suspected| {
         let exchange = exchange(&claims, Side::Candidate, leg(1_790_000_000_000, 0), leg(1_790_000_000_050, 0));
-        question(&exchange, flip("deny_allow"), is_suspected, 200, 1_790_000_000_060).unwrap().ask_at_ms
+        question(&exchange, [&exchange.call; 2], flip("deny_allow"), is_suspected, 200, 1_790_000_000_060)
+            .unwrap()
+            .ask_at_ms
             - 1_790_000_000_000
     };
     assert_eq!(asked_at(json!({}), false), 60, "at once");
