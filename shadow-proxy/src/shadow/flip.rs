@@ -48,7 +48,7 @@ impl Judge {
         let Some(question) = question else { return };
         let can_be_told_the_time = self.is_safe(&exchange.call) && matches!(sides.candidate, Candidate::Embedded(_));
         if can_be_told_the_time
-            && self.is_of_its_time(exchange, judged, sides, (calls[1], first), question.over_ms).await
+            && self.is_of_its_time(exchange, judged, sides, (asked[1], first), question.over_ms).await
         {
             exchange.doubt = Some(Undetermined::ExpiredBetween);
             return;
