@@ -34,7 +34,7 @@ pub fn candidate(config: &Config, grants: Grants, cache: Option<&Path>) -> anyho
                 idle: Duration::from_secs(4),
                 body_bytes_max: limits.body_bytes_max,
             };
-            Ok(Candidate::Remote(Remote::new(url, limits)?))
+            Ok(Candidate::Remote(Remote::new(url, limits, &config.candidate_trust)?))
         }
         CandidateConfig::File(file) => embedded(Some(file.as_path())),
         CandidateConfig::Built => embedded(None),

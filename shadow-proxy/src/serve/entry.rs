@@ -7,26 +7,28 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use crate::clock::now_ms;
-use crate::exchange::{Answer, Call, Leg, Side};
+use crate::exchange::{Answer, Call, Leg, Sender, Side};
 use crate::metrics::Skip;
 use crate::shadow::mirror::{Job, Mirror};
 
 use super::budget::Share;
 use super::identity::Id;
 use super::route::Choice;
+use super::upload::Course;
 
 /// A request that was received: handed to the mirror, skipped with a reason, or dropped without a word, which means
 /// that its client is gone.
 pub struct Entry {
     mirror: Mirror,
     counted: bool,
+    sender: Option<Sender>,
 }
 
 impl Entry {
     pub fn new(mirror: &Mirror) -> Entry {
         mirror.metrics().received.inc();
         mirror.metrics().serving.inc();
-        Entry { mirror: mirror.clone(), counted: false }
+        Entry { mirror: mirror.clone(), counted: false, sender: None }
     }
 
     pub fn skip(mut self, why: Skip) {
@@ -34,10 +36,18 @@ impl Entry {
         self.counted = true;
     }
 
+    pub fn sent_by(&mut self, sender: Sender) {
+        self.sender = Some(sender);
+    }
+
+    pub fn sender(&self) -> Option<&Sender> {
+        self.sender.as_ref()
+    }
+
     /// The mirror counts it from here on.
     pub fn hand_over(mut self, job: Job) {
         self.counted = true;
-        self.mirror.offer(job);
+        self.mirror.offer(job.sent_by(self.sender));
     }
 }
 
@@ -62,6 +72,8 @@ pub struct Unfinished {
     pub family: Option<(Arc<Choice>, Id)>,
     /// What the candidate did with the call already, when legacy came to the rescue.
     pub candidate: Option<Leg>,
+    /// The body of the call, where it was sent on while it came.
+    pub upload: Option<Arc<Course>>,
 }
 
 impl Unfinished {
@@ -76,7 +88,14 @@ impl Unfinished {
         self.entry.skip(why);
     }
 
-    pub fn finish(self, body: Bytes) {
+    pub fn finish(mut self, body: Bytes) {
+        if let Some(upload) = self.upload.take() {
+            match upload.take() {
+                // Legacy's time begins with the last byte, as the other side's does.
+                Ok((body, whole)) => (self.call.body, self.start) = (body, whole),
+                Err(why) => return self.give_up(why),
+            }
+        }
         self.issued(&body);
         let answer = Answer { status: self.status, headers: self.headers, body };
         let latency = self.start.elapsed();

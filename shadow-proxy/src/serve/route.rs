@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use http::HeaderMap;
 
-use crate::exchange::{Call, Side};
+use crate::exchange::{Call, Drawn, Sender, Side};
 use crate::shift::weight::ALL_PPM;
 
 use super::families::Families;
@@ -33,6 +33,11 @@ impl Choice {
         self.testers.as_ref().and_then(|testers| testers.take(headers))
     }
 
+    /// Whether legacy serves a call whatever stands in its body, which then need not be there.
+    pub fn is_legacys(&self, weight_ppm: u32, asked_for: Option<Side>) -> bool {
+        weight_ppm == 0 && asked_for != Some(Side::Candidate)
+    }
+
     /// The side that serves, given the candidate's weight.
     ///
     /// Sticky: the same client lands in the same bucket, and who is served by the candidate at 1 % still is at 5 %.
@@ -51,6 +56,16 @@ impl Choice {
         let id = id.unwrap_or(Id::of_side(Side::Legacy));
         let side = if id.bucket() < weight_ppm { Side::Candidate } else { Side::Legacy };
         Chosen { side, id: Some(id) }
+    }
+
+    /// Who sent a call, for the weighing of evidence.
+    pub fn sender(&self, weight_ppm: u32, chosen: Chosen, call: &Call, peer: IpAddr) -> Sender {
+        let Chosen { side, id } = chosen;
+        let credential = self.identity.credential(&call.headers).map(Id::number);
+        // An id that stands for no credential is no client's that anybody has checked.
+        let drawn = id.filter(|id| id.is_drawn() && credential.is_some());
+        let drawn = drawn.map(|id| Drawn { id: id.number(), side, weight_ppm });
+        Sender { credential, network: self.identity.network(peer).number(), drawn }
     }
 
     /// Takes what an answer issued into the family of whom it was sent to.

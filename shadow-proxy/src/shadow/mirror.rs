@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::exchange::{Call, Exchange, Leg, Side};
+use crate::exchange::{Call, Exchange, Leg, Sender, Side};
 use crate::metrics::{Dropped, Level, Metrics, Skip};
 use crate::side::Sides;
 
@@ -18,6 +18,7 @@ use super::session::{Issuing, Sessions};
 pub struct Job {
     begun: Instant,
     call: Arc<Call>,
+    sender: Option<Sender>,
     served_by: Side,
     served: Leg,
     /// What the candidate did with it already, when legacy came to the rescue.
@@ -30,7 +31,11 @@ impl Job {
     pub fn new(call: Call, served_by: Side, served: Leg) -> Job {
         let now = Instant::now();
         let begun = now.checked_sub(served.latency).unwrap_or(now);
-        Job { begun, call: Arc::new(call), served_by, served, candidate_failed: None, is_skipped: false }
+        Job { begun, call: Arc::new(call), sender: None, served_by, served, candidate_failed: None, is_skipped: false }
+    }
+
+    pub fn sent_by(self, sender: Option<Sender>) -> Job {
+        Job { sender, ..self }
     }
 
     pub fn with_failed(self, candidate_failed: Option<Leg>) -> Job {
@@ -194,7 +199,7 @@ impl Worker {
 }
 
 async fn mirror(job: Job, issuing: Issuing, sides: &Sides, judge: &Judge) {
-    let Job { begun, call, served_by, served, candidate_failed, .. } = job;
+    let Job { begun, call, sender, served_by, served, candidate_failed, .. } = job;
     let other = served_by.other();
     let (mirrored, again, mapped) = match candidate_failed {
         Some(leg) => (leg, None, call.clone()),
@@ -204,12 +209,13 @@ async fn mirror(job: Job, issuing: Issuing, sides: &Sides, judge: &Judge) {
             };
             // At the time at which the first was asked, where the side lets itself be told.
             let mirrored = sides.call_at(other, &mapped, served.begun_ms);
-            let (mirrored, again) = asked(mirrored, sides.call(served_by, &call), judge.ask(served_by, &call)).await;
+            let ask = judge.ask(served_by, &call, &served);
+            let (mirrored, again) = asked(mirrored, sides.call(served_by, &call), ask).await;
             (mirrored, again, mapped)
         }
     };
     issuing.learn(&mirrored);
-    let mut exchange = Exchange { begun, call: call.clone(), served_by, served, mirrored, again, doubt: None };
+    let mut exchange = Exchange { begun, call: call.clone(), sender, served_by, served, mirrored, again, doubt: None };
     let judged = judge.compare(&exchange);
     let calls = if served_by == Side::Legacy { [&call, &mapped] } else { [&mapped, &call] };
     judge.look_again(&mut exchange, &judged, sides, calls).await;

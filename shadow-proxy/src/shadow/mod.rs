@@ -16,11 +16,13 @@ pub(crate) mod noise;
 pub(crate) mod path;
 pub(crate) mod record;
 pub(crate) mod redact;
+mod refusal;
 pub(crate) mod route_class;
 pub(crate) mod rules;
 pub(crate) mod session;
 pub(crate) mod shape;
 pub(crate) mod undetermined;
+pub mod version;
 
 #[cfg(test)]
 mod cost;

@@ -57,6 +57,19 @@ async fn meets_the_contract(alone: &Alone) {
 }
 
 #[tokio::test]
+async fn connection_takes_no_credential_out() {
+    let alone = Alone::start(&[]).await;
+    let mut wire = alone.connect().await;
+    for connection in ["keep-alive", "x-api-key", "X-Api-Key, authorization", "authorization"] {
+        let request = format!(
+            "POST /auth/validate HTTP/1.1\r\nHost: a\r\nConnection: {connection}\r\nAuthorization: Bearer key_123\r\n\
+             X-Api-Key: other\r\nContent-Length: 0\r\n\r\n"
+        );
+        assert_eq!(wire.ask(request).await.status(), 400, "{connection}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_configuration_it_says_that_its_keys_are_public() {
     // Said before it is ready, and the log is read as it comes.
     let mut alone = Alone::start(&[]).await;
