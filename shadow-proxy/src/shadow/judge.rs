@@ -74,7 +74,11 @@ impl Judge {
 
     /// Whether the side that served might be asked the same twice.
     pub(super) fn is_askable(&self, call: &Call) -> bool {
-        self.again.is_on() && self.routes.class(&call.method, call.uri.path()) == RouteClass::Safe
+        self.again.is_on() && self.is_safe(call)
+    }
+
+    pub(super) fn is_safe(&self, call: &Call) -> bool {
+        self.routes.class(&call.method, call.uri.path()) == RouteClass::Safe
     }
 
     fn endpoint(&self, call: &Call) -> Arc<str> {

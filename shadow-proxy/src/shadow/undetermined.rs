@@ -22,6 +22,8 @@ pub(crate) fn is_flip(cell: Cell) -> bool {
 pub(crate) struct Question {
     /// A token of the call says so, by its claims.
     pub is_claimed: bool,
+    /// When the moment that it claims is over by both clocks; 0 without one.
+    pub over_ms: u64,
     /// When both sides have to decide alike, in milliseconds since the Unix epoch.
     pub ask_at_ms: u64,
 }
@@ -36,25 +38,28 @@ pub(crate) fn question(
     tolerance_ms: u64,
     now_ms: u64,
 ) -> Option<Question> {
+    // A token that has only just begun excuses no breach, unless legacy was asked before that.
+    let beginning_tolerance_ms = if first.1 == Decision::Allow { 0 } else { tolerance_ms };
     let asked = |side: Side| (calls[side as usize], exchange.leg(side));
     let (allowing, denying) = match Cell::of(first.0, first.1) {
         Cell::DenyAllow => (asked(Side::Candidate), asked(Side::Legacy)),
         Cell::AllowDeny => (asked(Side::Legacy), asked(Side::Candidate)),
         Cell::AllowAllow | Cell::DenyDeny | Cell::Other => return None,
     };
-    let claimed = claimed(allowing, denying, tolerance_ms);
+    let claimed = claimed(allowing, denying, (tolerance_ms, beginning_tolerance_ms));
     // A breach that nothing excuses is not waited for.
     let wait_ms = if claimed.is_some() || is_suspected { tolerance_ms } else { 0 };
     let ask_at_ms = claimed.unwrap_or(0).max(now_ms).saturating_add(wait_ms);
-    Some(Question { is_claimed: claimed.is_some(), ask_at_ms })
+    let over_ms = claimed.map_or(0, |at_ms| at_ms.saturating_add(tolerance_ms));
+    Some(Question { is_claimed: claimed.is_some(), over_ms, ask_at_ms })
 }
 
 /// The moment, claimed by a token of the call, that may lie between a leg that let it in and one that refused it: an end
-/// behind the first and before the second, or a beginning the other way round.
+/// behind the first and before the second, or a beginning the other way round; each has a tolerance of its own.
 ///
 /// A mirrored call may carry the token that the other side issued in its place, a moment later: each side is held to its
 /// own.
-fn claimed(allowing: Asked, denying: Asked, tolerance_ms: u64) -> Option<u64> {
+fn claimed(allowing: Asked, denying: Asked, (tolerance_ms, beginning_tolerance_ms): (u64, u64)) -> Option<u64> {
     let (let_in, refused) = (Span::of(allowing.1)?, Span::of(denying.1)?);
     let others = claims::moments(denying.0);
     let pair = |moment: Moment| others.iter().find(|other| other.is_of(&moment)).map(|other| (moment, *other));
@@ -63,7 +68,8 @@ fn claimed(allowing: Asked, denying: Asked, tolerance_ms: u64) -> Option<u64> {
             let_in.may_begin_before(good.at_ms, tolerance_ms) && refused.may_end_after(bad.at_ms, tolerance_ms)
         }
         Claim::NotBefore | Claim::Issued => {
-            refused.may_begin_before(bad.at_ms, tolerance_ms) && let_in.may_end_after(good.at_ms, tolerance_ms)
+            refused.may_begin_before(bad.at_ms, beginning_tolerance_ms)
+                && let_in.may_end_after(good.at_ms, tolerance_ms)
         }
     };
     let pairs = claims::moments(allowing.0).into_iter().filter_map(pair);

@@ -91,6 +91,30 @@ async fn a_token_that_is_good_for_longer_excuses_nothing() {
     assert_eq!(status["decisions"]["deny_allow"], 1, "{status:#}");
 }
 
+/// Legacy need not be asked twice to find that out: the component decides as of another moment.
+#[tokio::test]
+async fn a_component_shows_by_itself_whether_time_decides() {
+    let end = ending(now_s() + 30.0);
+    let other = |credential: &str| {
+        let cookie = format!("Host: a\r\nCookie: hint={end}");
+        validate(credential).replacen("Host: a", &cookie, 1)
+    };
+    for (request, expected) in [
+        (validate(&end), "expired_between"),
+        // A token that has nothing to do with it excuses nothing.
+        (other(&ending(now_s() + 3_600.0)), "deny_allow"),
+        (validate(&ending(now_s() + 3_600.0)), "deny_allow"),
+    ] {
+        let world = World::new().legacy(Legacy::scripted(|_| deny())).candidate(Candidate::built());
+        let proxy = world.config("compare.clock_tolerance_ms = 60000").weight(1_000_000).start().await;
+        assert_eq!(proxy.ask(&request).await.status(), 200);
+        let decisions = proxy.settled().await["decisions"].clone();
+        let found = if decisions["deny_allow"] == 1 { "deny_allow" } else { "expired_between" };
+        assert_eq!((found, crate::world::count(&decisions)), (expected, 1), "{decisions:#}");
+        assert_eq!(proxy.legacy().count(), 1);
+    }
+}
+
 /// In the last moment of a token, and for as long as anybody likes: when the end is over, both are asked again.
 #[tokio::test]
 async fn a_candidate_that_is_lenient_is_found_by_asking_again() {

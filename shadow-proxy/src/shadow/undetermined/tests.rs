@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::exchange::{Answer, Failure};
+use crate::exchange::{Answer, Call, Failure};
 
 #[test]
 fn only_flipped_decisions_are_undetermined() {
@@ -128,7 +128,7 @@ fn each_side_is_held_to_the_token_that_it_was_asked_about() {
 #[test]
 fn who_came_round_says_whether_it_was_time_or_chance() {
     use Decision::{Allow, Deny, Error};
-    let question = |is_claimed| Question { is_claimed, ask_at_ms: 0 };
+    let question = |is_claimed| Question { is_claimed, over_ms: 0, ask_at_ms: 0 };
     let breach = (Deny, Allow);
     let lockout = (Allow, Deny);
     for (first, again, before, is_claimed, expected) in [
