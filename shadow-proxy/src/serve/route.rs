@@ -10,7 +10,7 @@ use crate::shadow::races::Group;
 use crate::shift::weight::{ALL_PPM, InForce};
 
 use super::carried::Values;
-use super::families::{Families, Said, Session};
+use super::families::{Families, Found, Said, Session};
 use super::identity::{Id, Identity};
 use super::testers::Testers;
 
@@ -47,12 +47,13 @@ impl Choice {
     /// A session stays with the side that began it, as only that knows it. Who begins one lands in a bucket, the same each
     /// time: who is served by the candidate at 1 % still is at 5 %.
     pub fn side(&self, InForce { ppm, cut }: InForce, asked_for: Option<Side>, call: &Call, peer: IpAddr) -> Chosen {
-        let (session, first) = match &self.families {
+        let Found { session, ended, first } = match &self.families {
             Some(families) => families.find(&self.values, call),
-            None => (None, self.values.first(call)),
+            None => Found { first: self.values.first(call), ..Found::default() },
         };
         let is_session = !self.is_shared;
-        let of_session = session.as_ref().map(|session| Group { number: session.number(), is_session });
+        let number = session.as_ref().map(|session| session.number()).or(ended);
+        let of_session = number.map(|number| Group { number, is_session });
         let group = of_session.or(first.map(|number| Group { number, is_session: false }));
         let chosen = |side, id, session| Chosen { side, id, session, group };
         if let Some(side) = asked_for {
