@@ -26,7 +26,8 @@ export class Person {
       await this[this.kind]();
       this.turns += 1;
       if (this.tokens.length > TOKENS_KEPT) this.tokens.splice(0, TOKENS_KEPT / 2);
-      await pause(60 + this.random.below(80));
+      do await pause(60 + this.random.below(80));
+      while (this.town.isResting && !this.town.isOver);
     }
   }
 
@@ -103,6 +104,7 @@ export class Person {
     if (!entry) return pause(500);
     for (let times = 0; times < this.town.callsPerMinute && !this.town.isOver; times += 1) {
       await this.#key(this.client, 'key within its limit', entry.key, 204, 'GET');
+      while (this.town.isResting && !this.town.isOver) await pause(20);
     }
     return pause(1_000);
   }
