@@ -108,7 +108,7 @@ pub enum Failure {
     /// The guest returned without an answer, or with one that is not HTTP.
     #[error("gave no usable answer")]
     NoAnswer,
-    /// Every instance is busy and the limit on waiting calls is reached.
+    /// A limit of this proxy is reached: on calls in progress, on instances, on questions to the issuer of tokens.
     #[error("is busy; try again")]
     Busy,
 }
@@ -149,6 +149,16 @@ pub struct Leg {
 }
 
 impl Leg {
+    /// No answer, or a 5xx.
+    pub fn is_failed(&self) -> bool {
+        self.outcome.as_ref().map_or(true, |answer| answer.status.is_server_error())
+    }
+
+    /// A limit of this proxy kept the side from answering, which says nothing about the side.
+    pub fn is_busy(&self) -> bool {
+        matches!(self.outcome, Err(Failure::Busy))
+    }
+
     pub fn answered(answer: Answer, begun_ms: u64, latency: Duration) -> Leg {
         Leg { outcome: Ok(answer), head: None, begun_ms, latency }
     }
@@ -170,12 +180,31 @@ impl Leg {
     }
 }
 
+/// Who sent a call, as keyed hashes: evidence is weighed by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sender {
+    /// Of what the call carries; that it is a client's is known only where legacy let it in.
+    pub credential: Option<u64>,
+    pub network: u64,
+    pub drawn: Option<Drawn>,
+}
+
+/// The side that was drawn for an id, at a weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drawn {
+    pub id: u64,
+    pub side: Side,
+    pub weight_ppm: u32,
+}
+
 /// A call with what both sides did with it.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     /// When the side that served was asked.
     pub begun: Instant,
     pub call: Arc<Call>,
+    /// None for what is replayed.
+    pub sender: Option<Sender>,
     /// The side whose answer the client got.
     pub served_by: Side,
     pub served: Leg,

@@ -36,6 +36,11 @@ pub fn status(port: &AdminPort, as_json: bool) -> anyhow::Result<String> {
     if status["unreadable"].as_u64() != Some(0) {
         text += &format!("besides   unreadable {}\n", status["unreadable"]);
     }
+    let limited: Vec<&str> =
+        status["rate_limited"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if !limited.is_empty() {
+        text += &format!("asked once {}: their answers count the client's requests\n", limited.join(", "));
+    }
     if let Some(records) = status["keys"]["records"].as_u64() {
         text += &format!("keys      {records} in force, {} of them weak\n", status["keys"]["weak"]);
     }
@@ -98,6 +103,7 @@ const STATUS_PARTS: [(&str, &[(&str, &str)]); 3] = [
             ("serving", "being served"),
             ("served", "served by"),
             ("rescued", "rescued"),
+            ("busy", "kept from the candidate by our limits"),
             ("unanswered", "unanswered"),
             ("mirrored", "mirrored"),
             ("skipped", "skipped"),

@@ -92,9 +92,10 @@ fn sides(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<(impl Fn() -
     let grants = Grants { frozen: true, overlay, ..run::grants(config, metrics)? };
     let origin = run::origin(config)?;
     let candidate = run::candidate(config, grants, run::kept(config).as_deref())?;
-    let (legacy, limits) = (config.legacy.clone(), config.legacy_limits.clone());
+    let (legacy, limits) = (config.legacy.url.clone(), config.legacy.limits.clone());
+    let tls = run::legacy_tls(config)?;
     let make = move || Sides {
-        legacy: crate::side::legacy::Legacy::new(legacy.clone(), limits.clone()),
+        legacy: crate::side::legacy::Legacy::new(legacy.clone(), limits.clone(), tls.clone()),
         candidate: candidate.clone(),
     };
     Ok((make, origin))

@@ -19,8 +19,8 @@ pub struct By<'a> {
     pub why: &'a str,
 }
 
-pub fn weight(port: &AdminPort, ppm: u32, By { who, why }: By) -> anyhow::Result<String> {
-    change(port, "weight", &json!({"ppm": ppm, "who": who, "why": why}))
+pub fn weight(port: &AdminPort, ppm: u32, force: bool, By { who, why }: By) -> anyhow::Result<String> {
+    change(port, "weight", &json!({"ppm": ppm, "force": force, "who": who, "why": why}))
 }
 
 /// Takes the traffic back; `drain` lets the sessions that the candidate began live out.

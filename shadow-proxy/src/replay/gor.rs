@@ -9,7 +9,7 @@ use http::Method;
 use super::source::{Damage, Recorded, line};
 use crate::exchange::{Call, Failure, Leg};
 use crate::shadow::capture::{format, identity};
-use crate::side::headers::{HEADERS_MAX, end_to_end};
+use crate::side::headers::{HEADERS_MAX, of_request};
 
 pub const NAME: &str = "GoReplay";
 
@@ -130,7 +130,7 @@ fn call(payload: &[u8]) -> Result<Call, &'static str> {
     Ok(Call {
         method: Method::from_bytes(method).map_err(|_| NO_HTTP)?,
         uri: request.path.unwrap_or_default().parse().map_err(|_| NO_HTTP)?,
-        headers: end_to_end(headers),
+        headers: of_request(headers),
         body: Bytes::from(body),
     })
 }

@@ -167,7 +167,16 @@ impl Stage {
             // So that what the two issue now does not count as a difference.
             judge.sessions.issuing(Side::Legacy, &call, &served).learn(&mirrored);
         }
-        judge.judge(&Exchange { begun, call, served_by: Side::Legacy, served, mirrored, again: None, doubt: None });
+        judge.judge(&Exchange {
+            begun,
+            call,
+            sender: None,
+            served_by: Side::Legacy,
+            served,
+            mirrored,
+            again: None,
+            doubt: None,
+        });
     }
 }
 

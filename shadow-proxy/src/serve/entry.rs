@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 use crate::clock::now_ms;
-use crate::exchange::{Answer, Call, Leg, Side};
+use crate::exchange::{Answer, Call, Leg, Sender, Side};
 use crate::metrics::Skip;
 use crate::shadow::mirror::{Job, Mirror};
 use crate::shadow::order::Standing;
@@ -17,12 +17,14 @@ use crate::shadow::races::Group;
 use super::budget::Share;
 use super::families::Said;
 use super::route::{Choice, Chosen};
+use super::upload::Course;
 
 /// A request that was received: handed to the mirror, skipped with a reason, or dropped without a word, which means
 /// that its client is gone.
 pub struct Entry {
     mirror: Mirror,
     counted: bool,
+    sender: Option<Sender>,
     /// Among the calls of its session, once its side is chosen.
     standing: Option<Standing>,
 }
@@ -31,7 +33,7 @@ impl Entry {
     pub fn new(mirror: &Mirror) -> Entry {
         mirror.metrics().received.inc();
         mirror.metrics().serving.inc();
-        Entry { mirror: mirror.clone(), counted: false, standing: None }
+        Entry { mirror: mirror.clone(), counted: false, sender: None, standing: None }
     }
 
     /// From here on others of its group know of it.
@@ -51,10 +53,18 @@ impl Entry {
         self.counted = true;
     }
 
+    pub fn sent_by(&mut self, sender: Sender) {
+        self.sender = Some(sender);
+    }
+
+    pub fn sender(&self) -> Option<&Sender> {
+        self.sender.as_ref()
+    }
+
     /// The mirror counts it from here on.
     pub fn hand_over(mut self, job: Job) {
         self.counted = true;
-        self.mirror.offer(job.standing(self.standing.take()));
+        self.mirror.offer(job.sent_by(self.sender).standing(self.standing.take()));
     }
 }
 
@@ -76,11 +86,18 @@ pub struct Unfinished {
     pub status: StatusCode,
     pub headers: HeaderMap,
     /// To whose session what it issues belongs.
+    pub family: Family,
+    /// What the candidate did with the call already, when legacy came to the rescue.
+    pub candidate: Option<Leg>,
+    /// The body of the call, where it was sent on while it came.
+    pub upload: Option<Arc<Course>>,
+}
+
+/// Whom an answer goes to.
+pub struct Family {
     pub choice: Arc<Choice>,
     pub chosen: Chosen,
     pub peer: IpAddr,
-    /// What the candidate did with the call already, when legacy came to the rescue.
-    pub candidate: Option<Leg>,
 }
 
 impl Unfinished {
@@ -95,7 +112,14 @@ impl Unfinished {
         self.entry.skip(why);
     }
 
-    pub fn finish(self, body: Bytes) {
+    pub fn finish(mut self, body: Bytes) {
+        if let Some(upload) = self.upload.take() {
+            match upload.take() {
+                // Legacy's time begins with the last byte, as the other side's does.
+                Ok((body, whole)) => (self.call.body, self.start) = (body, whole),
+                Err(why) => return self.give_up(why),
+            }
+        }
         self.issued(&body);
         let answer = Answer { status: self.status, headers: self.headers, body };
         let latency = self.start.elapsed();
@@ -105,7 +129,8 @@ impl Unfinished {
     }
 
     fn issued(&self, body: &Bytes) {
+        let Family { choice, chosen, peer } = &self.family;
         let said = Said { by: Side::Legacy, status: self.status, headers: &self.headers, body };
-        self.choice.issued(&self.chosen, &self.call, self.peer, said);
+        choice.issued(chosen, &self.call, *peer, said);
     }
 }

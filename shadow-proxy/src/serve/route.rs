@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use crate::exchange::{Call, Side};
+use crate::exchange::{Call, Drawn, Sender, Side};
 use crate::shadow::races::Group;
 use crate::shift::weight::{ALL_PPM, InForce};
 
@@ -76,6 +76,16 @@ impl Choice {
         if let Some(families) = &self.families {
             families.learn(&self.values, session.as_ref(), || id.unwrap_or_else(|| self.own(call, peer)), call, said);
         }
+    }
+
+    /// Who sent a call, for the weighing of evidence.
+    pub fn sender(&self, weight_ppm: u32, chosen: &Chosen, call: &Call, peer: IpAddr) -> Sender {
+        let Chosen { side, id, .. } = *chosen;
+        let credential = self.identity.credential(&call.headers).map(Id::number);
+        // An id that stands for no credential is no client's that anybody has checked.
+        let drawn = id.filter(|id| id.is_drawn() && credential.is_some());
+        let drawn = drawn.map(|id| Drawn { id: id.number(), side, weight_ppm });
+        Sender { credential, network: self.identity.network(peer).number(), drawn }
     }
 
     /// Whoever cannot be known again would be sent back and forth, and stays with legacy.

@@ -146,6 +146,7 @@ fn exchange(user: usize, (volatile, id): Candidate, is_asked_again: bool) -> Exc
     Exchange {
         begun: Instant::now(),
         call: Arc::new(call),
+        sender: None,
         served_by: Side::Legacy,
         served: leg("1", &body(&user, "r")),
         mirrored: leg(volatile, &body(&user, id)),
@@ -215,6 +216,7 @@ fn recorded(exchanges: &[Exchange]) -> f64 {
         capture: None,
         metrics: metrics.clone(),
         looks: Looks::new(CLOCK_TOLERANCE_MS),
+        versions: None,
         watch: None,
         keep_match_every: 1_000,
         besides: AtomicU64::new(0),

@@ -6,22 +6,25 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use crate::clock::now_ms;
-use crate::exchange::{Answer, Call, Decision, Difference, Exchange, Leg, Side, Undetermined};
+use crate::exchange::{Answer, Call, Cell, Decision, Difference, Exchange, Leg, Side, Undetermined, Verdict};
 use crate::metrics::Metrics;
+use crate::shift::voices::Against;
 use crate::shift::watch::Watch;
 
-use super::again::{Again, Ask};
+use super::again::{Again, Ask, is_rate_limited};
 use super::capture::Capture;
 use super::compare::{Comparer, Comparison, NotComparable};
 use super::endpoint::Endpoints;
 use super::flip::Looks;
 use super::record::{Recorder, Row, Shown};
 use super::redact::{Redactor, ShownDifference};
+use super::refusal;
 use super::route_class::{RouteClass, Routes};
 use super::rules::Day;
 use super::session::Sessions;
 use super::shape::{Shape, Shapes};
 use super::undetermined::{Pair, is_flip, undetermined};
+use super::version::{Seen, Versions};
 
 pub struct Judge {
     /// Its rules change when somebody accepts one.
@@ -35,6 +38,8 @@ pub struct Judge {
     pub recorder: Recorder,
     pub capture: Option<Capture>,
     pub metrics: Arc<Metrics>,
+    /// Where the candidate says which version it is.
+    pub versions: Option<Versions>,
     pub looks: Looks,
     /// Of live traffic.
     pub watch: Option<Arc<Watch>>,
@@ -45,8 +50,26 @@ pub struct Judge {
 
 impl Judge {
     /// Whom to ask for the mirrored leg of a call.
-    pub fn ask(&self, served_by: Side, call: &Call) -> Ask {
-        if self.is_askable(call) { self.again.ask(served_by, &self.endpoint(call)) } else { Ask::Once }
+    pub fn ask(&self, served_by: Side, call: &Call, served: &Leg) -> Ask {
+        if !self.is_askable(call) {
+            return Ask::Once;
+        }
+        let endpoint = self.endpoint(call);
+        self.learn_rate_limit(&endpoint, served_by, served);
+        self.again.ask(served_by, &endpoint)
+    }
+
+    /// Asking twice where a client's requests are counted would use up what it may ask.
+    fn learn_rate_limit(&self, endpoint: &str, served_by: Side, leg: &Leg) {
+        if leg.outcome.as_ref().is_ok_and(is_rate_limited) && self.again.learn_rate_limited(endpoint) {
+            self.metrics.rate_limited.learn(endpoint);
+            tracing::info!(
+                endpoint,
+                side = served_by.name(),
+                "its answers count the client's requests (429, or headers of a rate limit): no call of this endpoint is \
+                 asked twice; noise.rate_limited = true asks all the same"
+            );
+        }
     }
 
     /// Whether the side that served might be asked the same twice.
@@ -85,23 +108,28 @@ impl Judge {
     pub(super) fn compare(&self, exchange: &Exchange) -> Judged {
         let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
         self.learn(&exchange.call, legacy);
-        if let Some(watch) = &self.watch {
-            watch.exchange(exchange);
-        }
         let endpoint = self.endpoint(&exchange.call);
+        if let Some(again) = &exchange.again {
+            self.learn_rate_limit(&endpoint, exchange.served_by, again);
+        }
         let today = Day::of_ms(now_ms());
         let comparer = self.comparer.load_full();
         let mut compared = comparer.compare(&exchange.call, legacy, candidate, &endpoint, today);
+        let client = self.client(exchange, compared.as_ref().ok().map(|comparison| comparison.legacy));
+        if let Some(watch) = &self.watch {
+            watch.exchange(exchange, client);
+        }
         if let Ok(comparison) = &mut compared {
             comparison.explain(ISSUED, |legacy, candidate| self.sessions.is_pair(legacy, candidate));
         }
-        Judged { compared, comparer, endpoint, today, shape: self.shapes.of(&exchange.call) }
+        Judged { compared, comparer, endpoint, today, client, shape: self.shapes.of(&exchange.call) }
     }
 
     /// Counts the exchange and hands it to whoever keeps it.
     pub(super) fn settle(&self, exchange: &Exchange, judged: Judged) {
-        let Judged { compared, comparer, endpoint, today, shape } = judged;
+        let Judged { compared, comparer, endpoint, today, client, shape } = judged;
         let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
+        let is_past = self.is_of_past_version(candidate);
         let mut comparison = match compared {
             Ok(comparison) => comparison,
             Err(reason) => {
@@ -114,8 +142,12 @@ impl Judge {
         } else {
             self.looks.last_words.add(shape, comparison.legacy);
             if let Some(watch) = &self.watch {
-                watch.decided(comparison.cell());
+                watch.decided(comparison.cell(), client);
             }
+        }
+        if is_past {
+            self.captured(exchange, comparison.legacy, format!("not_comparable:{PAST_VERSION}"));
+            return self.metrics.not_comparable(PAST_VERSION);
         }
         if legacy.outcome.is_ok() && candidate.outcome.is_ok() {
             self.metrics.latency(Side::Legacy, legacy.latency);
@@ -123,6 +155,8 @@ impl Judge {
         }
         let verdict = comparison.undetermined.map_or(comparison.verdict.name(), Undetermined::rule);
         self.captured(exchange, comparison.legacy, verdict);
+        let is_parsers = refusal::is_parsers(legacy, candidate, comparison.legacy);
+        self.let_in(exchange, comparison.cell());
         let mut differences = self.outlines(&comparison.differences);
         let samples = self.recorder.samples(&endpoint, &differences);
         let keep = !samples.is_empty() || self.is_due();
@@ -136,8 +170,11 @@ impl Judge {
             at_ms: now_ms(),
             differences,
             samples,
-            counts: comparison.undetermined.is_none() && self.shapes.counts(shape),
-            askable: exchange.served_by == Side::Legacy && self.is_askable(&exchange.call),
+            counts: !is_parsers && self.counts(client, shape, &comparison),
+            is_parsers: is_parsers && self.is_heard(client, Against::Parser),
+            askable: exchange.served_by == Side::Legacy
+                && self.is_askable(&exchange.call)
+                && self.again.may_ask(&endpoint),
             again: legacy_again.and_then(|again| self.own_differences(&comparer, exchange, again, &endpoint, today)),
             verdict: comparison.verdict,
             served_by: exchange.served_by,
@@ -150,6 +187,63 @@ impl Judge {
         });
         // Last, so that "nothing in flight" means "handed to the store".
         self.metrics.compared(comparison.verdict, comparison.cell(), comparison.undetermined);
+    }
+
+    /// Who sent it, for the weighing of evidence; none for what is replayed.
+    fn client(&self, exchange: &Exchange, legacy: Option<Decision>) -> Option<u64> {
+        let is_let_in = match legacy {
+            Some(Decision::Allow) => Some(true),
+            Some(Decision::Deny | Decision::Neither) => Some(false),
+            Some(Decision::Error) | None => None,
+        };
+        self.watch.as_ref()?.client(exchange, is_let_in)
+    }
+
+    /// A client whom both sides let in is one of the split check.
+    fn let_in(&self, exchange: &Exchange, cell: Cell) {
+        if cell == Cell::AllowAllow
+            && let (Some(watch), Some(drawn)) = (&self.watch, exchange.sender.and_then(|sender| sender.drawn))
+        {
+            watch.let_in(&drawn);
+        }
+    }
+
+    /// Whether one more pair of a client is evidence: see [`Voices`](crate::shift::voices::Voices).
+    fn counts(&self, client: Option<u64>, shape: Shape, comparison: &Comparison) -> bool {
+        if comparison.undetermined.is_some() || !self.shapes.counts(shape) {
+            return false;
+        }
+        match (client, &self.watch, comparison.verdict) {
+            (Some(_), _, Verdict::Mismatch) => self.is_heard(client, Against::Mismatch),
+            (Some(client), Some(watch), _) => watch.of_evidence().counts(client),
+            _ => true,
+        }
+    }
+
+    fn is_heard(&self, client: Option<u64>, what: Against) -> bool {
+        let (Some(client), Some(watch)) = (client, &self.watch) else { return true };
+        watch.of_evidence().counts_against(client, what)
+    }
+
+    /// Whether the answer is of a version that the evidence is not about any more. A new one begins it anew.
+    fn is_of_past_version(&self, candidate: &Leg) -> bool {
+        let (Some(versions), Ok(answer)) = (&self.versions, &candidate.outcome) else { return false };
+        match versions.look(answer) {
+            Seen::Present => false,
+            Seen::First(version) => {
+                self.recorder.version_is(version);
+                false
+            }
+            Seen::New { from, to } => {
+                self.recorder.begin_version(to.clone());
+                if let Some(watch) = &self.watch {
+                    watch.of_evidence().forget();
+                    watch.candidate_changed(from, to);
+                }
+                false
+            }
+            Seen::Past => true,
+        }
     }
 
     fn captured(&self, exchange: &Exchange, legacy: Decision, verdict: impl Into<String>) {
@@ -195,6 +289,7 @@ pub(super) struct Judged {
     comparer: Arc<Comparer>,
     endpoint: Arc<str>,
     today: Day,
+    client: Option<u64>,
     shape: Shape,
 }
 
@@ -214,6 +309,9 @@ impl Judged {
         self.comparer.decision(leg, &self.endpoint)
     }
 }
+
+/// Reason why an answer is not compared: a version of before gave it. What it decides still pulls the brake.
+const PAST_VERSION: &str = "candidate_past_version";
 
 /// Explains a token by the other side's token for the same session.
 const ISSUED: &str = "starter:issued-token";

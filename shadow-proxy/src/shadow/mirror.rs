@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::exchange::{Call, Exchange, Leg, Side, Undetermined};
+use crate::exchange::{Call, Exchange, Leg, Sender, Side, Undetermined};
 use crate::metrics::{Dropped, Level, Metrics, Skip};
 use crate::side::Sides;
 
@@ -21,6 +21,7 @@ use super::turns::{Place, Turns};
 pub struct Job {
     begun: Instant,
     call: Arc<Call>,
+    sender: Option<Sender>,
     served_by: Side,
     served: Leg,
     /// What the candidate did with it already, when legacy came to the rescue.
@@ -38,8 +39,12 @@ impl Job {
         let now = Instant::now();
         let begun = now.checked_sub(served.latency).unwrap_or(now);
         let call = Arc::new(call);
-        let (candidate_failed, is_skipped, standing) = (None, false, None);
-        Job { begun, call, served_by, served, candidate_failed, is_skipped, ended: now, standing }
+        let (sender, candidate_failed, is_skipped, standing) = (None, None, false, None);
+        Job { begun, call, sender, served_by, served, candidate_failed, is_skipped, ended: now, standing }
+    }
+
+    pub fn sent_by(self, sender: Option<Sender>) -> Job {
+        Job { sender, ..self }
     }
 
     pub fn standing(self, standing: Option<Standing>) -> Job {
@@ -234,7 +239,7 @@ async fn mirror(
     order: &Order,
     slot: &mut Option<OwnedSemaphorePermit>,
 ) {
-    let Job { begun, call, served_by, served, candidate_failed, ended, standing, .. } = job;
+    let Job { begun, call, sender, served_by, served, candidate_failed, ended, standing, .. } = job;
     let other = served_by.other();
     let (mirrored, again, mapped, doubt) = match candidate_failed {
         Some(leg) => (leg, None, call.clone(), None),
@@ -248,12 +253,13 @@ async fn mirror(
             };
             // At the time at which the first was asked, where the side lets itself be told.
             let mirrored = sides.call_at(other, &mapped, served.begun_ms);
-            let (mirrored, again) = asked(mirrored, sides.call(served_by, &call), judge.ask(served_by, &call)).await;
+            let ask = judge.ask(served_by, &call, &served);
+            let (mirrored, again) = asked(mirrored, sides.call(served_by, &call), ask).await;
             (mirrored, again, mapped, doubt.or((!is_in_turn).then_some(Undetermined::OrderUnknown)))
         }
     };
     drop(place);
-    let mut exchange = Exchange { begun, call: call.clone(), served_by, served, mirrored, again, doubt };
+    let mut exchange = Exchange { begun, call: call.clone(), sender, served_by, served, mirrored, again, doubt };
     if let Some(standing) = standing {
         order.settle(&mut exchange, standing, ended, judge, slot).await;
     }

@@ -18,12 +18,14 @@ pub(crate) mod path;
 pub(crate) mod races;
 pub(crate) mod record;
 pub(crate) mod redact;
+mod refusal;
 pub(crate) mod route_class;
 pub(crate) mod rules;
 pub(crate) mod session;
 pub(crate) mod shape;
 mod turns;
 pub(crate) mod undetermined;
+pub mod version;
 
 #[cfg(test)]
 mod cost;

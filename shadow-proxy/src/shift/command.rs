@@ -20,6 +20,7 @@ pub(super) fn obey(look: &Look, command: &Command) -> Decision {
         Verb::Drain => drain(look, command),
         Verb::Cut => cut(look, command),
         Verb::Weight(weight_ppm) => by_hand(look, command, weight_ppm),
+        Verb::ResetEvidence => begin_anew(look, command),
     }
 }
 
@@ -178,6 +179,10 @@ fn by_hand(look: &Look, command: &Command, weight_ppm: u32) -> Decision {
     if state.brake {
         return refused(command, ["the brake is on; `resume` releases it".to_owned()]);
     }
+    let freeze = plan.freeze(input.now_ms).filter(|_| weight_ppm > state.weight_ppm);
+    if let Some(freeze) = freeze.as_ref().filter(|_| !command.force) {
+        return refused(command, [freeze.clone(), "say --force if it has to be now".to_owned()]);
+    }
     let is_same = weight_ppm == state.weight_ppm;
     let next = State {
         phase: if weight_ppm == 0 { Phase::Shadow } else { Phase::Held },
@@ -198,7 +203,14 @@ fn by_hand(look: &Look, command: &Command, weight_ppm: u32) -> Decision {
         let missing = needs::before(plan.steps.get(index)?, state, plan, input).missing;
         missing.into_iter().next().map(|missing| format!("the plan would have waited: {missing}"))
     });
-    look.to(Finding::Hold, [said(command), set].into_iter().chain(unknown).collect(), next)
+    let against = freeze.map(|freeze| format!("{freeze}; it was said with --force"));
+    look.to(Finding::Hold, [said(command), set].into_iter().chain(against).chain(unknown).collect(), next)
+}
+
+/// The store, and what was seen at this weight. The weight stays; so does the brake.
+fn begin_anew(look: &Look, command: &Command) -> Decision {
+    let reasons = vec![said(command), "the evidence begins anew; what was found before stays listed".to_owned()];
+    look.to(Finding::Hold, reasons, State { since_ms: look.input.now_ms, ..look.same() })
 }
 
 fn still_going_down(look: &Look) -> String {

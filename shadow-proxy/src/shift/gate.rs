@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{ALPHA, EndpointCount, Rate, clean_pairs_needed};
+use super::evidence::{ALPHA, EndpointCount, Rate, clean_pairs_needed, lower_bound};
 
 /// What has to be shown before traffic may move. A journal from before a limit existed has its default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub struct Policy {
     pub endpoint_pairs_min: u64,
     /// Decisions that differ with a reason in order or time, of all pairs in which both sides decided.
     pub undetermined_ppm_max: u32,
+    /// Requests that one side's parser refuses (400, 413, 414, 417, 431) and the other reads, of all that count.
+    pub parser_ppm_max: u32,
     /// The chance of being wrong: 1 less the confidence.
     pub alpha: f64,
 }
@@ -32,6 +34,7 @@ impl Default for Policy {
             coverage_percent_min: 90,
             endpoint_pairs_min: 20,
             undetermined_ppm_max: 10_000,
+            parser_ppm_max: 10_000,
             alpha: ALPHA,
         }
     }
@@ -50,6 +53,9 @@ pub struct Evidence {
     pub decided: u64,
     #[serde(default)]
     pub undetermined: BTreeMap<String, u64>,
+    /// Pairs that count as refused by one side's parser alone; in none of the endpoints' evidence.
+    #[serde(default)]
+    pub parser_mismatches: u64,
     /// Mirrored calls that the candidate did not answer completely.
     #[serde(default)]
     pub failed: u64,
@@ -101,6 +107,8 @@ pub struct Judgement {
     pub decided: u64,
     #[serde(default)]
     pub undetermined: BTreeMap<String, u64>,
+    #[serde(default)]
+    pub parser_mismatches: u64,
     pub pairs: u64,
     pub mismatches: u64,
     pub counted: u64,
@@ -149,6 +157,7 @@ pub fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
         failed: evidence.failed,
         decided: evidence.decided,
         undetermined: evidence.undetermined.clone(),
+        parser_mismatches: evidence.parser_mismatches,
         pairs,
         mismatches,
         counted,
@@ -159,15 +168,16 @@ pub fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
     };
     let against = objections(&judgement, policy);
     let missing = gaps(&judgement, policy);
-    let clean_requests = clean_pairs_needed(counted_mismatches, counted, rate_max, policy.alpha);
-    (judgement.verdict, judgement.reasons) = match (against.is_empty(), missing.is_empty() && clean_requests == 0) {
+    // Decided by the bound that is shown.
+    let is_known = judgement.rate.upper_bound <= rate_max;
+    (judgement.verdict, judgement.reasons) = match (against.is_empty(), missing.is_empty() && is_known) {
         (false, _) => (Verdict::NoGo, against),
         (true, true) => (Verdict::Go, vec![shown(&judgement, policy)]),
         (true, false) => {
-            let needs = (clean_requests > 0).then(|| Needs {
-                clean_requests,
-                minutes: (evidence.counted_per_minute > 0.0)
-                    .then(|| clean_requests as f64 / evidence.counted_per_minute),
+            let needs = (!is_known).then(|| {
+                let needed = clean_pairs_needed(counted_mismatches, counted, rate_max, policy.alpha).max(1);
+                let minutes = needed as f64 / evidence.counted_per_minute;
+                Needs { clean_requests: needed, minutes: (evidence.counted_per_minute > 0.0).then_some(minutes) }
             });
             judgement.needs = needs;
             (Verdict::NotEnough, needs.iter().map(sentence).chain(missing).collect())
@@ -198,6 +208,15 @@ fn objections(judgement: &Judgement, policy: &Policy) -> Vec<String> {
             percent(rate.lower_bound),
             without_answer(judgement.failed),
             percent(*rate_max)
+        ));
+    }
+    let (refused, all) = (judgement.parser_mismatches, judgement.counted.saturating_add(judgement.parser_mismatches));
+    let (refused, parser_max) = (lower_bound(refused, all, policy.alpha), ppm(policy.parser_ppm_max));
+    if refused > parser_max {
+        against.push(format!(
+            "at least {} of the requests are refused by one side's parser alone (400, 413, 414, 417, 431; budget: {}); give both sides the same limits",
+            percent(refused),
+            percent(parser_max)
         ));
     }
     let endpoint_max = ppm(policy.endpoint_mismatch_ppm_max);
@@ -283,7 +302,10 @@ pub(super) fn wait(minutes: Option<f64>) -> String {
         Some(minutes) if minutes < 48.0 * 60.0 => {
             format!(", about {:.0} hours at the present rate", minutes / 60.0)
         }
-        Some(minutes) => format!(", about {:.0} days at the present rate", minutes / 1_440.0),
+        Some(minutes) if minutes < YEAR_MINUTES => {
+            format!(", about {:.0} days at the present rate", minutes / 1_440.0)
+        }
+        Some(_) => ", more than a year at the present rate".to_owned(),
     }
 }
 
@@ -292,7 +314,7 @@ fn shown(judgement: &Judgement, policy: &Policy) -> String {
         "{} different requests, {} answered differently: at most {} are, with {} confidence, and {} is what may be",
         grouped(judgement.counted),
         grouped(judgement.counted_mismatches),
-        percent(judgement.rate.upper_bound.min(judgement.rate_max)),
+        percent(judgement.rate.upper_bound),
         percent(1.0 - policy.alpha),
         percent(judgement.rate_max)
     )
@@ -330,6 +352,8 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+pub(super) const YEAR_MINUTES: f64 = 365.0 * 1_440.0;
+
 /// Below one in so many requests an endpoint is no reason to wait; what is known to be wrong with it still counts.
 const RARE: u64 = 1_000;
 
@@ -355,6 +379,8 @@ mod tests {
         decided: u64,
         #[serde(default)]
         undetermined: BTreeMap<String, u64>,
+        #[serde(default)]
+        parser_mismatches: u64,
         /// Name, pairs, mismatches, counted, counted mismatches.
         endpoints: Vec<(String, u64, u64, u64, u64)>,
         #[serde(default)]
@@ -386,6 +412,7 @@ mod tests {
                 failed: case.failed,
                 decided: case.decided,
                 undetermined: case.undetermined,
+                parser_mismatches: case.parser_mismatches,
                 endpoints: endpoints.collect(),
                 counted_per_minute: case.counted_per_minute,
             };

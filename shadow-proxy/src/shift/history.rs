@@ -228,6 +228,7 @@ pub fn add(evidence: &mut Evidence, minute: &Minute) {
         compared,
         decided,
         undetermined,
+        parser_mismatches,
         failed,
         endpoints,
         counted_per_minute,
@@ -237,6 +238,7 @@ pub fn add(evidence: &mut Evidence, minute: &Minute) {
     evidence.expected += expected;
     evidence.compared += compared;
     evidence.decided += decided;
+    evidence.parser_mismatches += parser_mismatches;
     evidence.failed += failed;
     for (reason, count) in undetermined {
         *evidence.undetermined.entry(reason.clone()).or_default() += count;
@@ -275,6 +277,7 @@ fn less(now: &Evidence, before: &Evidence) -> Evidence {
         expected: now.expected.saturating_sub(before.expected),
         compared: now.compared.saturating_sub(before.compared),
         decided: now.decided.saturating_sub(before.decided),
+        parser_mismatches: now.parser_mismatches.saturating_sub(before.parser_mismatches),
         failed: now.failed.saturating_sub(before.failed),
         undetermined: undetermined.filter(|(_, count)| *count > 0).collect(),
         endpoints: endpoints.collect(),

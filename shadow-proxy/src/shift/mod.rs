@@ -19,13 +19,16 @@ mod guards;
 mod needs;
 
 pub mod backtest;
+mod calls;
 pub mod controller;
+mod controls;
 pub mod history;
 pub mod hooks;
 pub mod journal;
 mod recent;
 pub mod shared;
 mod split;
+pub mod voices;
 pub mod watch;
 
 #[cfg(test)]

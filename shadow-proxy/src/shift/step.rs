@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gate::{self, share};
 use super::guards::{self, Alarm, Guarded, Urgency};
-use super::needs::{self, Known, LEGACY_DOWN};
+use super::needs::{self, BOTH_FAIL, Known, LEGACY_DOWN};
 use super::observed::Observed;
 use super::plan::{self, Plan, Step};
 use super::state::{Phase, State};
@@ -28,11 +28,16 @@ pub struct Input {
     pub evidence_failed: bool,
     /// Legacy answered lately.
     pub legacy_up: bool,
+    /// Lately both sides failed in most requests.
+    #[serde(default)]
+    pub both_fail: bool,
     /// The share of the traffic that legacy is asked about anyway, served and mirrored: 0 to 1.
     pub legacy_load: f64,
     pub requests_per_minute: f64,
     /// The request path has stopped using the candidate already.
     pub braked: Option<Brake>,
+    #[serde(default)]
+    pub new_version: Option<NewVersion>,
     pub command: Option<Command>,
 }
 
@@ -46,9 +51,11 @@ impl Input {
             evidence: gate::Evidence::default(),
             evidence_failed: false,
             legacy_up: true,
+            both_fail: false,
             legacy_load: 1.0,
             requests_per_minute: 0.0,
             braked: None,
+            new_version: None,
             command: None,
         }
     }
@@ -81,6 +88,16 @@ pub struct Command {
     pub verb: Verb,
     pub who: String,
     pub why: String,
+    /// Also against a freeze of the plan.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
+}
+
+/// The candidate says that it is another version than before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewVersion {
+    pub from: String,
+    pub to: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +114,8 @@ pub enum Verb {
     Cut,
     /// Parts per million, by hand.
     Weight(u32),
+    /// The evidence begins anew, whatever the weight: the candidate was mended.
+    ResetEvidence,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -118,6 +137,7 @@ impl Verb {
             Verb::Drain => "rollback --drain",
             Verb::Cut => "cut",
             Verb::Weight(_) => "weight",
+            Verb::ResetEvidence => "evidence reset",
         }
     }
 }
@@ -158,7 +178,11 @@ pub fn step(state: &State, plan: &Plan, input: &Input) -> Decision {
         true if state.phase != Phase::RolledBack || state.weight_ppm == 0 => take_back(state, input, &alarms),
         _ => {
             let look = Look { state, plan, input, alarms: &alarms, split: split.as_deref() };
-            input.command.as_ref().map_or_else(|| look.tick(), |command| command::obey(&look, command))
+            match (&input.command, &input.new_version) {
+                (Some(command), _) => command::obey(&look, command),
+                (None, Some(version)) => look.meet(version),
+                (None, None) => look.tick(),
+            }
         }
     };
     decision.tests.splice(0..0, tests);
@@ -237,8 +261,9 @@ impl Look<'_> {
             Phase::Shadow | Phase::RolledBack => self.wait_for_a_start(),
             Phase::Held => {
                 let held = format!("held at {}; `resume` goes on with the plan", self.share());
-                let down = (!self.input.legacy_up).then(|| LEGACY_DOWN.to_owned());
-                hold(down.into_iter().chain(self.split.map(str::to_owned)).chain([held]))
+                let down = [(!self.input.legacy_up, LEGACY_DOWN), (self.input.both_fail, BOTH_FAIL)];
+                let down = down.into_iter().filter(|(is_so, _)| *is_so).map(|(_, what)| what.to_owned());
+                hold(down.chain(self.split.map(str::to_owned)).chain([held]))
             }
             Phase::Ramp => self.ramp(),
             Phase::Complete => {
@@ -248,6 +273,19 @@ impl Look<'_> {
             }
             Phase::ReverseShadow => decommission::wait(self),
         }
+    }
+
+    /// The weight was given to the version before, and so was the evidence; after the cutover legacy might be gone.
+    fn meet(&self, NewVersion { from, to }: &NewVersion) -> Decision {
+        let Look { state, input, .. } = self;
+        let anew = format!("the candidate says that it is version {to}, and was {from}: the evidence begins anew");
+        let is_over = matches!(state.phase, Phase::Complete | Phase::ReverseShadow);
+        if state.weight_ppm == 0 || is_over {
+            let next = State { since_ms: input.now_ms, ..self.same() };
+            return self.to(Finding::Hold, vec![anew], next);
+        }
+        let next = back(state, input, false, false);
+        self.to(Finding::RollBack, vec![anew, going(state, &next)], next)
     }
 
     fn go_down(&self) -> Decision {

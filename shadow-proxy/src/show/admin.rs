@@ -1,19 +1,23 @@
 //! The admin port.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::extract::DefaultBodyLimit;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{ConnectInfo, DefaultBodyLimit};
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use axum::http::{Request, StatusCode};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use hyper::body::Incoming;
+use hyper::service::Service as _;
+use hyper_util::service::TowerToHyperService;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -75,12 +79,25 @@ pub struct Sessions {
     pub held: Box<dyn Fn() -> [Held; 2] + Send + Sync>,
 }
 
-/// Serves until the process ends: what drains is watched through it.
-pub async fn serve(listener: TcpListener, admin: Arc<Admin>) -> std::io::Result<()> {
+/// Answers requests to the admin port, and keeps its page up to date meanwhile.
+pub fn service(admin: Arc<Admin>) -> impl Fn(Request<Incoming>, IpAddr) -> Answering + Clone + Send + Sync + 'static {
     tokio::spawn(page::keep_up(admin.clone()));
-    let router = router(admin).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(tokio::net::TcpListener::from_std(listener)?, router).await
+    let router = TowerToHyperService::new(router(admin));
+    move |mut request, peer| {
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::new(peer, 0)));
+        let answer = router.call(request);
+        Box::pin(async move {
+            let mut response = answer.await.unwrap_or_else(|never| match never {});
+            // Places are few: whoever was refused does not keep one.
+            if response.status().is_client_error() || response.status().is_server_error() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        })
+    }
 }
+
+type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 fn router(admin: Arc<Admin>) -> Router {
     let guarded = Router::new()
@@ -99,6 +116,7 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/api/hold", post(|admin, body| order(admin, body, Verb::Hold)))
         .route("/api/resume", post(|admin, body| order(admin, body, Verb::Resume)))
         .route("/api/approve", post(|admin, body| order(admin, body, Verb::Approve)))
+        .route("/api/evidence/reset", post(|admin, body| order(admin, body, Verb::ResetEvidence)))
         .route("/api/shift", get(present))
         .route("/api/shift/decommission", get(may_go))
         .route("/api/shift/{epoch}", get(explained))
@@ -249,6 +267,9 @@ struct WeightCommand {
     ppm: u32,
     who: String,
     why: String,
+    /// Also in a freeze of the plan.
+    #[serde(default)]
+    force: bool,
 }
 
 #[derive(Deserialize)]
@@ -273,14 +294,15 @@ async fn rollback(
 ) -> Result<Response, Problem> {
     let Json(Rollback { who, why, drain }) =
         body.map_err(|error| Problem(error.status(), format!("{error}; send {{\"who\":\"…\",\"why\":\"…\"}}")))?;
-    command(&admin, if drain { Verb::Drain } else { Verb::Rollback }, who, why).await
+    let verb = if drain { Verb::Drain } else { Verb::Rollback };
+    command(&admin, Command { verb, who, why, force: false }).await
 }
 
 async fn weight(
     State(admin): State<Arc<Admin>>,
     body: Result<Json<WeightCommand>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let Json(WeightCommand { ppm, who, why }) = body.map_err(|error| {
+    let Json(WeightCommand { ppm, who, why, force }) = body.map_err(|error| {
         Problem(error.status(), format!("{error}; send {{\"ppm\":10000,\"who\":\"…\",\"why\":\"…\"}}"))
     })?;
     if ppm > ALL_PPM {
@@ -289,7 +311,7 @@ async fn weight(
             format!("ppm {ppm} is more than the whole traffic; send 0 to {ALL_PPM}"),
         ));
     }
-    command(&admin, Verb::Weight(ppm), who, why).await
+    command(&admin, Command { verb: Verb::Weight(ppm), who, why, force }).await
 }
 
 async fn order(
@@ -299,19 +321,19 @@ async fn order(
 ) -> Result<Response, Problem> {
     let Json(Order { who, why }) =
         body.map_err(|error| Problem(error.status(), format!("{error}; send {{\"who\":\"…\",\"why\":\"…\"}}")))?;
-    command(&admin, verb, who, why).await
+    command(&admin, Command { verb, who, why, force: false }).await
 }
 
 /// Waits until it is journalled and in force.
-async fn command(admin: &Admin, verb: Verb, who: String, why: String) -> Result<Response, Problem> {
-    if who.trim().is_empty() || why.trim().is_empty() {
+async fn command(admin: &Admin, command: Command) -> Result<Response, Problem> {
+    if command.who.trim().is_empty() || command.why.trim().is_empty() {
         return Err(Problem(
             StatusCode::UNPROCESSABLE_ENTITY,
             "who and why are written into the journal; give both".to_owned(),
         ));
     }
     let held = (admin.sessions.held)();
-    match admin.shift.command(Command { verb, who, why }).await {
+    match admin.shift.command(command).await {
         Answer::Done(entry) => Ok(Json(shift::changed(&entry, admin.sessions.ended(&entry, held))).into_response()),
         Answer::Refused(reasons) => Err(Problem(StatusCode::CONFLICT, reasons.join("; "))),
         Answer::Failed(error) => Err(Problem::internal(&error)),

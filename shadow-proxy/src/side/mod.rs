@@ -4,12 +4,13 @@ pub mod candidate;
 pub mod headers;
 pub mod legacy;
 pub mod remote;
+pub mod tls;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::clock::now_ms;
-use crate::exchange::{Call, Leg, Side};
+use crate::exchange::{Answer, Call, Failed, Failure, Leg, Side};
 
 use self::candidate::{Embedded, Moment};
 use self::legacy::Legacy;
@@ -47,7 +48,8 @@ impl Sides {
         };
         let start = Instant::now();
         let moment = Moment { time: Duration::from_millis(time_ms), seed: 0 };
-        Leg::of(component.call_at(call, moment).await, time_ms, start.elapsed())
+        let asked = component.call_to_compare(call, Some(moment)).await.and_then(final_answer);
+        Leg::of(asked, time_ms, start.elapsed())
     }
 
     /// Asks a side and waits for the whole answer.
@@ -55,9 +57,14 @@ impl Sides {
         let (begun_ms, start) = (now_ms(), Instant::now());
         let asked = match (side, &self.candidate) {
             (Side::Legacy, _) => self.legacy.call(call).await,
-            (Side::Candidate, Candidate::Embedded(component)) => component.call(call).await,
+            (Side::Candidate, Candidate::Embedded(component)) => component.call_to_compare(call, None).await,
             (Side::Candidate, Candidate::Remote(remote)) => remote.call(call).await,
         };
-        Leg::of(asked, begun_ms, start.elapsed())
+        Leg::of(asked.and_then(final_answer), begun_ms, start.elapsed())
     }
+}
+
+/// An interim answer is none to end with, and no server could send it as one.
+fn final_answer(answer: Answer) -> Result<Answer, Failed> {
+    if answer.status.is_informational() { Err(Failure::NoAnswer.into()) } else { Ok(answer) }
 }

@@ -216,6 +216,7 @@ fn exchange(claims: &Value, served_by: Side, served: Leg, mirrored: Leg) -> Exch
     Exchange {
         begun: Instant::now(),
         call: Arc::new(Call { method: Method::GET, uri: "/a".parse().unwrap(), headers, body: Bytes::new() }),
+        sender: None,
         served_by,
         served,
         mirrored,

@@ -153,7 +153,7 @@ fn row(finding: &Finding) -> Markup {
             td.number { (grouped(*count)) }
             td.number title=(format!("seen in {} of {}", grouped(*count), grouped(*pairs))) { "≤ " (percent(*upper_bound)) }
             td.wide { (trend(finding)) }
-            td.wide { (figures::moment(*last_seen_ms)) }
+            td.wide { (figures::moment(*last_seen_ms)) @if finding.not_seen_since_ms.is_some() { small { "not seen since the evidence began anew" } } }
         }
     }
 }

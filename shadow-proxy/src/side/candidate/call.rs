@@ -22,25 +22,26 @@ use super::stock::Instance;
 
 static SAID: Rarely = Rarely::every(Duration::from_secs(60));
 
-/// Runs the guest to its end on the caller's task. The instance comes back only after a flawless call.
-pub async fn answer(
-    mut instance: Instance,
-    call: &Call,
-    moment: Option<Moment>,
-    limits: &Limits,
-) -> (Result<Answer, Failed>, Option<Instance>) {
+/// What a call came to.
+pub struct Ended {
+    pub outcome: Result<Answer, Failed>,
+    /// A question to the issuer of tokens was refused because all places for questions were taken.
+    pub met_full_places: bool,
+    /// Only after a flawless call.
+    pub instance: Option<Instance>,
+}
+
+/// Runs the guest to its end on the caller's task.
+pub async fn answer(mut instance: Instance, call: &Call, moment: Option<Moment>, limits: &Limits) -> Ended {
     let now = instance.store.data().begin(moment);
     let mut head = None;
     let body = tokio::time::timeout(limits.deadline, run(&mut instance, call, now, limits, &mut head)).await;
-    match Failed::or_whole(head, body.unwrap_or(Err(Failure::Deadline))) {
-        Ok(answer) => {
-            instance.calls += 1;
-            instance.store.data_mut().rest();
-            let clean = !instance.store.data().live_resources();
-            (Ok(answer), clean.then_some(instance))
-        }
-        Err(failed) => (Err(failed), None),
-    }
+    let outcome = Failed::or_whole(head, body.unwrap_or(Err(Failure::Deadline)));
+    let met_full_places = instance.store.data().met_full_places();
+    instance.calls += 1;
+    instance.store.data_mut().rest();
+    let is_clean = outcome.is_ok() && !instance.store.data().live_resources();
+    Ended { outcome, met_full_places, instance: is_clean.then_some(instance) }
 }
 
 /// Gives the body; the head as soon as the guest has set it.

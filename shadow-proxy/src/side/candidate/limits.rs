@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use rustix::time::ClockId;
@@ -105,7 +106,10 @@ impl Guest {
             table,
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
-            door: Door(grants.introspection.as_ref().map(|introspection| introspection.outbound.clone())),
+            door: Door {
+                to: grants.introspection.as_ref().map(|introspection| introspection.outbound.clone()),
+                is_full: Arc::default(),
+            },
             grants,
             frozen,
             time_of_day,
@@ -137,6 +141,12 @@ impl Guest {
         self.cpu_left = cpu_max;
         self.cpu_seen = None;
         self.set = self.grants.keys.as_ref().map(|keys| keys.set());
+        self.door.is_full.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether a question of this call was refused because all places for questions were taken.
+    pub fn met_full_places(&self) -> bool {
+        self.door.is_full.load(Ordering::Relaxed)
     }
 
     /// Until the next call: keys that are no longer in force are not kept for it.

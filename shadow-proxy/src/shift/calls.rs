@@ -1,0 +1,78 @@
+//! The last calls of a side, and which of them failed.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// So many are the last ones.
+pub(super) const CALLS: u32 = 20;
+
+/// The calls that the candidate was chosen to serve, and which of the last ones it failed.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    count: AtomicU64,
+    /// The number of the call and its client, the oldest first. Without a client each is one of its own.
+    failures: Mutex<VecDeque<(u64, Option<u64>)>>,
+}
+
+pub(super) struct Failures {
+    pub failed: u32,
+    /// The client whom it failed most often counts once.
+    pub weighed: u32,
+}
+
+impl Calls {
+    /// Its number, from 0.
+    pub(super) fn next(&self) -> u64 {
+        self.count.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(super) fn failed(&self, number: u64, client: Option<u64>) -> Failures {
+        let mut failures = self.failures.lock().expect("nothing panics while it counts");
+        failures.push_back((number, client));
+        failures.retain(|(failed, _)| failed + u64::from(CALLS) > number);
+        let of = |client: &Option<u64>| failures.iter().filter(|(_, other)| other == client).count() as u32;
+        let most = failures.iter().filter(|(_, client)| client.is_some()).map(|(_, client)| of(client)).max();
+        let failed = failures.len() as u32;
+        Failures { failed, weighed: failed + 1 - most.unwrap_or(1) }
+    }
+
+    pub(super) fn forget(&self) {
+        self.count.store(0, Ordering::Relaxed);
+        self.failures.lock().expect("nothing panics while it counts").clear();
+    }
+}
+
+/// The last calls, a bit for each, the newest lowest, with a one above the oldest.
+#[derive(Debug)]
+pub(super) struct LastCalls(AtomicU32);
+
+impl Default for LastCalls {
+    fn default() -> Self {
+        LastCalls(AtomicU32::new(1))
+    }
+}
+
+impl LastCalls {
+    /// How many of them failed, with this one.
+    pub(super) fn add(&self, is_failed: bool) -> u32 {
+        let with = |bits: u32| {
+            let more = bits << 1 | u32::from(is_failed);
+            if more < 1 << (CALLS + 1) { more } else { more & ((1 << CALLS) - 1) | 1 << CALLS }
+        };
+        let before = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bits| Some(with(bits)));
+        with(before.unwrap_or(1)).count_ones() - 1
+    }
+
+    pub(super) fn failed(&self) -> u32 {
+        self.0.load(Ordering::Relaxed).count_ones() - 1
+    }
+
+    pub(super) fn calls(&self) -> u32 {
+        self.0.load(Ordering::Relaxed).ilog2()
+    }
+
+    pub(super) fn forget(&self) {
+        self.0.store(1, Ordering::Relaxed);
+    }
+}
