@@ -7,6 +7,7 @@ mod book;
 mod child;
 mod component;
 mod demo;
+mod foreign;
 mod fuzz;
 mod guide;
 mod image;

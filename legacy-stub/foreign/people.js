@@ -26,7 +26,8 @@ export class Person {
       await this[this.kind]();
       this.turns += 1;
       if (this.tokens.length > TOKENS_KEPT) this.tokens.splice(0, TOKENS_KEPT / 2);
-      await pause(60 + this.random.below(80));
+      do await pause(60 + this.random.below(80));
+      while (this.town.isResting && !this.town.isOver);
     }
   }
 
@@ -51,7 +52,7 @@ export class Person {
 
   async machine() {
     const of = (isWanted) => this.random.pick(this.town.keys.slice(RESERVED_KEYS).filter(isWanted));
-    const entry = this.random.chance(0.03) ? of((key) => key.suspended) : of((key) => !key.suspended);
+    const entry = this.random.chance(0.1) ? of((key) => key.suspended) : of((key) => !key.suspended);
     const method = this.random.pick(['GET', 'GET', 'POST']);
     const isScopeMissing = method === 'POST' && !entry.scopes.includes('write');
     const promised = entry.revoked ? 401 : entry.suspended || isScopeMissing ? 403 : 204;
@@ -103,6 +104,7 @@ export class Person {
     if (!entry) return pause(500);
     for (let times = 0; times < this.town.callsPerMinute && !this.town.isOver; times += 1) {
       await this.#key(this.client, 'key within its limit', entry.key, 204, 'GET');
+      while (this.town.isResting && !this.town.isOver) await pause(20);
     }
     return pause(1_000);
   }

@@ -1,6 +1,7 @@
 // Traffic to TARGET (a URL) by people who hold the CLIENTS that seed.js made. Every answer is held against the one that
 // service.js promises. On the control port `GET /progress` says how far it is, and `GET /stop` ends it. After `GET /cut` a
-// session begun before may be refused, as long as its user may sign in again.
+// session begun before may be refused, as long as its user may sign in again. From `GET /rest` until `GET /go` nobody acts, so
+// that whatever compares the answers can keep up.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 
@@ -22,6 +23,7 @@ const town = {
   book: new Book(),
   tokens: [],
   cutAt: 0,
+  isResting: false,
   isOver: false,
 };
 const people = Object.entries(PEOPLE).flatMap(([kind, count]) =>
@@ -51,8 +53,13 @@ function cut() {
   return progress();
 }
 
+function rest(isResting) {
+  town.isResting = isResting;
+  return progress();
+}
+
 const control = createServer(async (req, res) => {
-  const report = { '/stop': stop, '/cut': cut }[req.url] ?? progress;
+  const report = { '/stop': stop, '/cut': cut, '/rest': () => rest(true), '/go': () => rest(false) }[req.url] ?? progress;
   res.setHeader('Content-Type', 'application/json');
   res.end(JSON.stringify(await report()));
 });

@@ -19,6 +19,7 @@ mod evidence;
 mod failure;
 mod hosts;
 mod isolation;
+mod judging;
 mod keys;
 mod keys_in_force;
 mod left_out;
