@@ -6,7 +6,7 @@
 mod shard;
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,8 @@ pub struct Families {
     shards: Box<[Mutex<Shard>]>,
     /// Of all shards.
     entries: AtomicUsize,
+    /// Whether there was a logout.
+    has_ended: AtomicBool,
     sessions: AtomicU64,
     /// In seconds without a use that was answered well.
     ttl_s: u32,
@@ -76,6 +78,16 @@ pub struct Said<'a> {
     pub body: &'a Bytes,
 }
 
+/// What a call carries, as far as it is known.
+#[derive(Default)]
+pub struct Found {
+    pub session: Option<Arc<Session>>,
+    /// Number of the session that a logout ended.
+    pub ended: Option<u64>,
+    /// The first value of all.
+    pub first: Option<u64>,
+}
+
 impl Families {
     pub fn new(entries_max: usize, ttl: Duration, metrics: Arc<Metrics>) -> Families {
         let shards = (entries_max / SHARD_ENTRIES_MIN).clamp(1, SHARDS_MAX);
@@ -83,6 +95,7 @@ impl Families {
         Families {
             shards: (0..shards).map(|_| shard()).collect(),
             entries: AtomicUsize::new(0),
+            has_ended: AtomicBool::new(false),
             sessions: AtomicU64::new(0),
             ttl_s: u32::try_from(ttl.as_secs()).unwrap_or(u32::MAX),
             since: Instant::now(),
@@ -90,14 +103,20 @@ impl Families {
         }
     }
 
-    /// The session that a call belongs to, by the first known value that it carries, and the first value of all.
-    pub fn find(&self, values: &Values, call: &Call) -> (Option<Arc<Session>>, Option<u64>) {
-        let is_empty = self.entries.load(Ordering::Relaxed) == 0;
-        let (mut left, mut first) = (LOOKUPS_MAX, None);
+    /// The session that a call belongs to, by the first known value that it carries.
+    pub fn find(&self, values: &Values, call: &Call) -> Found {
+        let is_empty = self.entries.load(Ordering::Relaxed) == 0 && !self.has_ended.load(Ordering::Relaxed);
+        let (mut left, mut first, mut ended) = (LOOKUPS_MAX, None, None);
         let found = values.carried(call, &mut |hash| {
             first = first.or(Some(hash));
             left -= 1;
-            let session = if is_empty { None } else { self.shard(hash).used(hash) };
+            let session = if is_empty {
+                None
+            } else {
+                let mut shard = self.shard(hash);
+                ended = ended.or_else(|| shard.ended(hash));
+                shard.used(hash)
+            };
             match session {
                 Some(session) if self.is_over(&session) => {
                     self.forget(hash);
@@ -108,7 +127,7 @@ impl Families {
                 None => ControlFlow::Continue(()),
             }
         });
-        (found.break_value().flatten(), first)
+        Found { session: found.break_value().flatten(), ended, first }
     }
 
     /// Takes what an answer issues into the session of the call that got it, or into a new one of the side that answered.
@@ -182,14 +201,17 @@ impl Families {
         Arc::new(Session { number, side, id, used_s: AtomicU32::new(self.now_s()), held })
     }
 
-    /// A logout takes its cookies back.
+    /// A logout takes its cookies back. Who carries them still is in no session, but in its group: the mirror has to know
+    /// that the other side is asked to log out first.
     fn forget_deleted(&self, values: &Values, call: &Call, headers: &HeaderMap) {
         for cookie in headers.get_all(SET_COOKIE) {
             let name = cookie.as_bytes().split(|&byte| byte == b'=').next().unwrap_or_default().trim_ascii();
             if is_deleted(cookie.as_bytes())
                 && let Some(hash) = values.cookie(call, name)
             {
-                self.forget(hash);
+                self.has_ended.store(true, Ordering::Relaxed);
+                let removed = usize::from(self.shard(hash).end(hash));
+                self.count(shard::Change { added: 0, removed, evicted: 0 });
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::shadow::races::Group;
 use crate::shift::weight::{ALL_PPM, InForce};
 
 use super::carried::Values;
-use super::families::{Families, Said, Session};
+use super::families::{Families, Found, Said, Session};
 use super::identity::{Id, Identity};
 use super::testers::Testers;
 
@@ -92,12 +92,13 @@ impl Choice {
     }
 
     fn known(&self, call: &Call) -> (Option<Arc<Session>>, Option<Group>) {
-        let (session, first) = match &self.families {
+        let Found { session, ended, first } = match &self.families {
             Some(families) => families.find(&self.values, call),
-            None => (None, self.values.first(call)),
+            None => Found { first: self.values.first(call), ..Found::default() },
         };
         let is_session = !self.is_shared;
-        let of_session = session.as_ref().map(|session| Group { number: session.number(), is_session });
+        let number = session.as_ref().map(|session| session.number()).or(ended);
+        let of_session = number.map(|number| Group { number, is_session });
         let group = of_session.or(first.map(|number| Group { number, is_session: false }));
         (session, group)
     }

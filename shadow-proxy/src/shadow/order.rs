@@ -8,7 +8,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HeaderName};
 use siphasher::sip::SipHasher24;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::exchange::{Call, Cell, Decision, Exchange, Leg, Side};
+use crate::exchange::{Call, Cell, Decision, Exchange, Leg, Side, Undetermined};
 
 use super::judge::Judge;
 use super::races::{Flip, Group, Outcome, Races, Seen, Ticket};
@@ -46,16 +46,13 @@ impl Order {
         let seen = Seen { begun: exchange.begun, ended, whole: whole(&exchange.call) };
         let own = ticket.as_ref().map(Ticket::number);
         if exchange.doubt.is_some() || !self.races.concern(group, own, seen) {
-            if let Some(ticket) = ticket {
-                ticket.done(seen, [Side::Legacy, Side::Candidate].map(|side| is_refused(exchange.leg(side))));
-            }
+            let refused = [Side::Legacy, Side::Candidate].map(|side| is_refused(exchange.leg(side)));
+            done(ticket, exchange, seen, refused);
             return;
         }
         let decisions = judge.decisions(exchange);
-        if let Some(ticket) = ticket {
-            let refused = decisions.map(|(legacy, candidate)| [legacy, candidate].map(|by| by == Decision::Deny));
-            ticket.done(seen, refused.unwrap_or([false; 2]));
-        }
+        let refused = decisions.map(|(legacy, candidate)| [legacy, candidate].map(|by| by == Decision::Deny));
+        done(ticket, exchange, seen, refused.unwrap_or([false; 2]));
         let flip = match decisions.map(|(legacy, candidate)| Cell::of(legacy, candidate)) {
             Some(Cell::AllowDeny) => Flip::Lockout,
             Some(Cell::DenyAllow) => Flip::Breach,
@@ -92,6 +89,15 @@ impl Order {
     /// Until no flip waits.
     pub(super) async fn settled(&self) {
         let _ = self.places.acquire_many(WAITING_MAX as u32).await;
+    }
+}
+
+/// A change that was done out of its turn, or that a side may have done without an answer, leaves the sides apart: its
+/// ticket is dropped.
+fn done(ticket: Option<Ticket<Leg>>, exchange: &Exchange, seen: Seen, refused: [bool; 2]) {
+    let is_known = exchange.served.outcome.is_ok() && exchange.mirrored.outcome.is_ok();
+    if let Some(ticket) = ticket.filter(|_| is_known && exchange.doubt != Some(Undetermined::OrderUnknown)) {
+        ticket.done(seen, refused);
     }
 }
 

@@ -121,8 +121,8 @@ impl Sessions {
                     let _ = exchange.changed().await;
                 }
             };
-            // After that the call goes as it is, which the other side may refuse.
-            let _ = tokio::time::timeout(self.limits.wait_max[target as usize], complete).await;
+            // As it is the call would be about a session that the other side does not know.
+            tokio::time::timeout(self.limits.wait_max[target as usize], complete).await.map_err(|_| Unknown)?;
         }
         let mut state = self.lock();
         if state.known.is_empty() {

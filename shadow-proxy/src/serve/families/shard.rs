@@ -4,6 +4,7 @@
 //! carries it. Room is made in `fresh`, and there first among the values of whoever has more than a share of all.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use lru::LruCache;
@@ -14,6 +15,8 @@ pub(super) struct Shard {
     fresh: LruCache<u64, Entry>,
     used: LruCache<u64, Entry>,
     entries_max: usize,
+    /// Values that a logout took back, and the numbers of their sessions.
+    ended: LruCache<u64, u64>,
     /// Values by the client that they were issued to.
     owners: HashMap<u64, usize>,
 }
@@ -34,7 +37,13 @@ pub(super) struct Change {
 
 impl Shard {
     pub(super) fn new(entries_max: usize) -> Shard {
-        Shard { fresh: LruCache::unbounded(), used: LruCache::unbounded(), entries_max, owners: HashMap::new() }
+        Shard {
+            fresh: LruCache::unbounded(),
+            used: LruCache::unbounded(),
+            entries_max,
+            ended: LruCache::new(ENDED_MAX),
+            owners: HashMap::new(),
+        }
     }
 
     /// The session of a value that a call carries.
@@ -78,6 +87,20 @@ impl Shard {
         self.take(hash).is_some()
     }
 
+    /// Forgets a value, but for the session that it was of.
+    pub(super) fn end(&mut self, hash: u64) -> bool {
+        let entry = self.take(hash);
+        if let Some(session) = entry.as_ref().and_then(|entry| entry.session.as_ref()) {
+            self.ended.put(hash, session.number);
+        }
+        entry.is_some()
+    }
+
+    /// Number of the session that a value was of before its logout.
+    pub(super) fn ended(&mut self, hash: u64) -> Option<u64> {
+        self.ended.get(&hash).copied()
+    }
+
     /// Keeps the sessions that are wanted; how many values went.
     pub(super) fn retain(&mut self, is_kept: impl Fn(&Session) -> bool) -> usize {
         let gone = |(hash, entry): (&u64, &Entry)| {
@@ -115,6 +138,8 @@ impl Shard {
     }
 }
 
+/// The calls of one moment: those that overlap a logout, or follow it at once.
+const ENDED_MAX: NonZeroUsize = NonZeroUsize::new(1_024).expect("it is not 0");
 /// No client pushes others out once it has one part in so many.
 const SHARES: usize = 16;
 /// Less than the values of a session would tear it.
