@@ -8,6 +8,7 @@ mod budget;
 mod child;
 mod component;
 mod demo;
+mod foreign;
 mod fuzz;
 mod guide;
 mod image;

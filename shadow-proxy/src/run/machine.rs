@@ -4,15 +4,11 @@ use std::fs::{DirBuilder, File};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Semaphore;
 
-use crate::serve::accept::ConnectionLimits;
 use crate::shadow::record;
 
 /// Connections that the kernel keeps for us while all threads are busy.
@@ -57,8 +53,9 @@ pub fn unusable(data: &Path) -> String {
     format!("{} cannot be used for data; check its permissions, or give another directory with --data", data.display())
 }
 
-/// As many connections as asked for, or as the system has descriptors: each needs one for its client, one for legacy.
-pub fn connection_limits(connections_max: usize, idle: Duration, drain: Duration) -> ConnectionLimits {
+/// Number of client connections: as many as asked for, or as the system has descriptors for. Each needs one for its
+/// client and one for legacy.
+pub fn connections_possible(connections_max: usize) -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let wanted = connections_max as u64 * 2 + OTHER_DESCRIPTORS;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
@@ -72,24 +69,38 @@ pub fn connection_limits(connections_max: usize, idle: Duration, drain: Duration
     if possible < connections_max {
         tracing::warn!(possible, connections_max, "too few file descriptors for connections_max; raise `ulimit -n`");
     }
-    ConnectionLimits { connections: Arc::new(Semaphore::new(possible.min(connections_max))), idle, drain }
+    possible.min(connections_max)
 }
 
-/// SIGTERM and SIGINT, heard from before the ready line on: whoever reads it may send one at once.
+/// Signals that end the process in order, heard from before the ready line on: whoever reads it may send one at once.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
+    /// A terminal that is closed, or an operator who expects a reload.
+    hang_up: Signal,
 }
 
 impl Signals {
     pub fn listen() -> anyhow::Result<Signals> {
-        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        let [terminate, interrupt, quit, hang_up] =
+            [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::quit(), SignalKind::hangup()].map(signal);
+        Ok(Signals { terminate: terminate?, interrupt: interrupt?, quit: quit?, hang_up: hang_up? })
     }
 
-    pub async fn any(mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+    /// Waits for one that ends the process.
+    pub async fn end(mut self) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.quit.recv() => return,
+                Some(()) = self.hang_up.recv() => {
+                    tracing::info!(
+                        "SIGHUP is ignored: key files are read again when they change; for another configuration, restart"
+                    );
+                }
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod ours;
 mod rivals;
+mod stranger;
 mod world;
 
 use std::sync::Mutex;

@@ -1,6 +1,6 @@
 //! Findings for other programs: one file for each format.
 
-mod har;
+pub(crate) mod har;
 mod json;
 mod junit;
 mod sarif;
@@ -45,4 +45,4 @@ impl Format {
     }
 }
 
-const CREATOR: (&str, &str) = ("shadow-proxy", env!("CARGO_PKG_VERSION"));
+pub(crate) const CREATOR: (&str, &str) = ("shadow-proxy", env!("CARGO_PKG_VERSION"));

@@ -29,9 +29,10 @@ impl Export for Sarif {
     }
 }
 
-const RULES: [(Severity, &str); 4] = [
+const RULES: [(Severity, &str); 5] = [
     (Severity::Breach, "The candidate lets in whom legacy refuses"),
     (Severity::Lockout, "The candidate refuses whom legacy lets in"),
+    (Severity::Undetermined, "The decisions differ, and order or time could be why"),
     (Severity::High, "Another status, or a part of the body is gone or of another type"),
     (Severity::Low, "Another value or header"),
 ];
@@ -98,7 +99,7 @@ struct Tool {
 struct Driver {
     name: &'static str,
     version: &'static str,
-    rules: [Rule; 4],
+    rules: [Rule; 5],
 }
 
 #[derive(Serialize)]

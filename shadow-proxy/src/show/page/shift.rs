@@ -58,7 +58,12 @@ impl Word {
 
 impl Order {
     pub fn command(&self) -> Command {
-        Command { verb: self.verb.verb(), who: self.who.trim().to_owned(), why: self.why.trim().to_owned() }
+        Command {
+            verb: self.verb.verb(),
+            who: self.who.trim().to_owned(),
+            why: self.why.trim().to_owned(),
+            force: false,
+        }
     }
 
     /// What is missing before anything is done; none: nothing.

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use rustix::time::ClockId;
@@ -13,7 +14,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::keys::Set;
 
 use super::Grants;
-use super::frozen::{Frozen, Moment};
+use super::frozen::{Frozen, Moment, TimeOfDay};
 use super::keyvalue::KeyValue;
 use super::outbound::Door;
 use super::usage::{Share, Usage};
@@ -77,6 +78,7 @@ pub struct Guest {
     door: Door,
     grants: Grants,
     frozen: Option<Frozen>,
+    time_of_day: TimeOfDay,
     /// In force when this call began.
     set: Option<Arc<Set>>,
     memory_bytes_max: usize,
@@ -95,6 +97,8 @@ impl Guest {
         table.set_max_capacity(HANDLES_MAX);
         let frozen = grants.frozen.then(Frozen::default);
         let mut wasi = WasiCtx::builder();
+        let time_of_day = TimeOfDay::default();
+        wasi.wall_clock(time_of_day.clone());
         if let Some(frozen) = &frozen {
             frozen.give(&mut wasi);
         }
@@ -102,9 +106,13 @@ impl Guest {
             table,
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
-            door: Door(grants.introspection.as_ref().map(|introspection| introspection.outbound.clone())),
+            door: Door {
+                to: grants.introspection.as_ref().map(|introspection| introspection.outbound.clone()),
+                is_full: Arc::default(),
+            },
             grants,
             frozen,
+            time_of_day,
             set: None,
             memory_bytes_max: limits.memory_bytes_max,
             memory_refused: false,
@@ -122,7 +130,10 @@ impl Guest {
                 frozen.set(moment);
                 SystemTime::UNIX_EPOCH + frozen.time()
             }
-            _ => SystemTime::now(),
+            (_, moment) => {
+                self.time_of_day.set(moment.map(|moment| moment.time));
+                SystemTime::UNIX_EPOCH + self.time_of_day.now()
+            }
         }
     }
 
@@ -130,6 +141,12 @@ impl Guest {
         self.cpu_left = cpu_max;
         self.cpu_seen = None;
         self.set = self.grants.keys.as_ref().map(|keys| keys.set());
+        self.door.is_full.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether a question of this call was refused because all places for questions were taken.
+    pub fn met_full_places(&self) -> bool {
+        self.door.is_full.load(Ordering::Relaxed)
     }
 
     /// Until the next call: keys that are no longer in force are not kept for it.
