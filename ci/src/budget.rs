@@ -21,7 +21,7 @@ const BUDGETS: [(Lane, u64); 20] = [
     (Lane::Image, 20),
     (Lane::Demo, 30),
     (Lane::Foreign, 90),
-    (Lane::Page, 150),
+    (Lane::Page, 120),
     (Lane::Report, 200),
     (Lane::Judge, 60),
     (Lane::ShiftSim, 30),
