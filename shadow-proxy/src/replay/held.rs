@@ -29,7 +29,7 @@ pub(super) fn void(judge: &Judge, call: &Call, then: &Leg, now: &Leg) -> Option<
     }
 }
 
-/// Lockouts of credentials that the candidate has not let in so far.
+/// Refusals of credentials that the candidate has not let in so far.
 #[derive(Default)]
 pub(super) struct Held(Mutex<State>);
 
@@ -70,7 +70,7 @@ pub(super) enum Lack {
 }
 
 impl Held {
-    /// Judges at once what is no lockout, and what nobody could hold the lack of a credential against.
+    /// Judges at once what is no refusal, and what nobody could hold the lack of a credential against.
     pub(super) fn judge(&self, judge: &Judge, exchange: Exchange, lack: Option<Lack>) {
         let call = &exchange.call;
         let decided = |side| judge.decision(call, exchange.leg(side));
@@ -95,7 +95,11 @@ impl Held {
             Some(decided) => decided == Decision::Allow,
             None => exchange.leg(Side::Legacy).said().is_some_and(|answer| answer.status.is_success()),
         };
-        if !was_let_in {
+        let statuses =
+            [Side::Legacy, Side::Candidate].map(|side| exchange.leg(side).said().map(|answer| answer.status));
+        // Who knows the credential may refuse it otherwise: 403, or 423.
+        let is_told_apart = matches!(lack, Lack::StandIn) && statuses[0].is_some() && statuses[0] != statuses[1];
+        if !was_let_in && !is_told_apart {
             return judge.judge(&exchange);
         }
         let waiting = Waiting { exchange, credentials, lack };

@@ -11,7 +11,7 @@ pub const REFUSED_NOW: &str = "void_refused_now";
 pub const LET_IN_NOW: &str = "void_let_in_now";
 /// One of the two answers of legacy decided nothing, or was an error.
 pub const OTHERWISE_NOW: &str = "void_otherwise_now";
-/// The candidate refuses a stand-in that it never let in, and that only the recording of legacy let in.
+/// The candidate refuses a stand-in that it never let in, where the recorded legacy answered otherwise.
 pub const UNKNOWN_CREDENTIAL: &str = "void_unknown_credential";
 
 pub const ALL: [&str; 4] = [REFUSED_NOW, LET_IN_NOW, OTHERWISE_NOW, UNKNOWN_CREDENTIAL];
@@ -33,8 +33,8 @@ fn sentence(reason: &str, count: u64) -> String {
             "{calls} that legacy refused {are} let in now: replay against legacy with the keys and users that it had then"
         ),
         UNKNOWN_CREDENTIAL => format!(
-            "{calls} that legacy let in {are} refused by the candidate, which let in none of their credentials: install \
-             the seeds, or capture with secrets"
+            "{calls} that the recorded legacy answered otherwise {are} refused by the candidate, which let in none of \
+             their credentials: install the seeds, or capture with secrets"
         ),
         _ => format!(
             "{calls} that legacy decided {are} answered otherwise now: by a limit (replay with --speed recorded), at a path \
@@ -60,8 +60,7 @@ mod tests {
         );
         assert!(
             ALL.iter()
-                .all(|reason| sentence(reason, 2).starts_with("2 calls that legacy")
-                    && sentence(reason, 2).contains(": "))
+                .all(|reason| sentence(reason, 2).starts_with("2 calls that ") && sentence(reason, 2).contains(": "))
         );
         assert!(sentences(&BTreeMap::from([(REFUSED_NOW.to_owned(), 0)])).is_empty());
     }

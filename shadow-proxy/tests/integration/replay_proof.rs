@@ -53,7 +53,10 @@ async fn a_stand_in_that_the_candidate_does_not_know_is_no_lockout() {
     assert_eq!((unknown.code, &unknown.json["void"]), (Some(2), &json!({"void_unknown_credential": 4})), "{unknown:?}");
     assert_eq!(unknown.json["decisions"]["allow_deny"], 0);
     let reason = unknown.json["judgement"]["reasons"][0].as_str().expect("a reason");
-    assert!(reason.starts_with("4 calls that legacy let in are refused by the candidate"), "{reason}");
+    assert!(
+        reason.starts_with("4 calls that the recorded legacy answered otherwise are refused by the candidate"),
+        "{reason}"
+    );
     // One that it lets in where it refuses others is known to it; where it lets in everybody, nobody knows.
     let knows = |request: &Message| {
         let is_good = request.start.contains("/a") && request.values("x-api-key") == ["key-1"];
