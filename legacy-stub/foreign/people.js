@@ -52,7 +52,7 @@ export class Person {
 
   async machine() {
     const of = (isWanted) => this.random.pick(this.town.keys.slice(RESERVED_KEYS).filter(isWanted));
-    const entry = this.random.chance(0.1) ? of((key) => key.suspended) : of((key) => !key.suspended);
+    const entry = this.random.chance(0.03) ? of((key) => key.suspended) : of((key) => !key.suspended);
     const method = this.random.pick(['GET', 'GET', 'POST']);
     const isScopeMissing = method === 'POST' && !entry.scopes.includes('write');
     const promised = entry.revoked ? 401 : entry.suspended || isScopeMissing ? 403 : 204;

@@ -83,8 +83,7 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// Why a side gave no answer. A failure is data: it is compared, counted and shown like a response. Its text, after the
-/// name of a side, is what a client may be told; why exactly a guest failed is not the client's business.
+/// Why a side gave no answer, as data. Its text, after the name of a side, is all that a client may be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Failure {
     /// No connection within the connect timeout, or refused.

@@ -79,7 +79,7 @@ fn chosen(entries: &[Result<Sent, LeftOut>], wanted: &Hosts) -> anyhow::Result<O
     }
     if !wanted.is_empty() {
         let wanted: Vec<String> = wanted.iter().map(|host| entry::host_of(host)).collect();
-        for host in wanted.iter().filter(|host| !hosts.contains_key(host.as_str())) {
+        if let Some(host) = wanted.iter().find(|host| !hosts.contains_key(host.as_str())) {
             bail!("it has no entry of the host {host} that --host names; it has those of {}", listed());
         }
         return Ok(Some(wanted));

@@ -267,8 +267,8 @@ impl<S: AsyncRead + Unpin> ClientStream<S> {
 
     /// Whether the client may still send what nobody listens to.
     fn is_sending(&self) -> bool {
-        let is_between = self.inspector.is_between_requests(&self.held);
-        !self.is_ended && !self.inspector.is_tunnel() && !(is_between && self.refusal.is_none())
+        let is_done = self.refusal.is_none() && self.inspector.is_between_requests(&self.held);
+        !(self.is_ended || is_done || self.inspector.is_tunnel())
     }
 
     /// Reads and forgets, to the end of what the client sends.

@@ -22,9 +22,12 @@ pub struct Group {
 
 /// `L` is the mirrored leg, which two calls that are the same may exchange.
 pub struct Races<L> {
-    shards: Box<[Mutex<LruCache<u64, Calls<L>>>]>,
+    shards: Box<[Mutex<Shard<L>>]>,
     numbers: AtomicU64,
 }
+
+/// Calls by the number of their group.
+type Shard<L> = LruCache<u64, Calls<L>>;
 
 /// What is known of a group.
 struct Calls<L> {

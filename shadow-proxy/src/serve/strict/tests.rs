@@ -171,8 +171,11 @@ fn in_pieces<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]>
     starts.zip(ends).map(|(start, end)| &bytes[start..end]).collect()
 }
 
-/// The requests that hyper reads on a connection: target and body each, an error where the body is none.
-fn by_hyper(pieces: &[&[u8]], is_guarded: bool) -> (Vec<(String, Result<Vec<u8>, ()>)>, bool) {
+/// Target and body of a request, an error where the body is none.
+type Seen = (String, Result<Vec<u8>, ()>);
+
+/// The requests that hyper reads on a connection.
+fn by_hyper(pieces: &[&[u8]], is_guarded: bool) -> (Vec<Seen>, bool) {
     use std::convert::Infallible;
     use std::sync::{Arc, Mutex};
 
@@ -186,7 +189,7 @@ fn by_hyper(pieces: &[&[u8]], is_guarded: bool) -> (Vec<(String, Result<Vec<u8>,
     use crate::serve::turn::Turns;
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let seen: Arc<Mutex<Vec<(String, Result<Vec<u8>, ()>)>>> = Arc::default();
+    let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
     let is_parse_error = runtime.block_on(async {
         let (mut client, server) = tokio::io::duplex(64 << 10);
         let turns = Arc::new(Turns::default());
