@@ -58,7 +58,8 @@ async fn and_takes_the_traffic_back_whoever_served_it() {
         let world = World::new().legacy(Legacy::answering(DENIED)).candidate(candidate).config(LIMITS);
         let proxy = world.weight(1_000_000).start().await;
         proxy.ask(get("/auth/validate")).await;
-        let status = proxy.until("the rollback", |status| status["phase"] == "rolled-back").await;
+        proxy.until("the rollback", |status| status["phase"] == "rolled-back").await;
+        let status = proxy.settled().await;
         assert_eq!(status["decisions"]["deny_allow"], 1, "{name}: {status:#}");
     }
 }
@@ -72,7 +73,8 @@ async fn legacy_that_refuses_and_fails_then_has_refused() {
         let world = World::new().legacy(Legacy::scripted(move |_| reply.clone())).config(LIMITS);
         let proxy = world.candidate(Candidate::scripted(|_| allow())).weight(1_000_000).start().await;
         assert_eq!(proxy.ask(get("/auth/validate")).await.status(), 200);
-        let status = proxy.until("the rollback", |status| status["phase"] == "rolled-back").await;
+        proxy.until("the rollback", |status| status["phase"] == "rolled-back").await;
+        let status = proxy.settled().await;
         assert_eq!(status["decisions"]["deny_allow"], 1, "{status:#}");
     }
 }
@@ -167,7 +169,8 @@ async fn a_client_that_does_not_read_hides_nothing() {
     let mut wire = proxy.connect().await;
     wire.send(get("/auth/validate")).await;
     proxy.candidate().received(1).await;
-    let status = proxy.until("the rollback", |status| status["phase"] == "rolled-back").await;
+    proxy.until("the rollback", |status| status["phase"] == "rolled-back").await;
+    let status = proxy.settled().await;
     drop(wire);
     assert_eq!(status["decisions"]["deny_allow"], 1, "{status:#}");
 }

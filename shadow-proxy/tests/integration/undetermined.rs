@@ -87,7 +87,8 @@ async fn a_token_that_ends_between_the_legs_is_neither_a_breach_nor_evidence() {
 async fn a_token_that_is_good_for_longer_excuses_nothing() {
     let proxy = served_by_the_candidate().start().await;
     assert_eq!(proxy.ask(validate(&ending(now_s() + 60.0))).await.status(), 200);
-    let status = proxy.until("the rollback", |status| status["phase"] == "rolled-back").await;
+    proxy.until("the rollback", |status| status["phase"] == "rolled-back").await;
+    let status = proxy.settled().await;
     assert_eq!(status["decisions"]["deny_allow"], 1, "{status:#}");
 }
 
@@ -121,7 +122,8 @@ async fn a_candidate_that_is_lenient_is_found_by_asking_again() {
     let world = served_by_the_candidate().config("compare.clock_tolerance_ms = 500").again("0.000001", "0");
     let proxy = world.start().await;
     assert_eq!(proxy.ask(validate(&ending(now_s() + 0.2))).await.status(), 200);
-    let status = proxy.until("the rollback", |status| status["phase"] == "rolled-back").await;
+    proxy.until("the rollback", |status| status["phase"] == "rolled-back").await;
+    let status = proxy.settled().await;
     assert_eq!(
         (&status["decisions"]["deny_allow"], &status["decisions"]["undetermined"]["expired_between"]),
         (&json!(1), &json!(0))
