@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
-static LISTENS: AtomicBool = AtomicBool::new(false);
 
 /// How often whoever waits looks at what it waits for, and here.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -23,11 +22,7 @@ impl fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
-/// May be called again: several lanes do.
 pub(crate) fn listen() -> Result<()> {
-    if LISTENS.swap(true, Ordering::Relaxed) {
-        return Ok(());
-    }
     ctrlc::set_handler(|| REQUESTED.store(true, Ordering::Relaxed)).context("cannot listen for Ctrl-C")
 }
 

@@ -9,9 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::child;
 use crate::table::Table;
 use crate::workspace::Workspace;
-use crate::{
-    bench, book, budget, component, demo, foreign, fuzz, guide, image, progress, report, setup, templates, tidy,
-};
+use crate::{bench, book, budget, component, demo, fuzz, guide, image, progress, report, setup, templates, tidy};
 
 #[derive(Args)]
 pub(crate) struct Wanted {
@@ -54,8 +52,6 @@ pub(crate) enum Lane {
     Image,
     /// Runs the demo with 1,500 requests and checks its summary
     Demo,
-    /// Moves a service with sessions to its rewrite and back under traffic, and finds four planted bugs
-    Foreign,
     /// Watches a migration on the page in a real Chromium, and takes pictures into target/page
     Page,
     /// Measures a little of everything and checks that costs and a report come of it
@@ -122,7 +118,6 @@ impl Lane {
             | Lane::Guide
             | Lane::Image
             | Lane::Demo
-            | Lane::Foreign
             | Lane::Page
             | Lane::Report
             | Lane::Judge
@@ -150,11 +145,10 @@ impl Lane {
             Lane::Templates => templates::run(workspace),
             Lane::Image => image::run(workspace),
             Lane::Demo => demo::lane(workspace),
-            Lane::Foreign => foreign::run(workspace),
             Lane::Page => page(workspace),
             Lane::Report => report::run(workspace),
             Lane::Judge => judge(workspace, wanted.full),
-            Lane::ShiftSim => ignored(workspace, &PROGRAM, "shift::simulation::shift_sim"),
+            Lane::ShiftSim => ignored(workspace, "shift::simulation::shift_sim"),
             Lane::Fuzz => fuzz::run(workspace, wanted.seconds),
             Lane::Slow => slow(workspace, wanted.seconds),
             Lane::Timing => timing(workspace),
@@ -210,9 +204,7 @@ fn page(workspace: &Workspace) -> Result<()> {
 }
 
 fn judge(workspace: &Workspace, is_full: bool) -> Result<()> {
-    ignored(workspace, &PROGRAM, if is_full { "shadow::judging::judge_full" } else { "shadow::judging::judge" })?;
-    let flips = if is_full { "judging::judge_flips_full" } else { "judging::judge_flips" };
-    ignored(workspace, &["--test", "integration"], flips)
+    ignored(workspace, if is_full { "shadow::judging::judge_full" } else { "shadow::judging::judge" })
 }
 
 /// Seconds for each fuzz target in lane `slow`.
@@ -224,16 +216,13 @@ fn slow(workspace: &Workspace, fuzz_seconds: u64) -> Result<()> {
     bench::soak(workspace)
 }
 
-/// The tests inside shadow-proxy.
-const PROGRAM: [&str; 2] = ["--bin", "shadow-proxy"];
-
 /// Ignored by plain `cargo test`, because it takes its time.
-fn ignored(workspace: &Workspace, of: &[&str], name: &str) -> Result<()> {
+fn ignored(workspace: &Workspace, name: &str) -> Result<()> {
     let mut test = workspace.development_cargo("test");
-    progress::cargo("its test", test.arg("--workspace").args(of).arg("--no-run"))?;
+    progress::cargo("its test", test.args(["--workspace", "--bin", "shadow-proxy", "--no-run"]))?;
     let mut test = workspace.development_cargo("test");
-    test.args(["--workspace", "--quiet"]).args(of);
-    child::live(test.args(["--", "--ignored", "--nocapture", "--exact", name]))
+    test.args(["--workspace", "--quiet", "--bin", "shadow-proxy", "--"]);
+    child::live(test.args(["--ignored", "--nocapture", "--exact", name]))
 }
 
 /// Ignored by plain `cargo test`, because it depends on the clock of the wall.
@@ -336,7 +325,7 @@ mod tests {
             [Lane::Setup, Lane::Fmt, Lane::Component, Lane::Test, Lane::Demo]
         );
         assert_eq!(with_needed(&[Lane::Tidy]), [Lane::Tidy]);
-        assert_eq!(with_needed(&[]).len(), 17);
+        assert_eq!(with_needed(&[]).len(), 16);
         assert_eq!(with_needed(&[Lane::Timing]), [Lane::Timing]);
     }
 

@@ -8,7 +8,6 @@ mod budget;
 mod child;
 mod component;
 mod demo;
-mod foreign;
 mod fuzz;
 mod guide;
 mod image;

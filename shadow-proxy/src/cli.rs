@@ -72,20 +72,13 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// Set the candidate's share of the traffic by hand
+    /// Set the candidate's share of the traffic, in parts per million (10000 is 1 %)
     Weight {
-        /// A percentage (25%, 0.1%), or parts per million (10000 is 1 %)
-        #[arg(value_name = "SHARE", value_parser = shift::share)]
+        #[arg(value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
         ppm: u32,
-        /// Raise it also in a freeze of the plan
-        #[arg(long)]
-        force: bool,
         #[command(flatten)]
         order: shift::Order,
     },
-    /// Begin the evidence anew: what was counted up to now no longer speaks for or against the candidate
-    #[command(subcommand)]
-    Evidence(shift::Evidence),
     /// Begin the plan, or take its next step now, if the evidence allows it
     Advance(shift::Order),
     /// Stay at the present weight until somebody says more; what takes it back still does
@@ -95,9 +88,7 @@ enum Verb {
     /// Let the next step be taken, where the plan asks a person
     Approve(shift::Order),
     /// Give all traffic back to legacy
-    Rollback(shift::Rollback),
-    /// End the sessions of the side that gets no new ones: the candidate's at 0, legacy's at 100 %
-    Cut(shift::Order),
+    Rollback(shift::Order),
     /// Why the weight changed, and when it would have by another plan
     #[command(subcommand)]
     Shift(shift::Verb),
@@ -131,9 +122,6 @@ struct Run {
     /// A candidate elsewhere, instead of a component in this process
     #[arg(long, value_name = "URL", conflicts_with = "component")]
     candidate_url: Option<String>,
-    /// The version of the candidate: with another one the evidence begins anew
-    #[arg(long, value_name = "LABEL")]
-    candidate_version: Option<String>,
     /// Where records and the journal are kept [default: shadow-proxy-data]
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
@@ -227,14 +215,12 @@ pub fn main() -> ExitCode {
             let (port, data, config) = (port.into(), data.as_deref(), config.as_deref());
             return if decommission { may_go(&port, data, config, json) } else { gate(&port, data, config, json) };
         }
-        Verb::Weight { ppm, force, order } => shift::weight(ppm, force, order),
-        Verb::Evidence(shift::Evidence::Reset(order)) => shift::order("evidence/reset", order),
+        Verb::Weight { ppm, order } => shift::weight(ppm, order),
         Verb::Advance(order) => shift::order("advance", order),
         Verb::Hold(order) => shift::order("hold", order),
         Verb::Resume(order) => shift::order("resume", order),
         Verb::Approve(order) => shift::order("approve", order),
-        Verb::Rollback(rollback) => shift::rollback(rollback),
-        Verb::Cut(order) => shift::order("cut", order),
+        Verb::Rollback(order) => shift::order("rollback", order),
         Verb::Shift(verb) => return shift::main(verb),
         Verb::Diffs(diffs) => diffs::main(diffs),
         Verb::Host(host) => host::main(&host),
@@ -250,7 +236,6 @@ fn with_config(flags: &Run, then: impl FnOnce(config::Config) -> ExitCode) -> Ex
         legacy,
         component,
         candidate_url,
-        candidate_version,
         data,
         compiled,
         aa_share,
@@ -259,13 +244,12 @@ fn with_config(flags: &Run, then: impl FnOnce(config::Config) -> ExitCode) -> Ex
         capture_secrets,
         passphrase_file,
     } = flags;
-    let texts: [(&'static str, &Option<String>); 10] = [
+    let texts: [(&'static str, &Option<String>); 9] = [
         ("listen", listen),
         ("admin", admin),
         ("legacy.url", legacy),
         ("candidate.component", component),
         ("candidate.url", candidate_url),
-        ("candidate.version", candidate_version),
         ("data", data),
         ("candidate.compiled", compiled),
         ("capture.dir", capture),

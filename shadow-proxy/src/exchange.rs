@@ -3,8 +3,6 @@
 //! None of them prints its content: `Debug` gives shapes and sizes only, because a credential in a log line or a
 //! panic text is a leak.
 
-mod undetermined;
-
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,8 +10,6 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
-
-pub use self::undetermined::Undetermined;
 
 /// One of the two services that can answer a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -83,7 +79,8 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// Why a side gave no answer, as data. Its text, after the name of a side, is all that a client may be told.
+/// Why a side gave no answer. A failure is data: it is compared, counted and shown like a response. Its text, after the
+/// name of a side, is what a client may be told; why exactly a guest failed is not the client's business.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Failure {
     /// No connection within the connect timeout, or refused.
@@ -107,96 +104,16 @@ pub enum Failure {
     /// The guest returned without an answer, or with one that is not HTTP.
     #[error("gave no usable answer")]
     NoAnswer,
-    /// A limit of this proxy is reached: on calls in progress, on instances, on questions to the issuer of tokens.
+    /// Every instance is busy and the limit on waiting calls is reached.
     #[error("is busy; try again")]
     Busy,
-    /// Of a recording: the answer came, and its body was not recorded.
-    #[error("gave an answer without a recorded body")]
-    NotRecorded,
-}
-
-/// A failure, and the answer as far as it had come by then.
-#[derive(Debug)]
-pub struct Failed {
-    pub failure: Failure,
-    pub head: Option<Box<Answer>>,
-}
-
-impl Failed {
-    /// The answer that a head begins, once its body is complete.
-    pub fn or_whole(head: Option<Answer>, body: Result<Bytes, Failure>) -> Result<Answer, Failed> {
-        match (head, body) {
-            (Some(head), Ok(body)) => Ok(Answer { body, ..head }),
-            (None, Ok(_)) => Err(Failure::NoAnswer.into()),
-            (head, Err(failure)) => Err(Failed { failure, head: head.map(Box::new) }),
-        }
-    }
-}
-
-impl From<Failure> for Failed {
-    fn from(failure: Failure) -> Failed {
-        Failed { failure, head: None }
-    }
 }
 
 /// What one side did with a call, and how long it took from the call being complete to the answer being complete.
 #[derive(Clone, Debug)]
 pub struct Leg {
     pub outcome: Result<Answer, Failure>,
-    /// Status and headers of an answer that failed after them: a client has seen these, and they decide.
-    pub head: Option<Box<Answer>>,
-    /// When the side was asked, by the clock that it decides by: milliseconds since the Unix epoch; 0 is unknown.
-    pub begun_ms: u64,
     pub latency: Duration,
-}
-
-impl Leg {
-    /// No answer, or a 5xx.
-    pub fn is_failed(&self) -> bool {
-        self.outcome.as_ref().map_or(true, |answer| answer.status.is_server_error())
-    }
-
-    /// A limit of this proxy kept the side from answering, which says nothing about the side.
-    pub fn is_busy(&self) -> bool {
-        matches!(self.outcome, Err(Failure::Busy))
-    }
-
-    pub fn answered(answer: Answer, begun_ms: u64, latency: Duration) -> Leg {
-        Leg { outcome: Ok(answer), head: None, begun_ms, latency }
-    }
-
-    pub fn failed(failure: Failure, begun_ms: u64, latency: Duration) -> Leg {
-        Leg { outcome: Err(failure), head: None, begun_ms, latency }
-    }
-
-    pub fn of(asked: Result<Answer, Failed>, begun_ms: u64, latency: Duration) -> Leg {
-        match asked {
-            Ok(answer) => Leg::answered(answer, begun_ms, latency),
-            Err(Failed { failure, head }) => Leg { head, ..Leg::failed(failure, begun_ms, latency) },
-        }
-    }
-
-    /// The answer as far as it came.
-    pub fn said(&self) -> Option<&Answer> {
-        self.outcome.as_ref().ok().or(self.head.as_deref())
-    }
-}
-
-/// Who sent a call, as keyed hashes: evidence is weighed by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sender {
-    /// Of what the call carries; that it is a client's is known only where legacy let it in.
-    pub credential: Option<u64>,
-    pub network: u64,
-    pub drawn: Option<Drawn>,
-}
-
-/// The side that was drawn for an id, at a weight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Drawn {
-    pub id: u64,
-    pub side: Side,
-    pub weight_ppm: u32,
 }
 
 /// A call with what both sides did with it.
@@ -205,16 +122,12 @@ pub struct Exchange {
     /// When the side that served was asked.
     pub begun: Instant,
     pub call: Arc<Call>,
-    /// None for what is replayed.
-    pub sender: Option<Sender>,
     /// The side whose answer the client got.
     pub served_by: Side,
     pub served: Leg,
     pub mirrored: Leg,
     /// What the side that served did when it was asked the same again, together with the other.
     pub again: Option<Leg>,
-    /// What about the order of its legs could make two equal services decide otherwise, where the mirror knows of it.
-    pub doubt: Option<Undetermined>,
 }
 
 impl Exchange {
@@ -318,18 +231,14 @@ pub enum Severity {
     Breach,
     /// The candidate refuses whom legacy lets in.
     Lockout,
-    /// Decisions that differ, and order or time could be why.
-    Undetermined,
     /// Another status, or a part of the body that is gone or of another type.
     High,
     Low,
 }
 
 impl Severity {
-    /// No rule explains a flipped decision: one that is explained is undetermined.
-    pub fn of(path: &str, kind: Kind, legacy: Option<&str>, is_explained: bool) -> Severity {
+    pub fn of(path: &str, kind: Kind, legacy: Option<&str>) -> Severity {
         match (path, kind) {
-            ("decision", _) if is_explained => Severity::Undetermined,
             ("decision", _) if legacy == Some("deny") => Severity::Breach,
             ("decision", _) => Severity::Lockout,
             ("status", _) => Severity::High,
@@ -347,7 +256,6 @@ impl Severity {
         match self {
             Severity::Breach => "breach",
             Severity::Lockout => "lockout",
-            Severity::Undetermined => "undetermined",
             Severity::High => "high",
             Severity::Low => "low",
         }

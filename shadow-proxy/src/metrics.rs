@@ -3,16 +3,12 @@
 //! At rest `received = mirrored + skipped + dropped` and `mirrored = compared + not_comparable`; before that `serving`
 //! requests are missing from the first sum, and those being compared from the second.
 
-mod decisions;
 mod latency;
-mod rate_limited;
-mod refused;
-mod register;
 mod shift;
 mod show;
 mod stateful;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
@@ -26,17 +22,12 @@ use prometheus_client::metrics::histogram::{Histogram as Buckets, exponential_bu
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 
-use crate::exchange::{Cell, Side, Undetermined, Verdict};
+use crate::exchange::{Cell, Decision, Side, Verdict};
 
-use self::decisions::Decisions;
 use self::latency::Latency;
 pub use self::latency::Percentiles;
-use self::rate_limited::RateLimited;
-pub use self::refused::Refusal;
-use self::register::{named, new, outcomes, reasons, register};
 use self::shift::Shift;
 use self::show::Show;
-pub use self::stateful::Held;
 use self::stateful::Stateful;
 
 /// Why a request is not mirrored, although there was room.
@@ -54,10 +45,6 @@ pub enum Skip {
     ServedFailed,
     /// Never mirrored: `CONNECT`, and whatever else asks for a host instead of a path.
     Method,
-    /// It asked for another protocol on its connection, which legacy alone can speak.
-    Upgrade,
-    /// Legacy answered before the body of the request was there.
-    AnsweredEarly,
     /// Its route is not mirrored.
     Route,
     /// The candidate served it, and legacy would do it once more.
@@ -67,15 +54,13 @@ pub enum Skip {
 }
 
 impl Skip {
-    pub const ALL: [(Skip, &'static str); 11] = [
+    pub const ALL: [(Skip, &'static str); 9] = [
         (Skip::BodyTooLarge, "body_too_large"),
         (Skip::NoMemory, "no_memory"),
         (Skip::ClientGone, "client_gone"),
         (Skip::ClientSlow, "client_slow"),
         (Skip::ServedFailed, "served_failed"),
         (Skip::Method, "method"),
-        (Skip::Upgrade, "upgrade"),
-        (Skip::AnsweredEarly, "answered_early"),
         (Skip::Route, "route"),
         (Skip::Unsafe, "unsafe"),
         (Skip::Off, "off"),
@@ -122,26 +107,21 @@ pub struct Metrics {
     served: [Count; 2],
     pub rescued: Count,
     pub unanswered: Count,
-    pub busy: Count,
     pub mirrored: Count,
     skipped: [Count; Skip::ALL.len()],
     dropped: [Count; Dropped::ALL.len()],
     pub compared: Count,
     not_comparable_family: Family<Reason, Count>,
     not_comparable: Mutex<BTreeMap<&'static str, Count>>,
-    pub rate_limited: RateLimited,
     verdicts: [Count; VERDICTS.len()],
-    decisions: Decisions,
+    decisions: [Count; Cell::ALL.len()],
     pub unreadable: Count,
-    refused: [Count; Refusal::ALL.len()],
     pub records_lost: Count,
     pub captured: Count,
     pub capture_lost: Count,
     pub recording_fails: Level,
     pub connections: Level,
-    pub tunnels: Level,
     pub buffered_bytes: Level,
-    pub connection_bytes: Level,
     pub queue_bytes: Level,
     pub weight_ppm: Level,
     pub sticky_values: Level,
@@ -153,7 +133,6 @@ pub struct Metrics {
     pub key_sets_refused: Count,
     pub introspections: Count,
     pub introspections_failed: Count,
-    pub introspections_refused: Count,
     pub outbound_refused: Count,
     pub stateful: Stateful,
     pub shift: Shift,
@@ -172,9 +151,13 @@ impl Default for Metrics {
         let skipped = reasons(&mut r, "skipped", "Requests not mirrored on purpose, by reason", Skip::ALL.map(|s| s.1));
         let dropped =
             reasons(&mut r, "dropped", "Requests not mirrored for lack of room, by reason", Dropped::ALL.map(|d| d.1));
-        let refused =
-            reasons(&mut r, "refused", "Clients refused by the front door, by reason", Refusal::ALL.map(|r| r.1));
         let verdicts = outcomes(&mut r, "verdicts", "Compared exchanges by verdict", VERDICTS.map(|v| v.1));
+        let decisions = outcomes(
+            &mut r,
+            "decisions",
+            "Compared exchanges by legacy's and the candidate's decision",
+            Cell::ALL.map(Cell::name),
+        );
         let seconds =
             Family::<OfSide, Buckets>::new_with_constructor(|| Buckets::new(exponential_buckets(0.000_05, 2.0, 18)));
         register(&mut r, "latency_seconds", "Time to the complete answer, over the mirrored exchanges", &seconds);
@@ -188,26 +171,25 @@ impl Default for Metrics {
             served: sides(&served),
             rescued: new(&mut r, "rescued", "Requests the candidate failed and legacy answered"),
             unanswered: new(&mut r, "unanswered", "Requests answered 502, 503 or 504 because no side could"),
-            busy: new(&mut r, "busy", "Requests that a limit of this proxy kept from the candidate"),
             mirrored: new(&mut r, "mirrored", "Requests handed to the mirror"),
             skipped,
             dropped,
             compared: new(&mut r, "compared", "Exchanges with a verdict"),
             not_comparable_family,
             not_comparable: Mutex::default(),
-            rate_limited: RateLimited::new(&mut r),
             verdicts,
-            decisions: Decisions::new(&mut r),
-            unreadable: new(&mut r, "unreadable", "Requests refused by their head, and not among the received"),
-            refused,
+            decisions,
+            unreadable: new(
+                &mut r,
+                "unreadable",
+                "Requests that are no HTTP/1, answered 400 or 431 and counted nowhere else",
+            ),
             records_lost: new(&mut r, "records_lost", "Exchanges the store could not keep"),
             captured: new(&mut r, "captured", "Exchanges written to the capture"),
             capture_lost: new(&mut r, "capture_lost", "Exchanges that the capture had no room for"),
             recording_fails: new(&mut r, "recording_fails", "1 while the store cannot be written, else 0"),
             connections: new(&mut r, "connections", "Open client connections"),
-            tunnels: new(&mut r, "tunnels", "Of these, connections that speak another protocol with legacy"),
             buffered_bytes: new(&mut r, "buffered_bytes", "Bodies held in memory for clients being served"),
-            connection_bytes: new(&mut r, "connection_bytes", "Memory of connections beyond 8 KiB for each"),
             queue_bytes: new(&mut r, "queue_bytes", "Calls and answers held for the mirror"),
             weight_ppm: new(&mut r, "weight_ppm", "The candidate's share of the traffic in parts per million"),
             sticky_values: new(&mut r, "sticky_values", "Tokens and cookies by which sessions keep their side"),
@@ -219,7 +201,6 @@ impl Default for Metrics {
             key_sets_refused: new(&mut r, "key_sets_refused", "Times that changed key files were refused"),
             introspections: new(&mut r, "introspections", "Opaque tokens that the issuer was asked about"),
             introspections_failed: new(&mut r, "introspections_failed", "Of these, those without a 200 in time"),
-            introspections_refused: new(&mut r, "introspections_refused", "Of the failed, those without a place"),
             outbound_refused: new(&mut r, "outbound_refused", "Requests of a component to an address not configured"),
             stateful: Stateful::new(&mut r),
             shift: Shift::new(&mut r),
@@ -239,20 +220,13 @@ impl Metrics {
         self.served[side as usize].get()
     }
 
-    /// Compared exchanges in which both sides decided so, less those that are undetermined.
+    /// Compared exchanges in which both sides decided so.
     pub fn decided(&self, cell: Cell) -> u64 {
-        self.decisions.of(cell)
+        self.decisions[cell as usize].get()
     }
 
     pub fn skipped(&self, skip: Skip) {
         self.skipped[skip as usize].inc();
-    }
-
-    pub fn refused(&self, refusal: Refusal) {
-        self.refused[refusal as usize].inc();
-        if refusal.is_of_head() {
-            self.unreadable.inc();
-        }
     }
 
     pub fn dropped(&self, dropped: Dropped) {
@@ -267,10 +241,10 @@ impl Metrics {
             .inc();
     }
 
-    pub fn compared(&self, verdict: Verdict, cell: Cell, undetermined: Option<Undetermined>) {
+    pub fn compared(&self, verdict: Verdict, legacy: Decision, candidate: Decision) {
         self.compared.inc();
         self.verdicts[verdict as usize].inc();
-        self.decisions.add(cell, undetermined);
+        self.decisions[Cell::of(legacy, candidate) as usize].inc();
     }
 
     /// A latency of a side, for exchanges in which both sides answered: anything else would compare unlike with unlike.
@@ -291,6 +265,9 @@ impl Metrics {
     }
 
     pub fn snapshot(&self) -> Snapshot {
+        let named = |names: &[&'static str], counts: &[Count]| -> BTreeMap<String, u64> {
+            names.iter().zip(counts).map(|(name, count)| ((*name).to_owned(), count.get())).collect()
+        };
         // In the order opposite to counting, so that a sum never exceeds its total.
         let compared = self.compared.get();
         let not_comparable = self.not_comparable_by_reason();
@@ -304,18 +281,15 @@ impl Metrics {
                 mirrored,
                 skipped: named(&Skip::ALL.map(|s| s.1), &self.skipped),
                 dropped: named(&Dropped::ALL.map(|d| d.1), &self.dropped),
-                refused: named(&Refusal::ALL.map(|r| r.1), &self.refused),
                 served: named(&["legacy", "candidate"], &self.served),
                 rescued: self.rescued.get(),
                 unanswered: self.unanswered.get(),
-                busy: self.busy.get(),
                 serving: self.serving.get().max(0) as u64,
                 received: self.received.get(),
             },
             verdicts: named(&VERDICTS.map(|v| v.1), &self.verdicts),
-            decisions: self.decisions.snapshot(),
+            decisions: named(&Cell::ALL.map(Cell::name), &self.decisions),
             latency: Latencies { legacy: latency(Side::Legacy), candidate: latency(Side::Candidate) },
-            rate_limited: self.rate_limited.endpoints(),
             unreadable: self.unreadable.get(),
             records_lost: self.records_lost.get(),
         }
@@ -332,20 +306,10 @@ impl Metrics {
 pub struct Snapshot {
     pub requests: Requests,
     pub verdicts: BTreeMap<String, u64>,
-    pub decisions: Decided,
+    pub decisions: BTreeMap<String, u64>,
     pub latency: Latencies,
-    /// Endpoints of which no call is asked twice, because their answers count the client's requests.
-    pub rate_limited: BTreeSet<String>,
     pub unreadable: u64,
     pub records_lost: u64,
-}
-
-/// Compared exchanges by what both sides decided, and those that are undetermined by reason.
-#[derive(Serialize)]
-pub struct Decided {
-    #[serde(flatten)]
-    pub cells: BTreeMap<String, u64>,
-    pub undetermined: BTreeMap<String, u64>,
 }
 
 #[derive(Serialize)]
@@ -355,12 +319,9 @@ pub struct Requests {
     pub served: BTreeMap<String, u64>,
     pub rescued: u64,
     pub unanswered: u64,
-    pub busy: u64,
     pub mirrored: u64,
     pub skipped: BTreeMap<String, u64>,
     pub dropped: BTreeMap<String, u64>,
-    /// By the front door; those of a head are not among the received.
-    pub refused: BTreeMap<String, u64>,
     pub compared: u64,
     pub not_comparable: BTreeMap<String, u64>,
     pub in_flight: u64,
@@ -370,4 +331,26 @@ pub struct Requests {
 pub struct Latencies {
     pub legacy: Percentiles,
     pub candidate: Percentiles,
+}
+
+fn new<M: Clone + Default + prometheus_client::registry::Metric>(r: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    register(r, name, help, &metric);
+    metric
+}
+
+fn reasons<const N: usize>(r: &mut Registry, name: &str, help: &str, reasons: [&'static str; N]) -> [Count; N] {
+    let family = Family::<Reason, Count>::default();
+    register(r, name, help, &family);
+    reasons.map(|reason| family.get_or_create_owned(&Reason { reason }))
+}
+
+fn outcomes<const N: usize>(r: &mut Registry, name: &str, help: &str, outcomes: [&'static str; N]) -> [Count; N] {
+    let family = Family::<Outcome, Count>::default();
+    register(r, name, help, &family);
+    outcomes.map(|outcome| family.get_or_create_owned(&Outcome { outcome }))
+}
+
+fn register<M: Clone + prometheus_client::registry::Metric>(r: &mut Registry, name: &str, help: &str, metric: &M) {
+    r.register(name, help, metric.clone());
 }

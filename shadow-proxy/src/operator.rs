@@ -28,18 +28,12 @@ pub fn status(port: &AdminPort, as_json: bool) -> anyhow::Result<String> {
     let mut text =
         format!("phase     {}, weight {weight_ppm} ppm ({} %)\n", word(&status["phase"]), weight_ppm as f64 / 10_000.0);
     text += &shift_lines(&status["shift"]);
-    text += &session_lines(&status["sessions"]);
     for (part, names) in STATUS_PARTS {
         let counts = counts(&status[part], names);
         text += &format!("{part:<9} {}\n", if counts.is_empty() { "none so far" } else { &counts });
     }
     if status["unreadable"].as_u64() != Some(0) {
         text += &format!("besides   unreadable {}\n", status["unreadable"]);
-    }
-    let limited: Vec<&str> =
-        status["rate_limited"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    if !limited.is_empty() {
-        text += &format!("asked once {}: their answers count the client's requests\n", limited.join(", "));
     }
     if let Some(records) = status["keys"]["records"].as_u64() {
         text += &format!("keys      {records} in force, {} of them weak\n", status["keys"]["weak"]);
@@ -54,30 +48,6 @@ pub fn status(port: &AdminPort, as_json: bool) -> anyhow::Result<String> {
         text += &format!("{side:<9} p50 {p50} µs, p95 {p95} µs, p99 {p99} µs, p99.9 {p999} µs\n");
     }
     Ok(text)
-}
-
-/// How many sessions each side holds, and how those drain whose side gets no new ones. Nothing where there are none.
-fn session_lines(sessions: &Value) -> String {
-    let mut text = String::new();
-    for side in ["legacy", "candidate"] {
-        let of = &sessions[side];
-        let held = of["held"].as_u64().unwrap_or(0);
-        if held == 0 {
-            continue;
-        }
-        let stay = match (sessions["shared"] == true, sessions["cut"] == side) {
-            (true, _) => "both sides know them",
-            (_, true) => "they have ended: their clients sign in again",
-            _ => "they stay there",
-        };
-        let last = of["last_used_s"].as_u64().map_or_else(String::new, |seconds| format!(", the last {seconds} s ago"));
-        text += &format!(
-            "{:<9} {held} that {side} began, {} used within five minutes{last}; {stay}\n",
-            if text.is_empty() { "sessions" } else { "" },
-            of["active"]
-        );
-    }
-    text
 }
 
 /// The step and since when, the brake, and what the last look found.
@@ -103,7 +73,6 @@ const STATUS_PARTS: [(&str, &[(&str, &str)]); 3] = [
             ("serving", "being served"),
             ("served", "served by"),
             ("rescued", "rescued"),
-            ("busy", "kept from the candidate by our limits"),
             ("unanswered", "unanswered"),
             ("mirrored", "mirrored"),
             ("skipped", "skipped"),
@@ -121,7 +90,6 @@ const STATUS_PARTS: [(&str, &[(&str, &str)]); 3] = [
             ("deny_deny", "both deny"),
             ("deny_allow", "BREACH"),
             ("allow_deny", "LOCKOUT"),
-            ("undetermined", "undetermined"),
             ("other", "other"),
         ],
     ),

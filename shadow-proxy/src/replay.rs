@@ -3,10 +3,8 @@
 pub mod finding;
 mod gor;
 mod har;
-mod held;
 mod own;
 mod play;
-mod report;
 mod source;
 
 use std::os::unix::fs::DirBuilderExt as _;
@@ -16,29 +14,25 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
+use serde_json::{Value, json};
 
 use crate::clock::now_ms;
 use crate::config::Config;
-use crate::exchange::Cell;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Snapshot};
 use crate::run;
 use crate::shadow::record::{Origin, Recorder, Store};
 use crate::shadow::rules::{Day, accepted};
-use crate::shift::gate::{Judgement, Verdict, grouped};
+use crate::shift::gate::Judgement;
 use crate::show::gate;
 use crate::side::Sides;
 use crate::side::candidate::{Grants, Instances, Overlay};
 
-pub use self::har::Hosts;
 pub use self::play::Speed;
-use self::report::Report;
 
 pub struct Options {
     pub file: PathBuf,
     pub passphrase_file: Option<PathBuf>,
     pub legacy: Legacy,
-    /// Of a HAR; empty: the host of most of its entries.
-    pub hosts: Hosts,
     pub speed: Speed,
     /// What the component sees as now, instead of the time of each record.
     pub clock: Option<Duration>,
@@ -67,7 +61,7 @@ pub struct Outcome {
 /// # Errors
 /// The file is none that can be replayed, or a side cannot be made.
 pub fn replay(mut config: Config, options: &Options) -> anyhow::Result<Outcome> {
-    let source = source::open(&options.file, options.passphrase_file.as_deref(), &options.hosts)?;
+    let source = source::open(&options.file, options.passphrase_file.as_deref())?;
     config.data = folder(options.data.as_deref())?;
     let _lock = run::open_data(&config.data)?;
     // What one call leaves behind would be another one's chance.
@@ -84,28 +78,12 @@ pub fn replay(mut config: Config, options: &Options) -> anyhow::Result<Outcome> 
     recorder.end();
     // A thread that panicked has said so.
     let _ = writer.join();
-    let snapshot = metrics.snapshot();
     let judgement = gate::judgement(&Store::open(&config.data)?, &config.gate, now_ms())?;
-    let let_in = snapshot.decisions.cells.get(Cell::AllowAllow.name()).copied().unwrap_or(0);
-    let judgement = if let_in == 0 { with_nobody_let_in(judgement, played.unrecorded) } else { judgement };
     // Where the file cannot be read to its end by a mistake in it, nothing is said about the candidate.
     let code = if played.wrong.is_some() { USAGE } else { judgement.verdict.exit_code() };
-    let took = begun.elapsed();
+    let (took, snapshot) = (begun.elapsed(), metrics.snapshot());
     let report = Report { options, format, data: &config.data, took, judgement, snapshot, played };
     Ok(Outcome { text: if options.json { format!("{:#}\n", report.json(code)) } else { report.text() }, code })
-}
-
-/// Two services that refuse everything are equal. Only the recorded answers can tell that this is right.
-fn with_nobody_let_in(judgement: Judgement, unrecorded: u64) -> Judgement {
-    if judgement.verdict != Verdict::Go || unrecorded == 0 {
-        return judgement;
-    }
-    let reason = format!(
-        "nobody was let in, and {} calls have no recorded answer that could say whether this is right: give both sides \
-         the keys and users of the recording, or replay a capture",
-        grouped(unrecorded)
-    );
-    Judgement { verdict: Verdict::NotEnough, reasons: vec![reason], ..judgement }
 }
 
 /// What makes the sides, once there is a runtime: connections belong to it. And what the records are about.
@@ -114,10 +92,9 @@ fn sides(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<(impl Fn() -
     let grants = Grants { frozen: true, overlay, ..run::grants(config, metrics)? };
     let origin = run::origin(config)?;
     let candidate = run::candidate(config, grants, run::kept(config).as_deref())?;
-    let (legacy, limits) = (config.legacy.url.clone(), config.legacy.limits.clone());
-    let tls = run::legacy_tls(config)?;
+    let (legacy, limits) = (config.legacy.clone(), config.legacy_limits.clone());
     let make = move || Sides {
-        legacy: crate::side::legacy::Legacy::new(legacy.clone(), limits.clone(), tls.clone()),
+        legacy: crate::side::legacy::Legacy::new(legacy.clone(), limits.clone()),
         candidate: candidate.clone(),
     };
     Ok((make, origin))
@@ -136,3 +113,76 @@ fn folder(wanted: Option<&Path>) -> anyhow::Result<PathBuf> {
 
 /// Exit code of a call of this program that makes no sense (sysexits.h).
 pub const USAGE: u8 = 64;
+
+fn counted_route(snapshot: &Snapshot) -> u64 {
+    snapshot.requests.skipped.get("route").copied().unwrap_or(0)
+}
+
+struct Report<'a> {
+    options: &'a Options,
+    format: &'static str,
+    data: &'a Path,
+    took: Duration,
+    judgement: Judgement,
+    snapshot: Snapshot,
+    played: play::Played,
+}
+
+impl Report<'_> {
+    fn text(&self) -> String {
+        let Report { options, format, data, took, judgement, snapshot, played } = self;
+        let counts = |counts: &std::collections::BTreeMap<String, u64>| {
+            let counts: Vec<String> =
+                counts.iter().filter(|(_, count)| **count > 0).map(|(name, count)| format!("{name} {count}")).collect();
+            if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
+        };
+        let mut text = format!(
+            "replayed {} calls of {} ({format}) in {:.1} s\n",
+            played.calls,
+            options.file.display(),
+            took.as_secs_f64()
+        );
+        if played.without_answer > 0 {
+            text += &format!("left out  {} calls without a recorded answer of legacy\n", played.without_answer);
+        }
+        if counted_route(snapshot) > 0 {
+            text += &format!("left out  {} calls of routes that are never to be sent\n", counted_route(snapshot));
+        }
+        for damage in played.cut.iter().chain(&played.wrong) {
+            text += &format!("damaged   {damage}\n");
+        }
+        text += &format!(
+            "compared  {}, not comparable: {}\n",
+            snapshot.requests.compared,
+            counts(&snapshot.requests.not_comparable)
+        );
+        text += &format!("verdicts  {}\ndecisions {}\n", counts(&snapshot.verdicts), counts(&snapshot.decisions));
+        text += &format!("findings  shadow-proxy diffs --data {}\n", data.display());
+        match &played.wrong {
+            Some(_) => text + "no verdict: the file was not read to its end\n",
+            None => text + &gate::text(judgement),
+        }
+    }
+
+    fn json(&self, code: u8) -> Value {
+        let Report { options, format, data, took, judgement, snapshot, played } = self;
+        json!({
+            "file": options.file,
+            "format": format,
+            "calls": played.calls,
+            "without_answer": played.without_answer,
+            "cut": played.cut,
+            "wrong": played.wrong,
+            "took_ms": took.as_millis() as u64,
+            "compared": snapshot.requests.compared,
+            "skipped": snapshot.requests.skipped,
+            "not_comparable": snapshot.requests.not_comparable,
+            "verdicts": snapshot.verdicts,
+            "decisions": snapshot.decisions,
+            "data": data,
+            "verdict": if played.wrong.is_some() { "none" } else { judgement.verdict.words() },
+            "judgement": judgement,
+            "exit_code": code,
+        })
+    }
+}

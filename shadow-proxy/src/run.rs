@@ -2,7 +2,6 @@
 
 mod candidate;
 mod choosing;
-mod doors;
 mod ending;
 mod judging;
 mod machine;
@@ -27,24 +26,22 @@ use crate::serve::accept;
 use crate::serve::alone::Alone;
 use crate::serve::answer::{Front, FrontLimits};
 use crate::serve::budget::Budget;
-use crate::serve::families::Families;
 use crate::serve::route::Choice;
 use crate::serve::seat;
 use crate::shadow::acceptance::RulesInForce;
 use crate::shadow::judge::Judge;
 use crate::shadow::mirror::{self, Mirror};
-use crate::shadow::record::{self, Recorder, Store};
+use crate::shadow::record::{Recorder, Store};
 use crate::shadow::rules::{Day, accepted};
 use crate::shift::lint;
 use crate::shift::watch::Watch;
 use crate::shift::weight::Weight;
 use crate::show;
-use crate::show::admin::{Admin, Sessions};
+use crate::show::admin::{self, Admin};
 use crate::show::guard::{self, Guard};
 use crate::show::page::Page;
 use crate::side::candidate::{Grants, Introspection, Outbound, Overlay};
 use crate::side::legacy::Legacy;
-use crate::side::tls::Tls;
 use crate::side::{Candidate, Sides};
 
 use self::candidate::load;
@@ -52,7 +49,7 @@ pub use self::candidate::{built_component, candidate, code, compile, said};
 use self::ending::Ending;
 use self::judging::NO_RANDOMNESS;
 pub use self::judging::judge;
-use self::machine::{Signals, bind, cache_home, thread};
+use self::machine::{Signals, bind, cache_home, connection_limits, thread};
 pub use self::machine::{log_to_stderr, open_data};
 pub use self::origin::origin;
 use self::shifting::Shifting;
@@ -77,14 +74,12 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
     let origin = origin(&config)?;
     let candidate = candidate(&config, grants, Some(&config.compiled()))?;
     let token_digest = config.admin_token_file.as_deref().map(token_digest).transpose()?;
-    record::apply_rules(&config.data, &config.comparer.rules, Day::of_ms(now_ms()))?;
+    let choice = Arc::new(choosing::choice(&config.shift.choice, &metrics)?);
     let (recorder, writer) = Recorder::start(&config.data, config.store.clone(), &origin, metrics.clone())?;
-    let Shifting { weight, watch, controls, controller } =
-        shifting::start(&config, &origin.build, recorder.clone(), &metrics)?;
+    let Shifting { weight, watch, controls, controller } = shifting::start(&config, &origin.build, &metrics)?;
     let listener = bind(config.listen)?;
     let admin_listener = bind(config.admin)?;
     let (listen, admin) = (listener.local_addr()?, admin_listener.local_addr()?);
-    let choice = Arc::new(choosing::drawn(&config, &metrics)?);
     let admin_state = Arc::new(Admin {
         metrics: metrics.clone(),
         shift: controls.clone(),
@@ -97,13 +92,15 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
         ready: AtomicBool::new(true),
         guard: Guard::new(token_digest, metrics.show.admin_refused.clone()).context(NO_RANDOMNESS)?,
         page: Page::default(),
-        sessions: sessions(&choice),
-        usage: self::candidate::usage(&candidate),
+        usage: match &candidate {
+            Candidate::Embedded(component) => Some(component.usage().clone()),
+            Candidate::Remote(_) => None,
+        },
         base: format!("http://{listen}"),
         gate: config.gate.clone(),
     });
 
-    let sides = SidesMaker { config: &config, legacy_tls: legacy_tls(&config)?, candidate };
+    let sides = SidesMaker { config: &config, candidate };
     let (fronts_running, fronts_ended) = oneshot::channel::<()>();
     let (judge, capturer) =
         judging::live(&config, admin_state.rules.comparer(), recorder.clone(), &metrics, watch.clone())?;
@@ -115,12 +112,11 @@ pub fn run(mut config: Config) -> anyhow::Result<()> {
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        tokio::spawn(doors::serve_admin(admin_listener, admin_state.clone()));
+        tokio::spawn(admin::serve(admin_listener, admin_state.clone()));
         let signals = Signals::listen()?;
         say_whose_keys(&config);
-        say_whom_legacy_sees(&config);
         println!("ready listen={listen} admin={admin}");
-        signals.end().await;
+        signals.any().await;
         admin_state.ready.store(false, Ordering::Relaxed);
         tracing::info!("draining: requests in progress finish, new connections are refused");
         stop.send_replace(true);
@@ -137,31 +133,18 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
     accepted::join(config.comparer.rules.clone(), &config.data, Day::of_ms(now_ms()))?;
     config.admin_token_file.as_deref().map(token_digest).transpose()?;
     let metrics = Arc::new(Metrics::default());
-    let hash_key = choosing::known_hash_key(&config.shift.choice, &config.data)?;
-    choosing::choice(&config.shift.choice, hash_key.unwrap_or_default(), &config.stateful.sessions, &metrics)?;
-    legacy_tls(config)?;
+    choosing::choice(&config.shift.choice, &metrics)?;
     let grants = grants(config, &metrics)?;
     // Not where nothing is kept yet: it leaves no files.
     let kept = config.compiled();
     candidate(config, grants, kept.is_dir().then_some(&kept)).map(drop)
 }
 
-fn sessions(choice: &Arc<Choice>) -> Sessions {
-    let held = choice.clone();
-    let held = move || held.families.as_ref().map(Families::held).unwrap_or_default();
-    Sessions { is_shared: choice.is_shared, held: Box::new(held) }
-}
-
 /// What is not wrong with the plan, and still not wise; by the present traffic where a store knows it.
 pub fn doubts(config: &Config) -> Vec<String> {
     let traffic = Store::open(&config.data).ok().and_then(|store| show::gate::traffic(&store, now_ms()).ok());
-    let short = config.shift.choice.hash_key.as_ref().filter(|key| key.len() < HASH_KEY_CHARACTERS_MIN).map(|_| {
-        "shift.hash_key: a stranger who guesses it can choose who is served by which side; write 32 hexadecimal digits from `openssl rand -hex 16`, or leave it out".to_owned()
-    });
-    short.into_iter().chain(lint::doubts(&config.shift.plan, traffic.as_ref())).collect()
+    lint::doubts(&config.shift.plan, traffic.as_ref())
 }
-
-const HASH_KEY_CHARACTERS_MIN: usize = 24;
 
 /// `shadow-proxy serve`: the component alone.
 pub fn serve(config: &Config) -> anyhow::Result<()> {
@@ -177,21 +160,22 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
     let component = Arc::new(load(file, config, grants, kept(config).as_deref())?);
     let listener = bind(config.listen)?;
     let listen = listener.local_addr()?;
-    let limits = doors::of_clients(config, &metrics);
-    let FrontLimits { body_bytes_max, body_pause_max, tunnel_idle: _ } = config.front;
-    let alone = Arc::new(Alone { component, body_bytes_max, body_pause_max });
+    let limits = connection_limits(config.connections_max, config.idle, config.drain);
+    let FrontLimits { body_bytes_max, body_deadline } = config.front;
+    let alone = Arc::new(Alone { component, body_bytes_max, body_deadline });
     let (stop, stopped) = watch::channel(false);
     let workers = seat::seats(config.threads)
         .into_iter()
         .map(|seat| {
-            let (listener, alone) = (listener.try_clone()?, alone.clone());
+            let (listener, alone, metrics) = (listener.try_clone()?, alone.clone(), metrics.clone());
             let (limits, stopped) = (limits.clone(), stopped.clone());
             thread("serve", async move {
                 let answer = move |request, _| {
                     let alone = alone.clone();
                     async move { alone.answer(request).await }
                 };
-                accept::serve(tokio::net::TcpListener::from_std(listener)?, seat, answer, limits, stopped).await;
+                accept::serve(tokio::net::TcpListener::from_std(listener)?, seat, answer, metrics, limits, stopped)
+                    .await;
                 Ok(())
             })
         })
@@ -201,7 +185,7 @@ pub fn serve(config: &Config) -> anyhow::Result<()> {
         let signals = Signals::listen()?;
         say_whose_keys(config);
         println!("ready listen={listen}");
-        signals.end().await;
+        signals.any().await;
         anyhow::Ok(())
     })?;
     stop.send_replace(true);
@@ -219,15 +203,13 @@ pub fn kept(config: &Config) -> Option<PathBuf> {
 /// The sides for one thread: the candidate is shared, the connections to legacy are not.
 struct SidesMaker<'a> {
     config: &'a Config,
-    legacy_tls: Option<Tls>,
     candidate: Candidate,
 }
 
 impl SidesMaker<'_> {
     fn make(&self) -> Sides {
-        let legacy = &self.config.legacy;
         Sides {
-            legacy: Legacy::new(legacy.url.clone(), legacy.limits.clone(), self.legacy_tls.clone()),
+            legacy: Legacy::new(self.config.legacy.clone(), self.config.legacy_limits.clone()),
             candidate: self.candidate.clone(),
         }
     }
@@ -246,8 +228,9 @@ struct Fronts<'a> {
 
 impl Fronts<'_> {
     fn start(&self, listener: &TcpListener, stopped: &watch::Receiver<bool>) -> anyhow::Result<Vec<JoinHandle<()>>> {
-        let limits = doors::of_clients(self.config, self.metrics);
-        let budget = Budget::new(self.metrics.buffered_bytes.clone(), self.config.buffered_bytes_max);
+        let Config { connections_max, idle, drain, buffered_bytes_max, .. } = *self.config;
+        let limits = connection_limits(connections_max, idle, drain);
+        let budget = Budget::new(self.metrics.buffered_bytes.clone(), buffered_bytes_max);
         seat::seats(self.config.threads)
             .into_iter()
             .map(|seat| {
@@ -260,17 +243,18 @@ impl Fronts<'_> {
                     metrics: self.metrics.clone(),
                     budget: budget.clone(),
                     limits: self.config.front.clone(),
-                    is_forwarded: self.config.legacy.is_forwarded,
                     unanswered_said: Rarely::every(Duration::from_secs(10)),
                 });
                 let listener = listener.try_clone()?;
                 let (limits, stopped) = (limits.clone(), stopped.clone());
                 thread("serve", async move {
-                    let answer = move |request, line| {
+                    let metrics = front.metrics.clone();
+                    let answer = move |request, peer| {
                         let front = front.clone();
-                        async move { front.answer(request, line).await }
+                        async move { front.answer(request, peer).await }
                     };
-                    accept::serve(tokio::net::TcpListener::from_std(listener)?, seat, answer, limits, stopped).await;
+                    accept::serve(tokio::net::TcpListener::from_std(listener)?, seat, answer, metrics, limits, stopped)
+                        .await;
                     Ok(())
                 })
             })
@@ -335,17 +319,6 @@ fn has_development_keys(config: &Config) -> bool {
 fn say_whose_keys(config: &Config) {
     if has_development_keys(config) && config.listen.ip().is_loopback() {
         tracing::info!("the component has the keys for development, which are public; name your own under [auth]");
-    }
-}
-
-/// TLS to legacy, where its URL says https.
-pub fn legacy_tls(config: &Config) -> anyhow::Result<Option<Tls>> {
-    Tls::to(&config.legacy.url, &config.legacy.trust).context("legacy cannot be asked by https")
-}
-
-fn say_whom_legacy_sees(config: &Config) {
-    if let Some(consequence) = config.legacy.unnamed_clients(config.listen.ip()) {
-        tracing::info!("{consequence}");
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::config::{self, Config, Overrides};
-use crate::replay::{self, Hosts, Legacy, Outcome, Speed, finding};
+use crate::replay::{self, Legacy, Outcome, Speed, finding};
 use crate::run;
 
 /// Exit codes are those of `gate`: 0 go, 1 no-go, 2 not enough evidence, 64 the command makes no sense.
@@ -23,9 +23,6 @@ pub(super) struct Replay {
     /// The legacy service, or `recorded`: its answers in the file stand for it
     #[arg(long, value_name = "URL", required_unless_present = "config")]
     legacy: Option<String>,
-    /// Of a HAR: a host whose entries are sent, repeatable; `*` sends all [default: the host of more than half of them]
-    #[arg(long, value_name = "HOST", conflicts_with = "id")]
-    host: Vec<String>,
     /// The component [default: the auth component in this binary]
     #[arg(long, value_name = "FILE")]
     component: Option<String>,
@@ -110,7 +107,7 @@ impl Replay {
 
     fn replay(self, config: Config) -> anyhow::Result<Outcome> {
         let legacy = self.legacy();
-        let Replay { file, id, host, speed, clock, seed, concurrency, data, passphrase_file, json, .. } = self;
+        let Replay { file, id, speed, clock, seed, concurrency, data, passphrase_file, json, .. } = self;
         if let (Some(id), Some(data)) = (id, &data) {
             let lines = self.secrets_file.as_deref().map(|file| {
                 std::fs::read_to_string(file)
@@ -122,9 +119,7 @@ impl Replay {
         }
         let file = file.context("no file is named; give one that `run --capture` wrote")?;
         let concurrency = usize::from(concurrency);
-        let hosts = Hosts(host);
-        let options =
-            replay::Options { file, passphrase_file, legacy, hosts, speed, clock, seed, concurrency, data, json };
+        let options = replay::Options { file, passphrase_file, legacy, speed, clock, seed, concurrency, data, json };
         replay::replay(config, &options)
     }
 }

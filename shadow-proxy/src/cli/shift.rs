@@ -24,12 +24,6 @@ pub struct Order {
 }
 
 #[derive(Subcommand)]
-pub enum Evidence {
-    /// Forget what was counted, for example after the candidate was mended; findings stay listed
-    Reset(Order),
-}
-
-#[derive(Subcommand)]
 pub enum Verb {
     /// Why the weight changed: a decision with its numbers, judged again
     Explain {
@@ -55,32 +49,12 @@ pub enum Verb {
     },
 }
 
-#[derive(Args)]
-pub struct Rollback {
-    #[command(flatten)]
-    order: Order,
-    /// Let the sessions that the candidate began live out on it, and give new ones to legacy
-    #[arg(long)]
-    drain: bool,
-}
-
-pub fn rollback(Rollback { order: Order { port, who, why }, drain }: Rollback) -> anyhow::Result<String> {
-    shift::rollback(&port.into(), drain, By { who: &who, why: &why })
-}
-
 pub fn order(verb: &str, Order { port, who, why }: Order) -> anyhow::Result<String> {
     shift::order(&port.into(), verb, By { who: &who, why: &why })
 }
 
-pub fn weight(ppm: u32, force: bool, Order { port, who, why }: Order) -> anyhow::Result<String> {
-    shift::weight(&port.into(), ppm, force, By { who: &who, why: &why })
-}
-
-/// `25%`, `0.1 %`, or parts per million: `10000`, `10000ppm`.
-pub fn share(text: &str) -> Result<u32, String> {
-    config::share(text).ok_or_else(|| {
-        "write a percentage from 0% to 100%, as in 25% or 0.1%, or parts per million from 0 to 1000000".to_owned()
-    })
+pub fn weight(ppm: u32, Order { port, who, why }: Order) -> anyhow::Result<String> {
+    shift::weight(&port.into(), ppm, By { who: &who, why: &why })
 }
 
 pub fn main(verb: Verb) -> ExitCode {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use auth_component::jose::{Algorithm, Policy};
 use auth_component::store::{CACHE_S_MAX, Endpoint as ComponentEndpoint, ISSUERS_MAX, NEGATIVE_S_MAX};
 use auth_component::{LAST_S, Switch};
+use http::Uri;
 
 use crate::keys::{Endpoint, Introspection, Issuer, Sources, Tokens};
 
@@ -61,10 +62,10 @@ fn read_introspection(auth: &mut Section) -> Option<Introspection> {
 
 /// As a component reads it, and never in plain text to another machine: the secret and the tokens are in what is asked.
 fn endpoint_url(text: &str) -> Result<String, String> {
+    let uri: Uri = text.parse().map_err(|_| "is not a URL".to_owned())?;
     if !ComponentEndpoint::is_url(text) {
         return Err("is not https://HOST:PORT/PATH".to_owned());
     }
-    let uri = super::url(text)?;
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let is_here = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
     if uri.scheme_str() == Some("https") || is_here {

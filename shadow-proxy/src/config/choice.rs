@@ -10,8 +10,7 @@ use crate::serve::identity::IdKind;
 use super::reader::Section;
 
 pub struct ChoiceConfig {
-    /// None: drawn at the first start, and kept in the data directory.
-    pub hash_key: Option<String>,
+    pub hash_key: String,
     pub sticky: Vec<IdKind>,
     /// Of what sessions were issued; 0: nothing is kept.
     pub sticky_values_max: usize,
@@ -20,7 +19,7 @@ pub struct ChoiceConfig {
 }
 
 pub fn read(shift: &mut Section) -> ChoiceConfig {
-    let hash_key = shift.text("hash_key");
+    let hash_key = shift.text("hash_key").unwrap_or_else(|| "shadow-proxy".to_owned());
     let sticky = shift.list("sticky", STICKY, str::parse::<IdKind>);
     let sticky = sticky.unwrap_or_else(|| vec![IdKind::Credential, IdKind::Cookies, IdKind::Address]);
     if sticky.iter().rev().skip(1).any(|kind| *kind == IdKind::Address) {

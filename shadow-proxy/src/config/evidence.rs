@@ -11,7 +11,6 @@ pub fn read_noise(root: &mut Section) -> AgainPolicy {
     let again = AgainPolicy {
         share_ppm: section.share_ppm("aa_share", defaults.share_ppm),
         pairs: section.number("aa_pairs", defaults.pairs, 0..=1_000_000, "calls"),
-        rate_limited: section.flag("rate_limited", defaults.rate_limited),
     };
     section.close(root);
     again
@@ -23,8 +22,6 @@ pub fn read_gate(root: &mut Section) -> gate::Policy {
     let mut ppm = |key, default: u32| section.number(key, u64::from(default), 1..=500_000, "ppm") as u32;
     let mismatch_ppm_max = ppm("mismatch_ppm_max", defaults.mismatch_ppm_max);
     let endpoint_mismatch_ppm_max = ppm("endpoint_mismatch_ppm_max", defaults.endpoint_mismatch_ppm_max);
-    let undetermined_ppm_max = ppm("undetermined_ppm_max", defaults.undetermined_ppm_max);
-    let parser_ppm_max = ppm("parser_ppm_max", defaults.parser_ppm_max);
     let coverage = u64::from(defaults.coverage_percent_min);
     let policy = gate::Policy {
         mismatch_ppm_max,
@@ -36,8 +33,6 @@ pub fn read_gate(root: &mut Section) -> gate::Policy {
             0..=1_000_000,
             "requests",
         ),
-        undetermined_ppm_max,
-        parser_ppm_max,
         alpha: defaults.alpha,
     };
     section.close(root);

@@ -6,7 +6,6 @@ mod capture;
 mod choice;
 mod evidence;
 mod hooks;
-mod legacy;
 mod lists;
 mod part;
 mod reader;
@@ -21,30 +20,26 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, Uri};
+use http::Uri;
 
 use crate::keys::{Introspection, Sources};
 use crate::serve::answer::FrontLimits;
-use crate::serve::strict::Tolerated;
 use crate::shadow::again::AgainPolicy;
 use crate::shadow::capture::CaptureLimits;
 use crate::shadow::compare::{COOKIE_TOLERANCE_S, Comparer, DecisionRule, Decisions, RawDecision, Signatures};
 use crate::shadow::endpoint::Endpoints;
-use crate::shadow::flip::CLOCK_TOLERANCE_MS;
 use crate::shadow::mirror::MirrorLimits;
 use crate::shadow::record::StoreLimits;
 use crate::shadow::rules::{RawRule, Rules};
 use crate::shift::gate;
 use crate::side::candidate::Limits;
-use crate::side::tls::Trust;
+use crate::side::legacy::LegacyLimits;
 
 use self::candidate::Part;
 pub use self::choice::ChoiceConfig;
-pub use self::legacy::LegacyConfig;
 pub use self::part::{parse_gate, parse_key_files, parse_plan};
 use self::reader::Section;
 use self::shift::Shift;
-pub use self::shift::share;
 use self::stateful::Stateful;
 
 /// Everything `run` needs to know.
@@ -54,24 +49,18 @@ pub struct Config {
     pub admin_token_file: Option<PathBuf>,
     pub data: PathBuf,
     pub threads: usize,
-    pub legacy: LegacyConfig,
+    pub legacy: Uri,
+    pub legacy_limits: LegacyLimits,
     pub candidate: CandidateConfig,
-    pub candidate_trust: Trust,
     pub candidate_limits: Limits,
     pub candidate_connect: Duration,
     /// Where compiled components are kept, if not where they usually are.
     pub compiled: Option<PathBuf>,
-    /// Which version of the candidate it is, and the header in which it says so itself.
-    pub version: Option<String>,
-    pub version_header: Option<HeaderName>,
     /// Where the component's keys come from; none: it knows those for development, if any.
     pub auth: Option<Sources>,
     pub connections_max: usize,
     pub idle: Duration,
     pub drain: Duration,
-    pub unread: Duration,
-    pub half_closed: Duration,
-    pub tolerated: Tolerated,
     pub front: FrontLimits,
     pub buffered_bytes_max: usize,
     pub mirror: Option<MirrorLimits>,
@@ -79,7 +68,6 @@ pub struct Config {
     pub shift: Shift,
     pub store: StoreLimits,
     pub keep_match_every: u64,
-    pub clock_tolerance_ms: u64,
     pub endpoints: Endpoints,
     pub comparer: Comparer,
     pub words: Vec<String>,
@@ -140,25 +128,14 @@ fn read(root: &mut Section) -> Option<Config> {
     let connections_max = limits.number("connections_max", 16_384, 1..=1_000_000, "connections") as usize;
     let idle = limits.millis("idle_ms", 60_000);
     let drain = limits.millis("drain_ms", 10_000);
-    let unread = limits.millis("unread_ms", 30_000);
-    let half_closed = limits.millis("half_closed_ms", 5_000);
     let body_bytes_max = limits.number("body_bytes_max", 2 * MEBIBYTE, 0..=1 << 30, "bytes") as usize;
-    let body_pause_max = limits.millis("body_ms", 30_000);
-    let tunnel_idle = limits.millis("tunnel_idle_ms", 3_600_000);
+    let body_deadline = limits.millis("body_ms", 30_000);
     let buffered_bytes_max = limits.number("buffered_bytes_max", 256 * MEBIBYTE, 0..=1 << 40, "bytes") as usize;
     limits.close(root);
-    let tolerated = read_http(root);
 
-    let (legacy, legacy_deadline) = legacy::read(root, body_bytes_max);
-    let Part {
-        candidate,
-        trust: candidate_trust,
-        limits: candidate_limits,
-        connect: candidate_connect,
-        compiled,
-        version,
-        version_header,
-    } = candidate::read(root, body_bytes_max);
+    let (legacy, legacy_limits) = read_legacy(root, body_bytes_max);
+    let Part { candidate, limits: candidate_limits, connect: candidate_connect, compiled } =
+        candidate::read(root, body_bytes_max);
     let auth = auth::read(root);
     if auth.is_some() && matches!(candidate, CandidateConfig::Url(_)) {
         root.wrong("auth", "stands beside candidate.url, whose keys are its own", "[candidate] without url");
@@ -166,10 +143,10 @@ fn read(root: &mut Section) -> Option<Config> {
     let introspection = auth.as_ref().and_then(|auth| auth.introspection.as_ref());
     let issuer = introspection.and_then(|introspection| read_issuer(root, introspection, &candidate_limits));
     for address in [listen, admin].into_iter().flatten() {
-        refuse_own(root, address, legacy.as_ref().map(|legacy| &legacy.url), Some(&candidate), issuer.as_ref());
+        refuse_own(root, address, legacy.as_ref(), Some(&candidate), issuer.as_ref());
     }
     let mirror = read_mirror(root, drain);
-    let stateful = stateful::read(root, [legacy_deadline, candidate_limits.deadline]);
+    let stateful = stateful::read(root, [legacy_limits.deadline, candidate_limits.deadline]);
 
     let (store, keep_match_every) = read_record(root);
     let compared = read_compare(root);
@@ -183,28 +160,22 @@ fn read(root: &mut Section) -> Option<Config> {
         data,
         threads,
         legacy: legacy?,
+        legacy_limits,
         candidate,
-        candidate_trust,
         candidate_limits,
         candidate_connect,
         compiled,
-        version,
-        version_header,
         auth,
         connections_max,
         idle,
         drain,
-        unread,
-        half_closed,
-        tolerated,
-        front: FrontLimits { body_bytes_max, body_pause_max, tunnel_idle },
+        front: FrontLimits { body_bytes_max, body_deadline },
         buffered_bytes_max,
         mirror,
         stateful,
         shift,
         store,
         keep_match_every,
-        clock_tolerance_ms: compared.clock_tolerance_ms,
         endpoints: compared.endpoints?,
         comparer: compared.comparer,
         words: compared.words,
@@ -227,19 +198,17 @@ fn read_admin(root: &mut Section) -> (Option<SocketAddr>, Option<PathBuf>) {
     (admin, token_file)
 }
 
-/// What clients may send although RFC 9112 has it refused.
-fn read_http(root: &mut Section) -> Tolerated {
-    let mut http = root.section("http");
-    let mut tolerated = Tolerated::default();
-    let known = |name: &str| {
-        let names = Tolerated::NAMES;
-        names.contains(&name).then(|| name.to_owned()).ok_or_else(|| format!("is none of {}", names.join(", ")))
+fn read_legacy(root: &mut Section, body_bytes_max: usize) -> (Option<Uri>, LegacyLimits) {
+    let mut legacy = root.section("legacy");
+    let url = legacy.required("url", "\"http://127.0.0.1:3000\"", origin);
+    let limits = LegacyLimits {
+        connect: legacy.millis("connect_ms", 1_000),
+        deadline: legacy.millis("deadline_ms", 30_000),
+        idle: legacy.millis("idle_ms", 4_000),
+        body_bytes_max,
     };
-    for name in http.list("tolerate", "[\"no_host\"]", known).unwrap_or_default() {
-        tolerated.add(&name);
-    }
-    http.close(root);
-    tolerated
+    legacy.close(root);
+    (url, limits)
 }
 
 /// Where it is asked, in time for the component to answer.
@@ -282,7 +251,6 @@ struct Compared {
     endpoints: Option<Endpoints>,
     comparer: Comparer,
     words: Vec<String>,
-    clock_tolerance_ms: u64,
 }
 
 fn read_compare(root: &mut Section) -> Compared {
@@ -298,15 +266,13 @@ fn read_compare(root: &mut Section) -> Compared {
     let decisions = read_decisions(&mut section);
     let signatures = section.optional("jwks", "\"jwks.json\"", |text| Signatures::read(Path::new(text)).map(Arc::new));
     let cookie_tolerance_s = section.number("cookie_tolerance_s", COOKIE_TOLERANCE_S, 0..=3_600, "seconds");
-    let clock_tolerance_ms = section.number("clock_tolerance_ms", CLOCK_TOLERANCE_MS, 0..=60_000, "milliseconds");
     let words = section.texts("words").unwrap_or_default();
     let rules = Rules::parse(section.tables::<RawRule>("rules", RULE)).unwrap_or_else(|reasons| {
         section.wrong_as(reasons);
         Rules::starter()
     });
     section.close(root);
-    let comparer = Comparer { rules, decisions, signatures, cookie_tolerance_s };
-    Compared { endpoints, comparer, words, clock_tolerance_ms }
+    Compared { endpoints, comparer: Comparer { rules, decisions, signatures, cookie_tolerance_s }, words }
 }
 
 fn read_decisions(section: &mut Section) -> Decisions {
@@ -360,24 +326,25 @@ fn is_own(listen: SocketAddr, url: &Uri) -> bool {
     let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let ip = if host == "localhost" { Some(listen.ip()) } else { host.parse::<IpAddr>().ok() };
     let reaches = |ip: IpAddr| ip == listen.ip() || listen.ip().is_unspecified() && ip.is_loopback();
-    let usual = if url.scheme_str() == Some("https") { 443 } else { 80 };
-    url.port_u16().unwrap_or(usual) == listen.port() && ip.is_some_and(reaches)
+    url.port_u16().unwrap_or(80) == listen.port() && ip.is_some_and(reaches)
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "is not an IP address and a port".to_owned())
 }
 
-/// A URL that somebody can be asked by: no port that does not exist, and no user, whom nobody would be told.
-fn url(text: &str) -> Result<Uri, String> {
+fn origin(text: &str) -> Result<Uri, String> {
+    if text.starts_with("https:") {
+        return Err("is https, but legacy is asked in plain http; run the proxy behind what ends TLS".to_owned());
+    }
+    any_origin(text)
+}
+
+fn any_origin(text: &str) -> Result<Uri, String> {
     let uri: Uri = text.parse().map_err(|_| "is not a URL".to_owned())?;
-    let authority = uri.authority().map_or("", |authority| authority.as_str());
-    if authority.contains('@') {
-        return Err("has a user or a password in it, which would not be sent; name HOST:PORT alone".to_owned());
+    match (uri.scheme_str(), uri.authority(), uri.path_and_query().map(|path| path.as_str())) {
+        (Some("http" | "https"), Some(_), None | Some("/")) => Ok(uri),
+        (Some("http" | "https"), Some(_), _) => Err("has a path; requests bring their own".to_owned()),
+        _ => Err("is not http://HOST:PORT".to_owned()),
     }
-    let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.contains(']'));
-    if port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
-        return Err("has a port that is not a number from 1 to 65535".to_owned());
-    }
-    Ok(uri)
 }

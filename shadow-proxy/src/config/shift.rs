@@ -118,22 +118,14 @@ fn of_weight(weight_ppm: u32) -> Step {
     Step { weight_ppm, ..plan.steps[step].clone() }
 }
 
-/// `25%`, `0.1 %`, `10000`, `10000ppm`; none where it is no share, or one below a millionth.
-pub fn share(text: &str) -> Option<u32> {
-    let text = text.trim();
-    let Some(percent) = text.strip_suffix('%') else {
-        let ppm = text.strip_suffix("ppm").unwrap_or(text).trim();
-        return ppm.parse().ok().filter(|ppm| *ppm <= ALL_PPM);
-    };
-    let percent: f64 = percent.trim().parse().ok().filter(|percent| (0.0..=100.0).contains(percent))?;
-    let ppm = (percent * 10_000.0).round() as u32;
-    (ppm > 0 || percent == 0.0).then_some(ppm)
-}
-
 fn weight(value: &Value) -> Result<u32, String> {
     let ppm = match value {
         Value::Integer(ppm) => u32::try_from(*ppm).ok(),
-        Value::String(text) => share(text),
+        Value::String(text) => text
+            .strip_suffix('%')
+            .and_then(|percent| percent.trim().parse::<f64>().ok())
+            .filter(|percent| (0.0..=100.0).contains(percent))
+            .map(|percent| (percent * 10_000.0).round() as u32),
         _ => None,
     };
     ppm.filter(|ppm| (1..=ALL_PPM).contains(ppm))
@@ -235,16 +227,6 @@ mod tests {
             },
         ];
         assert_eq!(plan.unwrap().steps, expected);
-    }
-
-    #[test]
-    fn a_share_is_a_percentage_or_parts_per_million() {
-        let shares = ["25%", "0.1%", "0.1 %", "100%", "0", "0%", "5000", "5000ppm", "5000 ppm", "1000000", "0.0001%"];
-        let ppm = [250_000, 1_000, 1_000, ALL_PPM, 0, 0, 5_000, 5_000, 5_000, ALL_PPM, 1];
-        assert_eq!(shares.map(share), ppm.map(Some));
-        for wrong in ["", "%", "101%", "-1%", "1000001", "25.5", "0.00001%", "NaN%", "inf%", "25 percent", "+", "1e3"] {
-            assert_eq!(share(wrong), None, "{wrong}");
-        }
     }
 
     #[test]

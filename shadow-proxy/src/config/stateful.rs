@@ -36,7 +36,6 @@ fn read_sessions(root: &mut Section, wait_max: [Duration; 2]) -> SessionLimits {
     let mut sessions = root.section("sessions");
     let limits = SessionLimits {
         enabled: sessions.flag("enabled", true),
-        is_shared: sessions.flag("shared", false),
         entries_max: sessions.number("entries_max", 200_000, 1..=10_000_000, "values") as usize,
         ttl: Duration::from_secs(60 * sessions.number("ttl_minutes", 1_440, 1..=525_600, "minutes")),
         wait_max,

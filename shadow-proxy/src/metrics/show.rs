@@ -8,8 +8,6 @@ pub struct Show {
     pub page_streams: Level,
     pub page_streams_refused: Count,
     pub admin_refused: Count,
-    pub admin_connections: Level,
-    pub admin_connections_refused: Count,
     pub candidate_instances: Level,
     pub candidate_memory_bytes: Level,
 }
@@ -24,12 +22,6 @@ impl Show {
                 "Pages that were refused that, because there are enough",
             ),
             admin_refused: new(r, "admin_refused", "Tokens sent to the admin port that were wrong, or one too many"),
-            admin_connections: new(r, "admin_connections", "Open connections to the admin port"),
-            admin_connections_refused: new(
-                r,
-                "admin_connections_refused",
-                "Connections that the admin port ended: no HTTP/1.1, or too slow",
-            ),
             candidate_instances: new(r, "candidate_instances", "Instances of the component, at work and waiting"),
             candidate_memory_bytes: new(r, "candidate_memory_bytes", "Linear memory of these instances"),
         }

@@ -13,7 +13,6 @@ use crate::shadow::record::{Samples, Store, merge};
 use crate::shadow::rules::review::{self, Reviewed};
 use crate::shadow::rules::{Day, Rules, accepted};
 use crate::shift::evidence::EndpointCount;
-use crate::shift::gate::percent;
 use crate::show::export::{Format, Report};
 use crate::show::finding::{self, Finding, ShownSample};
 
@@ -69,16 +68,17 @@ pub fn show(source: &Source, id: i64, view: View) -> anyhow::Result<String> {
     if view == View::Json {
         return json_text(&finding);
     }
+    let at = |ms: u64| humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + std::time::Duration::from_millis(ms));
     let class = |class: Option<crate::shadow::class::Class>| class.map_or("nothing", |class| class.name());
     let mut text = line(&Finding { curl: None, ..finding.clone() });
     text += &format!(
-        "        {:?}, {:?}: {} since {}, last {}\n        at most {} of the requests, with 95 % confidence\n",
+        "        {:?}, {:?}: {} since {}, last {}\n        at most {:.4} % of the requests, with 95 % confidence\n",
         finding.status,
         finding.trend,
         finding.count,
         at(finding.first_seen_ms),
         at(finding.last_seen_ms),
-        percent(finding.upper_bound)
+        finding.upper_bound * 100.0
     )
     .to_lowercase();
     let (legacy, candidate) = (finding.legacy.as_deref(), finding.candidate.as_deref());
@@ -178,18 +178,13 @@ fn line(finding: &Finding) -> String {
         (None, Status::Undecided) => ", undecided yet".to_owned(),
         (None, _) => String::new(),
     };
-    let unseen = finding.not_seen_since_ms.map_or(String::new(), |ms| format!("; not seen since {}", at(ms)));
     let is_open = matches!(finding.status, Status::Finding | Status::Undecided);
     let curl = finding.curl.as_deref().filter(|_| is_open).map(|curl| format!("        {curl}\n"));
     format!(
-        "#{id:<6} {:<8} {count} of {pairs}  {endpoint}: {sentence}{by}{unseen}\n{}",
+        "#{id:<6} {:<8} {count} of {pairs}  {endpoint}: {sentence}{by}\n{}",
         severity.name(),
         curl.unwrap_or_default()
     )
-}
-
-fn at(ms: u64) -> humantime::Rfc3339Timestamp {
-    humantime::format_rfc3339_seconds(std::time::UNIX_EPOCH + std::time::Duration::from_millis(ms))
 }
 
 /// Call and answers as HTTP would have them, secrets as stand-ins.

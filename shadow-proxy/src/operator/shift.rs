@@ -19,13 +19,8 @@ pub struct By<'a> {
     pub why: &'a str,
 }
 
-pub fn weight(port: &AdminPort, ppm: u32, force: bool, By { who, why }: By) -> anyhow::Result<String> {
-    change(port, "weight", &json!({"ppm": ppm, "force": force, "who": who, "why": why}))
-}
-
-/// Takes the traffic back; `drain` lets the sessions that the candidate began live out.
-pub fn rollback(port: &AdminPort, drain: bool, By { who, why }: By) -> anyhow::Result<String> {
-    change(port, "rollback", &json!({"who": who, "why": why, "drain": drain}))
+pub fn weight(port: &AdminPort, ppm: u32, By { who, why }: By) -> anyhow::Result<String> {
+    change(port, "weight", &json!({"ppm": ppm, "who": who, "why": why}))
 }
 
 /// `verb` as in `POST /api/VERB`.
@@ -47,13 +42,6 @@ fn change(port: &AdminPort, verb: &str, command: &Value) -> anyhow::Result<Strin
     );
     for reason in change["reasons"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         text += &format!("  {reason}\n");
-    }
-    let ended = change["sessions_ended"].as_u64().unwrap_or(0);
-    if ended > 0 {
-        text += &format!("  {ended} sessions end: their clients have to sign in again\n");
-    }
-    if ended > 0 && verb == "rollback" && status["shift"]["brake"] != true {
-        text += "  is nothing wrong with the candidate? `rollback --drain` gives them back to it until they end\n";
     }
     text += &format!(
         "so far {} compared, {} breaches, {} lockouts, {} mismatches\n",

@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Method;
 
-use super::source::{Damage, LeftOut, Recorded, Recording, line};
+use super::source::{Damage, Recorded, line};
 use crate::exchange::{Call, Failure, Leg};
 use crate::shadow::capture::{format, identity};
-use crate::side::headers::{HEADERS_MAX, of_request};
+use crate::side::headers::{HEADERS_MAX, end_to_end};
 
 pub const NAME: &str = "GoReplay";
 
@@ -41,12 +41,12 @@ impl<R: BufRead> Records<R> {
             }
             let cut =
                 |why: &str| Damage::Cut(format!("the payload at line {first} {why}; what is before it was replayed"));
-            // GoReplay loses packets now and then: one such payload does not cost those behind it.
-            let odd = |what, why: &str| Damage::LeftOut(what, format!("line {first}: {why}"));
+            let wrong =
+                |why: &str| Damage::Wrong(format!("line {first}: {why}; take the payload out, or record it again"));
             let end = payload.iter().position(|&byte| byte == b'\n').unwrap_or(payload.len());
             let (kind, time) = match head(&payload[..end]) {
                 Some(head) => head,
-                None if is_whole => return Err(odd(LeftOut::Unreadable, "no `1 ID TIMESTAMP` of GoReplay")),
+                None if is_whole => return Err(wrong("no `1 ID TIMESTAMP` of GoReplay")),
                 None => return Err(cut("is cut short")),
             };
             if kind != b'1' {
@@ -54,18 +54,16 @@ impl<R: BufRead> Records<R> {
             }
             match call(payload.get(end + 1..).unwrap_or_default()) {
                 Ok(call) => {
-                    let unknown = Leg::failed(Failure::NoAnswer, 0, Duration::ZERO);
+                    let unknown = Leg { outcome: Err(Failure::NoAnswer), latency: Duration::ZERO };
                     return Ok(Some(Recorded {
                         session: identity(&call, &unknown),
                         time: Some(time),
                         call,
                         legacy: None,
-                        recording: Recording::Whole,
                     }));
                 }
                 Err(_) if !is_whole => return Err(cut("is cut short")),
-                Err(why) if why == SHORT => return Err(odd(LeftOut::RequestBody, why)),
-                Err(why) => return Err(odd(LeftOut::Unreadable, why)),
+                Err(why) => return Err(wrong(why)),
             }
         }
     }
@@ -123,7 +121,7 @@ fn call(payload: &[u8]) -> Result<Call, &'static str> {
     } else {
         match named("content-length").map(str::parse::<usize>) {
             None => body.to_vec(),
-            Some(Ok(length)) => body.get(..length).ok_or(SHORT)?.to_vec(),
+            Some(Ok(length)) => body.get(..length).ok_or("the body is shorter than Content-Length")?.to_vec(),
             Some(Err(_)) => return Err("Content-Length is no number"),
         }
     };
@@ -132,7 +130,7 @@ fn call(payload: &[u8]) -> Result<Call, &'static str> {
     Ok(Call {
         method: Method::from_bytes(method).map_err(|_| NO_HTTP)?,
         uri: request.path.unwrap_or_default().parse().map_err(|_| NO_HTTP)?,
-        headers: of_request(headers),
+        headers: end_to_end(headers),
         body: Bytes::from(body),
     })
 }
@@ -150,5 +148,4 @@ fn unchunked(mut chunks: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-const SHORT: &str = "the body is shorter than Content-Length";
 const PAYLOAD_BYTES_MAX: usize = 256 << 20;

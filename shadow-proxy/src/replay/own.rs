@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 
-use super::source::{Damage, Recorded, Recording, line};
-use crate::shadow::capture::format::{FORMAT, Header, Line, STAND_INS, VERSION};
+use super::source::{Damage, Recorded, line};
+use crate::shadow::capture::format::{FORMAT, Header, Line, VERSION};
 
 pub const NAME: &str = "shadow-proxy capture";
 
@@ -20,7 +20,6 @@ pub struct Records<R> {
     input: R,
     number: u64,
     started: Duration,
-    recording: Recording,
 }
 
 impl<R: BufRead> Records<R> {
@@ -39,8 +38,7 @@ impl<R: BufRead> Records<R> {
             .ok()
             .context("line 1 has no time in `started`; take another copy")?;
         let started = started.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let recording = if header.secrets == STAND_INS { Recording::StandIns } else { Recording::Whole };
-        Ok(Records { input, number: 1, started, recording })
+        Ok(Records { input, number: 1, started })
     }
 
     pub(super) fn next_line(&mut self) -> Result<Option<Recorded>, Damage> {
@@ -68,7 +66,6 @@ impl<R: BufRead> Records<R> {
             session: line.session.map(String::into_bytes),
             call: line.call.call().map_err(what_to_do)?,
             legacy: Some(line.legacy.leg().map_err(what_to_do)?),
-            recording: self.recording,
         })
     }
 }

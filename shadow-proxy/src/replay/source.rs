@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 
-use super::har::Hosts;
 use super::{gor, har, own};
 use crate::exchange::{Call, Leg};
 use crate::shadow::capture::seal::{MAGIC, Passphrase};
@@ -22,64 +21,11 @@ pub struct Recorded {
     pub call: Call,
     /// What legacy did with it then.
     pub legacy: Option<Leg>,
-    pub recording: Recording,
 }
 
-/// What a recording does not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Recording {
-    /// Everything is there.
-    Whole,
-    /// Its credentials are stand-ins, which nobody knows who was not given them.
-    StandIns,
-    /// Headers that a browser does not tell its own tools, or that it leaves out of an export: `Set-Cookie` above all.
-    Browser,
-}
-
-/// A reason to leave out what cannot be replayed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LeftOut {
-    OtherHost,
-    NotHttp,
-    WebSocket,
-    Tunnel,
-    RequestBody,
-    Unreadable,
-    Header,
-}
-
-impl LeftOut {
-    pub fn name(self) -> &'static str {
-        match self {
-            LeftOut::OtherHost => "other_host",
-            LeftOut::NotHttp => "not_http",
-            LeftOut::WebSocket => "websocket",
-            LeftOut::Tunnel => "tunnel",
-            LeftOut::RequestBody => "request_body",
-            LeftOut::Unreadable => "unreadable",
-            LeftOut::Header => "header",
-        }
-    }
-
-    /// After a number.
-    pub fn words(self) -> &'static str {
-        match self {
-            LeftOut::OtherHost => "entries of other hosts, which --host would add",
-            LeftOut::NotHttp => "entries that were no HTTP request to a server (data:, blob: and the like)",
-            LeftOut::WebSocket => "WebSocket connections",
-            LeftOut::Tunnel => "CONNECT tunnels",
-            LeftOut::RequestBody => "requests whose body was not recorded whole",
-            LeftOut::Unreadable => "records that are no HTTP request",
-            LeftOut::Header => "headers without a value, or that HTTP does not allow",
-        }
-    }
-}
-
-/// What is not a record. Each in one sentence with what to do.
+/// Where reading ends too early. Each in one sentence with what to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Damage {
-    /// One record, or a part of it, and its place; reading goes on.
-    LeftOut(LeftOut, String),
     /// The rest is missing, as after a crash.
     Cut(String),
     /// Something that is not of the format.
@@ -93,14 +39,14 @@ pub struct Source {
     pub records: Records,
 }
 
-/// A file, or the folder of a capture with all of its files. `hosts` are those of a HAR.
+/// A file, or the folder of a capture with all of its files.
 ///
 /// # Errors
 /// It cannot be read, or is in none of the formats.
-pub fn open(path: &Path, passphrase_file: Option<&Path>, hosts: &Hosts) -> anyhow::Result<Source> {
+pub fn open(path: &Path, passphrase_file: Option<&Path>) -> anyhow::Result<Source> {
     let passphrase = passphrase_file.map(Passphrase::read).transpose()?;
     if !path.is_dir() {
-        return open_file(path, passphrase.as_ref(), hosts).with_context(|| path.display().to_string());
+        return open_file(path, passphrase.as_ref()).with_context(|| path.display().to_string());
     }
     let files = std::fs::read_dir(path)?.map(|file| Ok(file?.path())).collect::<std::io::Result<Vec<PathBuf>>>()?;
     let is_capture = |file: &PathBuf| {
@@ -117,9 +63,9 @@ pub fn open(path: &Path, passphrase_file: Option<&Path>, hosts: &Hosts) -> anyho
     // The first tells at once whether the passphrase is right.
     let mut rest = files.into_iter();
     let first = rest.next().context("there is one")?;
-    let first = open_file(&first, passphrase.as_ref(), hosts).with_context(|| first.display().to_string())?;
+    let first = open_file(&first, passphrase.as_ref()).with_context(|| first.display().to_string())?;
     let others = rest.flat_map(move |file| -> Records {
-        match open_file(&file, passphrase.as_ref(), &Hosts::default()) {
+        match open_file(&file, passphrase.as_ref()) {
             Ok(source) => source.records,
             Err(error) => Box::new(std::iter::once(Err(Damage::Wrong(format!("{}: {error:#}", file.display()))))),
         }
@@ -169,25 +115,25 @@ impl Iterator for InOrder {
     }
 }
 
-fn open_file(path: &Path, passphrase: Option<&Passphrase>, hosts: &Hosts) -> anyhow::Result<Source> {
+fn open_file(path: &Path, passphrase: Option<&Passphrase>) -> anyhow::Result<Source> {
     let file = File::open(path).context("it cannot be read; check the path")?;
-    read(BufReader::with_capacity(BUFFER_BYTES, Box::new(file)), passphrase, hosts, 0)
+    read(BufReader::with_capacity(BUFFER_BYTES, Box::new(file)), passphrase, 0)
 }
 
 type Input = BufReader<Box<dyn Read>>;
 
-fn read(mut input: Input, passphrase: Option<&Passphrase>, hosts: &Hosts, wrappings: u8) -> anyhow::Result<Source> {
-    let start = input.fill_buf().context("it cannot be read, or its compression is damaged; copy it again")?;
+fn read(mut input: Input, passphrase: Option<&Passphrase>, wrappings: u8) -> anyhow::Result<Source> {
+    let start = input.fill_buf().context("it cannot be read")?;
     if start.starts_with(MAGIC) && wrappings < WRAPPINGS_MAX {
         let Some(passphrase) = passphrase else {
             bail!("it is sealed; name the file with its passphrase with --passphrase-file");
         };
         let plain: Box<dyn Read> = Box::new(passphrase.open(input)?);
-        return read(BufReader::with_capacity(BUFFER_BYTES, plain), Some(passphrase), hosts, wrappings + 1);
+        return read(BufReader::with_capacity(BUFFER_BYTES, plain), Some(passphrase), wrappings + 1);
     }
     if start.starts_with(&[0x1f, 0x8b]) && wrappings < WRAPPINGS_MAX {
         let plain: Box<dyn Read> = Box::new(flate2::bufread::MultiGzDecoder::new(input));
-        return read(BufReader::with_capacity(BUFFER_BYTES, plain), passphrase, hosts, wrappings + 1);
+        return read(BufReader::with_capacity(BUFFER_BYTES, plain), passphrase, wrappings + 1);
     }
     if gor::is_gor(start) {
         let mut records = gor::Records::new(input);
@@ -198,20 +144,10 @@ fn read(mut input: Input, passphrase: Option<&Passphrase>, hosts: &Hosts, wrappi
         let records = InOrder::new(up_to_damage(move || records.next_line()));
         return Ok(Source { format: own::NAME, records: Box::new(records) });
     }
-    let mark = "\u{feff}".as_bytes();
-    let is_json = start.strip_prefix(mark).unwrap_or(start).trim_ascii_start().starts_with(b"{");
-    if is_json || har::is_jsonp(&start[..start.len().min(JSONP_BYTES)]) {
-        return Ok(Source { format: har::NAME, records: Box::new(har::read(input, hosts)?.into_iter()) });
+    if start.trim_ascii_start().starts_with(b"{") || start.starts_with("\u{feff}".as_bytes()) {
+        return Ok(Source { format: har::NAME, records: Box::new(har::read(input)?.into_iter().map(Ok)) });
     }
-    match start {
-        [] => bail!("it is empty; record it again"),
-        [b'P', b'K', 3, 4, ..] => bail!("it is a ZIP archive; unpack it and give the file in it"),
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => bail!("it is UTF-16; save it as UTF-8"),
-        start if start.strip_prefix(mark).unwrap_or(start).trim_ascii_start().starts_with(b"[") => {
-            bail!("it is a JSON array; a HAR is an object: write it as {{\"log\":{{\"entries\":[…]}}}}")
-        }
-        _ => bail!("unknown format; it is no capture of `run --capture`, no HAR and no .gor file: give one of these"),
-    }
+    bail!("it is no capture of `run --capture`, no HAR and no .gor file; give one of these")
 }
 
 /// What is damaged is the last that is read.
@@ -219,7 +155,7 @@ fn up_to_damage(mut next: impl FnMut() -> Result<Option<Recorded>, Damage> + 'st
     let mut is_over = false;
     Box::new(std::iter::from_fn(move || {
         let next = if is_over { None } else { next().transpose() };
-        is_over = !matches!(next, Some(Ok(_) | Err(Damage::LeftOut(..))));
+        is_over = !matches!(next, Some(Ok(_)));
         next
     }))
 }
@@ -240,5 +176,3 @@ const HELD_MAX: usize = 4_096;
 const HELD_BYTES_MAX: usize = 64 << 20;
 /// Compressed and sealed.
 const WRAPPINGS_MAX: u8 = 2;
-/// Of the start of a file, to look for the name of a function in.
-const JSONP_BYTES: usize = 256;

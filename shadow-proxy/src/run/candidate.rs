@@ -22,14 +22,6 @@ static BUILT_STORE_COMPONENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/
 static BUILT_INTROSPECTION_COMPONENT: &[u8] =
     include_bytes!(concat!(env!("OUT_DIR"), "/auth-component-introspection.wasm"));
 
-/// What the component holds; none where the candidate is a service elsewhere.
-pub fn usage(candidate: &Candidate) -> Option<Arc<candidate::Usage>> {
-    match candidate {
-        Candidate::Embedded(component) => Some(component.usage().clone()),
-        Candidate::Remote(_) => None,
-    }
-}
-
 /// `cache` is where compiled components are kept.
 pub fn candidate(config: &Config, grants: Grants, cache: Option<&Path>) -> anyhow::Result<Candidate> {
     let limits = &config.candidate_limits;
@@ -42,7 +34,7 @@ pub fn candidate(config: &Config, grants: Grants, cache: Option<&Path>) -> anyho
                 idle: Duration::from_secs(4),
                 body_bytes_max: limits.body_bytes_max,
             };
-            Ok(Candidate::Remote(Remote::new(url, limits, &config.candidate_trust)?))
+            Ok(Candidate::Remote(Remote::new(url, limits)?))
         }
         CandidateConfig::File(file) => embedded(Some(file.as_path())),
         CandidateConfig::Built => embedded(None),

@@ -14,13 +14,11 @@ use crate::shadow::capture::Capture;
 use crate::shadow::capture::form::Keyed;
 use crate::shadow::capture::stand_ins::StandIns;
 use crate::shadow::compare::Comparer;
-use crate::shadow::flip::Looks;
 use crate::shadow::judge::Judge;
-use crate::shadow::record::{Recorder, Store};
+use crate::shadow::record::Recorder;
 use crate::shadow::redact::Redactor;
 use crate::shadow::session::Sessions;
 use crate::shadow::shape::Shapes;
-use crate::shadow::version::Versions;
 use crate::shift::watch::Watch;
 
 use super::origin::aa_pairs;
@@ -43,8 +41,6 @@ pub fn judge(
         recorder,
         capture: None,
         metrics: metrics.clone(),
-        versions: None,
-        looks: Looks::new(config.clock_tolerance_ms),
         watch: None,
         keep_match_every: config.keep_match_every,
         besides: AtomicU64::new(0),
@@ -60,9 +56,7 @@ pub fn live(
     watch: Arc<Watch>,
 ) -> anyhow::Result<(Judge, Option<JoinHandle<()>>)> {
     let (capture, thread) = start_capture(config, metrics)?.unzip();
-    let known = Store::open(&config.data)?.candidate_version()?;
-    let versions = config.version_header.clone().map(|header| Versions::new(header, known));
-    Ok((Judge { capture, versions, watch: Some(watch), ..judge(config, comparer, recorder, metrics)? }, thread))
+    Ok((Judge { capture, watch: Some(watch), ..judge(config, comparer, recorder, metrics)? }, thread))
 }
 
 /// None where nothing is to be captured.

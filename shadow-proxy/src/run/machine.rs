@@ -4,11 +4,15 @@ use std::fs::{DirBuilder, File};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Semaphore;
 
+use crate::serve::accept::ConnectionLimits;
 use crate::shadow::record;
 
 /// Connections that the kernel keeps for us while all threads are busy.
@@ -53,9 +57,8 @@ pub fn unusable(data: &Path) -> String {
     format!("{} cannot be used for data; check its permissions, or give another directory with --data", data.display())
 }
 
-/// Number of client connections: as many as asked for, or as the system has descriptors for. Each needs one for its
-/// client and one for legacy.
-pub fn connections_possible(connections_max: usize) -> usize {
+/// As many connections as asked for, or as the system has descriptors: each needs one for its client, one for legacy.
+pub fn connection_limits(connections_max: usize, idle: Duration, drain: Duration) -> ConnectionLimits {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let wanted = connections_max as u64 * 2 + OTHER_DESCRIPTORS;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
@@ -69,38 +72,24 @@ pub fn connections_possible(connections_max: usize) -> usize {
     if possible < connections_max {
         tracing::warn!(possible, connections_max, "too few file descriptors for connections_max; raise `ulimit -n`");
     }
-    possible.min(connections_max)
+    ConnectionLimits { connections: Arc::new(Semaphore::new(possible.min(connections_max))), idle, drain }
 }
 
-/// Signals that end the process in order, heard from before the ready line on: whoever reads it may send one at once.
+/// SIGTERM and SIGINT, heard from before the ready line on: whoever reads it may send one at once.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
-    quit: Signal,
-    /// A terminal that is closed, or an operator who expects a reload.
-    hang_up: Signal,
 }
 
 impl Signals {
     pub fn listen() -> anyhow::Result<Signals> {
-        let [terminate, interrupt, quit, hang_up] =
-            [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::quit(), SignalKind::hangup()].map(signal);
-        Ok(Signals { terminate: terminate?, interrupt: interrupt?, quit: quit?, hang_up: hang_up? })
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Waits for one that ends the process.
-    pub async fn end(mut self) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.quit.recv() => return,
-                Some(()) = self.hang_up.recv() => {
-                    tracing::info!(
-                        "SIGHUP is ignored: key files are read again when they change; for another configuration, restart"
-                    );
-                }
-            }
+    pub async fn any(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
     }
 }

@@ -21,9 +21,6 @@ pub fn origin(config: &Config) -> anyhow::Result<Origin> {
         CandidateConfig::File(file) => digest(&component(file)?),
         CandidateConfig::Built => digest(built(config)),
     };
-    if let Some(version) = &config.version {
-        build = digest(format!("{build} version {version}").as_bytes());
-    }
     if let Some(auth) = &config.auth {
         build = digest(format!("{build} {}", settings(auth)).as_bytes());
     }
@@ -62,6 +59,5 @@ mod tests {
         };
         assert_eq!(build(""), build(""));
         assert_ne!(build(""), build("parity = [\"etag\"]"));
-        assert_ne!(build(""), build("[candidate]\nversion = \"2\""));
     }
 }

@@ -11,7 +11,7 @@ use http::Uri;
 use crate::clock::now_ms;
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::shadow::record::{Recorder, Store};
+use crate::shadow::record::Store;
 use crate::shift::controller::{Controller, Controls, Sources};
 use crate::shift::history::History;
 use crate::shift::hooks::Hooks;
@@ -31,15 +31,13 @@ pub struct Shifting {
 }
 
 /// Puts the journal's weight in force, if this candidate may have it.
-pub fn start(config: &Config, candidate: &str, recorder: Recorder, metrics: &Arc<Metrics>) -> anyhow::Result<Shifting> {
+pub fn start(config: &Config, candidate: &str, metrics: &Arc<Metrics>) -> anyhow::Result<Shifting> {
     let journal = Journal::open(&config.data, candidate, now_ms()).with_context(|| unusable(&config.data))?;
     let weight = Arc::new(Weight::default());
     let watch = Arc::new(Watch::new(&config.shift.plan, weight.clone(), metrics.clone()));
-    let (data, legacy) = (config.data.clone(), config.legacy.url.clone());
-    let patience = config.legacy.limits.connect;
+    let (data, legacy, patience) = (config.data.clone(), config.legacy.clone(), config.legacy_limits.connect);
     let sources = Sources {
         evidence: Box::new(move |now_ms| gate::evidence(&Store::open(&data)?, now_ms)),
-        begin_anew: Box::new(move || recorder.begin_anew()),
         legacy_up: Box::new(move || takes_connections(&legacy, patience)),
     };
     let controller = Controller {
@@ -64,7 +62,6 @@ pub fn start(config: &Config, candidate: &str, recorder: Recorder, metrics: &Arc
 /// Sends nothing: whether somebody listens is all that is asked.
 fn takes_connections(legacy: &Uri, patience: Duration) -> bool {
     let host = legacy.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let usual = if legacy.scheme_str() == Some("https") { 443 } else { 80 };
-    let addresses = (host, legacy.port_u16().unwrap_or(usual)).to_socket_addrs();
+    let addresses = (host, legacy.port_u16().unwrap_or(80)).to_socket_addrs();
     addresses.is_ok_and(|mut all| all.any(|address| TcpStream::connect_timeout(&address, patience).is_ok()))
 }

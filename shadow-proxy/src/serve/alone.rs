@@ -5,37 +5,33 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
 
-use crate::exchange::{Call, Failed, Failure};
+use crate::exchange::{Call, Failure};
 use crate::side::candidate::Embedded;
-use crate::side::headers::of_request;
+use crate::side::headers::end_to_end;
 
-use super::answer::{answered, asks_for_a_host, problem};
+use super::answer::{answered, problem};
 use super::body::ClientBody;
-use super::receive::{Patience, Received, read};
 
 pub struct Alone {
     pub component: Arc<Embedded>,
     pub body_bytes_max: usize,
-    /// The longest a client may pause while it sends a body.
-    pub body_pause_max: Duration,
+    pub body_deadline: Duration,
 }
 
 impl Alone {
     pub async fn answer(&self, request: Request<Incoming>) -> Response<ClientBody> {
         let (parts, body) = request.into_parts();
-        if let Some(response) = asks_for_a_host(&parts.method, &parts.uri) {
-            return *response;
-        }
         let body = match self.read(body).await {
             Ok(body) => body,
             Err(response) => return *response,
         };
-        let call = Call { method: parts.method, uri: parts.uri, headers: of_request(parts.headers), body };
+        let call = Call { method: parts.method, uri: parts.uri, headers: end_to_end(parts.headers), body };
         match self.component.call(&call).await {
             Ok(answer) => answered(&answer),
-            Err(Failed { failure, .. }) => {
+            Err(failure) => {
                 let status = match failure {
                     Failure::Deadline => StatusCode::GATEWAY_TIMEOUT,
                     Failure::Busy => StatusCode::SERVICE_UNAVAILABLE,
@@ -47,17 +43,18 @@ impl Alone {
     }
 
     async fn read(&self, body: Incoming) -> Result<Bytes, Box<Response<ClientBody>>> {
-        let patience = Patience { pause_max: self.body_pause_max, whole: None };
-        let (status, detail) = match read(body, self.body_bytes_max, patience, |_| true).await {
-            Received::Whole { body, .. } => return Ok(body),
-            Received::Part { .. } => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "The request body is larger than this service takes.")
-            }
-            Received::TooSlow => (StatusCode::REQUEST_TIMEOUT, "The request body did not arrive in time."),
-            Received::ClientGone => {
-                (StatusCode::BAD_REQUEST, "The request body is incomplete, or its chunks are malformed.")
-            }
-        };
-        Err(Box::new(problem(status, detail)))
+        if body.is_end_stream() {
+            return Ok(Bytes::new());
+        }
+        let collect = Limited::new(body, self.body_bytes_max).collect();
+        match tokio::time::timeout(self.body_deadline, collect).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Box::new(problem(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "The request body is larger than this service takes.",
+            ))),
+            Ok(Err(_)) => Err(Box::new(problem(StatusCode::BAD_REQUEST, "The request body is not complete."))),
+            Err(_) => Err(Box::new(problem(StatusCode::REQUEST_TIMEOUT, "The request body did not arrive in time."))),
+        }
     }
 }

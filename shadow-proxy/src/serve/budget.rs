@@ -1,4 +1,4 @@
-//! Memory that all clients together may hold: in bodies, and in the buffers of their connections.
+//! The memory all clients together may hold in buffered bodies.
 
 use crate::metrics::Level;
 
@@ -12,11 +12,6 @@ pub struct Budget {
 impl Budget {
     pub fn new(used: Level, bytes_max: usize) -> Budget {
         Budget { used, bytes_max }
-    }
-
-    /// Whether so many bytes more would leave half of it free, for those who need it and not only could use it.
-    pub fn has_half_for(&self, bytes: usize) -> bool {
-        self.used.get() + bytes as i64 <= self.bytes_max as i64 / 2
     }
 
     pub fn share(&self) -> Share {

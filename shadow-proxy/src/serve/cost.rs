@@ -7,18 +7,16 @@ use std::time::Duration;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::exchange::Call;
 use crate::metrics::Metrics;
 
-use super::carried::Values;
-use super::families::{Families, Said};
-use super::identity::{IdKind, Identity};
+use super::families::Families;
+use super::identity::{Id, IdKind, Identity};
 use super::route::Choice;
 use crate::exchange::Side;
-use crate::shift::weight::InForce;
 
 /// `cargo ci bench choice`
 #[test]
@@ -39,11 +37,9 @@ fn choice() {
         ("300 bytes of JSON that issue nothing", headers(&[("content-type", "application/json")]), VALIDATED),
     ] {
         let body = Bytes::from_static(body.as_bytes());
-        let chosen = full.side(InForce { ppm: 0, cut: None }, None, &calls[0], PEER);
         let before = cpu();
         for call in calls.iter().cycle().take(ROUNDS) {
-            let said = Said { by: Side::Legacy, status: StatusCode::OK, headers: &headers, body: &body };
-            full.issued(&chosen, black_box(call), PEER, said);
+            full.issued(Some(Id::of_side(Side::Legacy)), black_box(call), &headers, &body);
         }
         println!("  {name:<46}{:>16.0}", (cpu() - before).as_secs_f64() * 1e9 / ROUNDS as f64);
     }
@@ -83,15 +79,12 @@ const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 fn choosing(issued: &[Bytes]) -> Choice {
     let kinds = ["credential", "cookie", "header:x-client", "address"].map(|kind| kind.parse::<IdKind>().unwrap());
     let identity = Identity::new(kinds.to_vec(), *b"0123456789abcdef");
-    let values = Values::new(identity.headers().cloned().collect()).unwrap();
-    let families = Some(Families::new(VALUES, Duration::from_secs(3_600), Arc::new(Metrics::default())));
-    let choice = Choice { identity, values, families, is_shared: true, testers: None };
+    let headers_carried = identity.headers().cloned().collect();
+    let families = Families::new(VALUES, headers_carried, Arc::new(Metrics::default())).unwrap();
+    let choice = Choice { identity, families: Some(families), testers: None };
     let json = headers(&[("content-type", "application/json")]);
     for body in issued {
-        let login = call(&[("x-client", std::str::from_utf8(body).unwrap())], "");
-        let chosen = choice.side(InForce { ppm: 0, cut: None }, None, &login, PEER);
-        let said = Said { by: Side::Candidate, status: StatusCode::OK, headers: &json, body };
-        choice.issued(&chosen, &login, PEER, said);
+        choice.issued(Some(Id::of_side(Side::Candidate)), &call(&[], ""), &json, body);
     }
     choice
 }
@@ -150,7 +143,7 @@ fn headers(of: &[(&str, &str)]) -> HeaderMap {
 fn nanos_each(choice: &Choice, calls: &[Call], weight_ppm: u32) -> f64 {
     let before = cpu();
     for call in calls.iter().cycle().take(ROUNDS) {
-        black_box(choice.side(black_box(InForce { ppm: weight_ppm, cut: None }), None, black_box(call), PEER));
+        black_box(choice.side(black_box(weight_ppm), None, black_box(call), PEER));
     }
     (cpu() - before).as_secs_f64() * 1e9 / ROUNDS as f64
 }

@@ -3,7 +3,7 @@
 mod claims;
 
 use std::hash::Hasher as _;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::str::FromStr;
 
 use http::header::{AUTHORIZATION, COOKIE, HeaderMap, HeaderName};
@@ -46,25 +46,6 @@ impl Identity {
             let mut id = Hashed(SipHasher24::new_with_key(&self.key));
             kind.write(headers, peer, &mut id).then(|| Id(id.0.finish()))
         })
-    }
-
-    /// Of the credential that a call carries, else of its cookies, whatever clients are known by.
-    pub fn credential(&self, headers: &HeaderMap) -> Option<Id> {
-        let hashed = |kind: &IdKind| {
-            let mut id = Hashed(SipHasher24::new_with_key(&self.key));
-            kind.write(headers, IpAddr::V4(Ipv4Addr::UNSPECIFIED), &mut id).then(|| Id(id.0.finish()))
-        };
-        hashed(&IdKind::Credential).or_else(|| hashed(&IdKind::Cookies))
-    }
-
-    /// The network that a call comes from: what one stranger can have addresses of.
-    pub fn network(&self, peer: IpAddr) -> Id {
-        let mut id = Hashed(SipHasher24::new_with_key(&self.key));
-        match peer.to_canonical() {
-            IpAddr::V4(address) => id.whole(NETWORK, &address.octets()[..3]),
-            IpAddr::V6(address) => id.whole(NETWORK, &address.octets()[..6]),
-        };
-        Id(id.0.finish())
     }
 
     /// The headers that it looks into by name.
@@ -230,7 +211,6 @@ const COOKIES: u8 = 4;
 const COOKIE_NAMED: u8 = 5;
 const HEADER: u8 = 6;
 const ADDRESS: u8 = 7;
-const NETWORK: u8 = 8;
 
 const API_KEY_BYTES_MAX: usize = 16 + 64 + 128 + 8 + 3;
 

@@ -170,8 +170,8 @@ impl Writer {
                     }
                     Err(failure) => (Err(*failure), false),
                 };
-                seeds.learn(seen, &call, decision, outcome.as_ref().ok());
-                let leg = Leg { outcome, head: None, ..legacy };
+                seeds.learn(seen, decision, outcome.as_ref().ok());
+                let leg = Leg { outcome, latency: legacy.latency };
                 (LineCall::new(&call, call_decoded), LineLeg::new(&leg, decoded))
             }
         };

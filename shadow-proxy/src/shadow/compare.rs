@@ -33,8 +33,9 @@ use self::headers::Bodies;
 use self::known::Known;
 use self::read::Read;
 pub(crate) use self::signature::Signatures;
+use super::decode::NotDecoded;
 use super::rules::{Day, Rules};
-use crate::exchange::{Call, Cell, Decision, Difference, Failure, Kind, Leg, Side, Undetermined, Verdict};
+use crate::exchange::{Call, Cell, Decision, Difference, Failure, Kind, Leg, Side, Verdict};
 
 /// What two answers are held against. One serves every pair: legacy with the candidate, and legacy with itself.
 #[derive(Clone)]
@@ -68,11 +69,9 @@ pub(crate) struct Comparison {
     pub differences: Vec<Difference>,
     pub legacy: Decision,
     pub candidate: Decision,
-    /// Why decisions that differ are neither a breach nor a lockout, where that is so.
-    pub undetermined: Option<Undetermined>,
 }
 
-/// Why there is no verdict: a side failed (`candidate_trap`).
+/// Why there is no verdict: a side failed (`candidate_trap`), or its body could not be read (`encoding_unknown`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct NotComparable(pub &'static str);
 
@@ -87,7 +86,6 @@ impl NotComparable {
             (Side::Legacy, Failure::Memory) => "legacy_memory",
             (Side::Legacy, Failure::NoAnswer) => "legacy_no_answer",
             (Side::Legacy, Failure::Busy) => "legacy_busy",
-            (Side::Legacy, Failure::NotRecorded) => "legacy_not_recorded",
             (Side::Candidate, Failure::Connect) => "candidate_connect",
             (Side::Candidate, Failure::Deadline) => "candidate_deadline",
             (Side::Candidate, Failure::Closed) => "candidate_closed",
@@ -96,8 +94,13 @@ impl NotComparable {
             (Side::Candidate, Failure::Memory) => "candidate_memory",
             (Side::Candidate, Failure::NoAnswer) => "candidate_no_answer",
             (Side::Candidate, Failure::Busy) => "candidate_busy",
-            (Side::Candidate, Failure::NotRecorded) => "candidate_not_recorded",
         })
+    }
+}
+
+impl From<NotDecoded> for NotComparable {
+    fn from(reason: NotDecoded) -> Self {
+        NotComparable(reason.name())
     }
 }
 
@@ -114,10 +117,7 @@ impl Comparer {
     /// known which rules have expired.
     ///
     /// A leg without an answer has no verdict, and no cell in the matrix: it is counted by its reason, and what a
-    /// client would have got instead is not the credential's affair. An answer that ended after its head has decided by
-    /// its status, where the other one's is another; a body that cannot be read is a difference like any other. Of a body
-    /// that was not recorded nothing is known: statuses decide alone, and where both let the call in by their status
-    /// there is no verdict, because such a body may say no.
+    /// client would have got instead is not the credential's affair.
     pub(crate) fn compare(
         &self,
         call: &Call,
@@ -128,35 +128,25 @@ impl Comparer {
     ) -> Result<Comparison, NotComparable> {
         let legacy = Read::new(legacy, Side::Legacy)?;
         let candidate = Read::new(candidate, Side::Candidate)?;
-        let same_body = legacy.body == candidate.body && legacy.trouble() == candidate.trouble();
+        let same_body = legacy.body == candidate.body;
         let unsent = call.method == Method::HEAD || has_no_body(&legacy) && has_no_body(&candidate);
-        let is_unknown = !legacy.is_recorded || !candidate.is_recorded;
-        if is_unknown && [&legacy, &candidate].iter().all(|read| read.answer.status.is_success()) {
-            return Err(NotComparable::failed(Side::Legacy, Failure::NotRecorded));
-        }
         let before = self.decisions.of(&legacy, &legacy, endpoint);
         // Read once where there is only one body.
         let after = self.decisions.of(&candidate, if same_body { &legacy } else { &candidate }, endpoint);
 
-        let flipped = flip(before, after);
-        let statuses_differ = legacy.answer.status != candidate.answer.status;
-        let statuses_decide = statuses_differ && Cell::of(before, after) != Cell::Other;
-        if let Some(why) = legacy.cut.or(candidate.cut).filter(|_| !statuses_decide) {
-            return Err(why);
-        }
         let known = Known { comparer: self, endpoint };
         let mut of_body = Found::new(known, "body");
-        if !same_body && !unsent && !is_unknown {
+        if !same_body && !unsent {
             body::compare(&legacy, &candidate, &mut of_body);
         }
         let of_body = of_body.into_list();
         let mut of_headers = Found::new(known, "header");
-        let bodies = Bodies { differ: is_unknown || !of_body.is_empty(), unsent: unsent && !is_unknown };
+        let bodies = Bodies { differ: !of_body.is_empty(), unsent };
         headers::compare(&legacy, &candidate, &bodies, &mut of_headers);
 
         let mut differences = Vec::new();
-        differences.extend(flipped);
-        if statuses_differ {
+        differences.extend(flip(before, after));
+        if legacy.answer.status != candidate.answer.status {
             let [before, after] = [&legacy, &candidate].map(|read| Some(read.answer.status.as_str().to_owned()));
             differences.push(difference("status", before, after));
         }
@@ -165,32 +155,11 @@ impl Comparer {
 
         self.rules.explain(&mut differences, endpoint, today);
         let verdict = verdict(&differences);
-        Ok(Comparison { verdict, differences, legacy: before, candidate: after, undetermined: None })
-    }
-
-    /// What one answer decides, as far as it came; none where there is no answer.
-    pub(crate) fn decision(&self, leg: &Leg, endpoint: &str) -> Option<Decision> {
-        let read = Read::new(leg, Side::Legacy).ok()?;
-        Some(self.decisions.of(&read, &read, endpoint))
+        Ok(Comparison { verdict, differences, legacy: before, candidate: after })
     }
 }
 
 impl Comparison {
-    pub(crate) fn cell(&self) -> Cell {
-        Cell::of(self.legacy, self.candidate)
-    }
-
-    /// Takes a flipped decision for undetermined, with all else that differs in such an exchange: it says nothing about
-    /// the candidate.
-    pub(crate) fn undetermine(&mut self, why: Undetermined) {
-        let rule: Arc<str> = why.rule().into();
-        for difference in self.differences.iter_mut().filter(|difference| difference.rule.is_none()) {
-            difference.rule = Some(rule.clone());
-        }
-        self.undetermined = Some(why);
-        self.verdict = verdict(&self.differences);
-    }
-
     /// Explains, by a rule of this name, what no other rule did: two values of which `are_same` says that they are.
     pub(crate) fn explain(&mut self, name: &str, are_same: impl Fn(&str, &str) -> bool) {
         let plain = |value: &Option<String>| {

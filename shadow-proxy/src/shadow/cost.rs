@@ -16,7 +16,6 @@ use crate::metrics::Metrics;
 use super::again::{Again, AgainPolicy};
 use super::compare::Comparer;
 use super::endpoint::Endpoints;
-use super::flip::{CLOCK_TOLERANCE_MS, Looks};
 use super::judge::Judge;
 use super::record::{Origin, Recorder, StoreLimits};
 use super::redact::Redactor;
@@ -146,12 +145,10 @@ fn exchange(user: usize, (volatile, id): Candidate, is_asked_again: bool) -> Exc
     Exchange {
         begun: Instant::now(),
         call: Arc::new(call),
-        sender: None,
         served_by: Side::Legacy,
         served: leg("1", &body(&user, "r")),
         mirrored: leg(volatile, &body(&user, id)),
         again: is_asked_again.then(|| leg("3", &body(&user, "r"))),
-        doubt: None,
     }
 }
 
@@ -166,7 +163,7 @@ fn leg(volatile: &str, body: &str) -> Leg {
         ("vary", "authorization"),
     ]);
     let answer = Answer { status: StatusCode::OK, headers, body: Bytes::copy_from_slice(body.as_bytes()) };
-    Leg::answered(answer, 0, Duration::from_millis(1))
+    Leg { outcome: Ok(answer), latency: Duration::from_millis(1) }
 }
 
 fn headers(of: &[(&str, &str)]) -> HeaderMap {
@@ -203,7 +200,7 @@ fn recorded(exchanges: &[Exchange]) -> f64 {
     let (recorder, writer) = Recorder::start(folder.path(), limits, &origin, metrics.clone()).unwrap();
     let endpoints = Endpoints::parse(&["/auth/validate".to_owned()]).unwrap();
     let (ttl, wait_max) = (Duration::from_secs(3_600), [Duration::from_secs(1); 2]);
-    let sessions = SessionLimits { enabled: true, is_shared: false, entries_max: 100_000, ttl, wait_max };
+    let sessions = SessionLimits { enabled: true, entries_max: 100_000, ttl, wait_max };
     let judge = Judge {
         comparer: Arc::new(ArcSwap::from_pointee(Comparer::default())),
         redactor: Redactor::new(&[], &endpoints).unwrap(),
@@ -215,8 +212,6 @@ fn recorded(exchanges: &[Exchange]) -> f64 {
         recorder,
         capture: None,
         metrics: metrics.clone(),
-        looks: Looks::new(CLOCK_TOLERANCE_MS),
-        versions: None,
         watch: None,
         keep_match_every: 1_000,
         besides: AtomicU64::new(0),

@@ -3,52 +3,34 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 
-use crate::exchange::{Call, Exchange, Leg, Sender, Side, Undetermined};
+use crate::exchange::{Call, Exchange, Leg, Side};
 use crate::metrics::{Dropped, Level, Metrics, Skip};
 use crate::side::Sides;
 
 use super::again::Ask;
 use super::judge::Judge;
-use super::order::{Order, Standing};
-use super::races::{Group, Races};
 use super::route_class::{RouteClass, Routes};
-use super::session::{Issuing, Ready, Sessions, is_token_name};
-use super::turns::{Place, Turns};
+use super::session::{Issuing, Sessions};
 
 /// A served call that waits for its other leg.
 pub struct Job {
     begun: Instant,
     call: Arc<Call>,
-    sender: Option<Sender>,
     served_by: Side,
     served: Leg,
     /// What the candidate did with it already, when legacy came to the rescue.
     candidate_failed: Option<Leg>,
     /// The other side may not be asked, and so will know nothing of a session that begins here.
     is_skipped: bool,
-    /// When the whole answer had been passed on.
-    ended: Instant,
-    /// Among the calls of its session; none where it carries nothing.
-    standing: Option<Standing>,
 }
 
 impl Job {
     pub fn new(call: Call, served_by: Side, served: Leg) -> Job {
         let now = Instant::now();
         let begun = now.checked_sub(served.latency).unwrap_or(now);
-        let call = Arc::new(call);
-        let (sender, candidate_failed, is_skipped, standing) = (None, None, false, None);
-        Job { begun, call, sender, served_by, served, candidate_failed, is_skipped, ended: now, standing }
-    }
-
-    pub fn sent_by(self, sender: Option<Sender>) -> Job {
-        Job { sender, ..self }
-    }
-
-    pub fn standing(self, standing: Option<Standing>) -> Job {
-        Job { standing, ..self }
+        Job { begun, call: Arc::new(call), served_by, served, candidate_failed: None, is_skipped: false }
     }
 
     pub fn with_failed(self, candidate_failed: Option<Leg>) -> Job {
@@ -81,7 +63,6 @@ struct Near {
     routes: Routes,
     bytes_max: usize,
     metrics: Arc<Metrics>,
-    races: Arc<Races<Leg>>,
 }
 
 /// A job with its share of the queue's memory, given back when it is dropped.
@@ -94,7 +75,7 @@ struct Queued {
 impl Mirror {
     /// Mirrors nothing and counts that.
     pub fn off(routes: Routes, metrics: Arc<Metrics>) -> Mirror {
-        Mirror(Arc::new(Near { queue: None, routes, bytes_max: 0, metrics, races: Races::new() }))
+        Mirror(Arc::new(Near { queue: None, routes, bytes_max: 0, metrics }))
     }
 
     /// Queues a job; skips and counts it when it may not be asked again, or drops and counts it when the queue is full by
@@ -132,15 +113,6 @@ impl Mirror {
         place.send(queued);
     }
 
-    /// The place of a call among those of its group, from its beginning on.
-    pub fn begin(&self, call: &Call, group: Group) -> Option<Standing> {
-        let Near { queue, races, .. } = &*self.0;
-        queue.as_ref()?;
-        // A link that is good once is a query with a token.
-        let changes = self.class(call) != RouteClass::Safe || call.uri.query().is_some_and(has_token);
-        Some(Standing { group, ticket: changes.then(|| races.begin(group, Instant::now())) })
-    }
-
     pub fn class(&self, call: &Call) -> RouteClass {
         self.0.routes.class(&call.method, call.uri.path())
     }
@@ -164,18 +136,14 @@ pub struct Worker {
     queue: mpsc::Receiver<Queued>,
     judge: Arc<Judge>,
     sessions: Arc<Sessions>,
-    order: Order,
-    turns: Turns,
     limits: MirrorLimits,
 }
 
 pub fn queue(limits: MirrorLimits, routes: Routes, judge: Judge, metrics: Arc<Metrics>) -> (Mirror, Worker) {
     let (sender, receiver) = mpsc::channel(limits.queue_max);
-    let near = Near { queue: Some(sender), routes, bytes_max: limits.queue_bytes_max, metrics, races: Races::new() };
+    let near = Near { queue: Some(sender), routes, bytes_max: limits.queue_bytes_max, metrics };
     let sessions = judge.sessions.clone();
-    let order = Order::new(near.races.clone());
-    let turns = Turns::default();
-    (Mirror(Arc::new(near)), Worker { queue: receiver, judge: Arc::new(judge), sessions, order, turns, limits })
+    (Mirror(Arc::new(near)), Worker { queue: receiver, judge: Arc::new(judge), sessions, limits })
 }
 
 impl Worker {
@@ -204,20 +172,14 @@ impl Worker {
             if job.is_skipped {
                 continue;
             }
-            let place = job
-                .standing
-                .as_ref()
-                .map(|Standing { group, ticket }| self.turns.place(group.number, ticket.is_some()));
-            let (sides, judge, order) = (sides.clone(), self.judge.clone(), self.order.clone());
+            let (sides, judge) = (sides.clone(), self.judge.clone());
             tokio::spawn(async move {
-                let mut slot = Some(slot);
-                mirror(job, (issuing, place), &sides, &judge, &order, &mut slot).await;
+                mirror(job, issuing, &sides, &judge).await;
                 drop(queued);
                 drop(slot);
             });
         }
         let _ = slots.acquire_many(self.limits.concurrency as u32).await;
-        self.order.settled().await;
     }
 
     /// A thread that sleeps until the next call has to be woken by the thread that a client waits for. So it rests a
@@ -231,52 +193,21 @@ impl Worker {
     }
 }
 
-async fn mirror(
-    job: Job,
-    (issuing, mut place): (Issuing, Option<Place>),
-    sides: &Sides,
-    judge: &Judge,
-    order: &Order,
-    slot: &mut Option<OwnedSemaphorePermit>,
-) {
-    let Job { begun, call, sender, served_by, served, candidate_failed, ended, standing, .. } = job;
-    let other = served_by.other();
-    let (mirrored, again, mapped, doubt) = match candidate_failed {
-        Some(leg) => (leg, None, call.clone(), None),
+async fn mirror(job: Job, issuing: Issuing, sides: &Sides, judge: &Judge) {
+    let Job { begun, call, served_by, served, candidate_failed, .. } = job;
+    let (mirrored, again) = match candidate_failed {
+        Some(leg) => (leg, None),
         None => {
-            let is_in_turn = match &mut place {
-                Some(place) => place.reached(judge.sessions.wait_max(other)).await,
-                None => true,
-            };
-            let Ok(Ready { call: mapped, doubt }) = judge.sessions.ready(other, &call).await else {
+            let Ok(mapped) = judge.sessions.ready(served_by.other(), &call).await else {
                 return judge.metrics.not_comparable("session_unknown");
             };
-            // At the time at which the first was asked, where the side lets itself be told.
-            let mirrored = sides.call_at(other, &mapped, served.begun_ms);
-            let ask = judge.ask(served_by, &call, &served);
-            let (mirrored, again) = asked(mirrored, sides.call(served_by, &call), ask).await;
-            (mirrored, again, mapped, doubt.or((!is_in_turn).then_some(Undetermined::OrderUnknown)))
+            let other = sides.call(served_by.other(), &mapped);
+            asked(other, sides.call(served_by, &call), judge.ask(served_by, &call)).await
         }
     };
-    drop(place);
-    let mut exchange = Exchange { begun, call: call.clone(), sender, served_by, served, mirrored, again, doubt };
-    if let Some(standing) = standing {
-        order.settle(&mut exchange, standing, ended, judge, slot).await;
-    }
-    issuing.learn(&exchange.mirrored);
-    let judged = judge.compare(&exchange);
-    let calls = if served_by == Side::Legacy { [&call, &mapped] } else { [&mapped, &call] };
-    judge.look_again(&mut exchange, &judged, sides, calls).await;
-    judge.settle(&exchange, judged);
+    issuing.learn(&mirrored);
+    judge.judge(&Exchange { begun, call, served_by, served, mirrored, again });
 }
-
-/// A query with a parameter that is named like a token, and long enough to be one.
-fn has_token(query: &str) -> bool {
-    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.any(|(name, value)| value.len() >= TOKEN_BYTES_MIN && is_token_name(name))
-}
-
-const TOKEN_BYTES_MIN: usize = 16;
 
 /// The mirrored leg, and a second one of the side that served where it is asked again: at the same time, in either order,
 /// so that neither answer is always the later one.

@@ -6,27 +6,18 @@ pub(crate) mod capture;
 pub(crate) mod class;
 pub(crate) mod compare;
 pub(crate) mod decode;
-pub(crate) mod encode;
 pub(crate) mod endpoint;
-pub(crate) mod flip;
 pub(crate) mod json;
 pub(crate) mod judge;
-mod last_words;
 pub(crate) mod mirror;
 pub(crate) mod noise;
-pub(crate) mod order;
 pub(crate) mod path;
-pub(crate) mod races;
 pub(crate) mod record;
 pub(crate) mod redact;
-mod refusal;
 pub(crate) mod route_class;
 pub(crate) mod rules;
 pub(crate) mod session;
 pub(crate) mod shape;
-mod turns;
-pub(crate) mod undetermined;
-pub mod version;
 
 #[cfg(test)]
 mod cost;

@@ -111,7 +111,7 @@ impl<'a> Known<'a> {
         match severity {
             _ if is_explained => Status::Explained,
             // Who is let in is never a matter of chance.
-            Severity::Breach | Severity::Lockout | Severity::Undetermined => Status::Finding,
+            Severity::Breach | Severity::Lockout => Status::Finding,
             // Legacy may not be asked twice here, so that there is nothing to excuse it.
             _ if askable == 0 => Status::Finding,
             _ if of_field == 0 && aa_pairs >= AA_PAIRS_MIN => Status::Finding,

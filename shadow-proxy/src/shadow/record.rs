@@ -16,7 +16,7 @@ mod writer;
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -38,7 +38,6 @@ use self::writer::{Message, Writer};
 #[cfg(test)]
 use super::noise::{FieldCount, Place};
 use super::redact::{ShownAnswer, ShownCall, ShownDifference};
-use super::rules::{Day, Rules};
 #[cfg(test)]
 use crate::exchange::Severity;
 
@@ -55,8 +54,6 @@ pub struct Row {
     pub differences: Vec<ShownDifference>,
     /// Whether it is evidence: the same request is a few times only.
     pub counts: bool,
-    /// Whether it counts as a request that one side's parser refuses and the other reads.
-    pub is_parsers: bool,
     /// Whether legacy might have been asked the same twice.
     pub askable: bool,
     /// Where legacy differed from itself when it was.
@@ -92,8 +89,6 @@ pub struct StoreLimits {
     pub age_max: Duration,
 }
 
-/// How long a person waits until the store has begun anew.
-const ANEW_WAIT: Duration = Duration::from_secs(10);
 /// Exchanges waiting for the writer; more are counted as lost.
 const WAITING_MAX: usize = 8_192;
 /// Both are few by nature; a candidate that invents a new header name for each answer must not fill the disk. What comes
@@ -160,33 +155,6 @@ impl Recorder {
         let _ = self.messages.send(Message::Rules { digest, finding, rule });
     }
 
-    /// What was counted up to now is evidence no more. Returns once the store has it.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    pub fn begin_anew(&self) -> anyhow::Result<()> {
-        let done = self.send_anew(None);
-        done.recv_timeout(ANEW_WAIT).context(
-            "the store could not be written, so the evidence is what it was; free space in the data directory and say it again",
-        )
-    }
-
-    /// The same because the candidate is another version. Nobody waits for it.
-    pub fn begin_version(&self, version: String) {
-        drop(self.send_anew(Some(version)));
-    }
-
-    fn send_anew(&self, version: Option<String>) -> Receiver<()> {
-        let (done, is_done) = sync_channel(1);
-        let _ = self.messages.send(Message::Anew { version, then: Box::new(self.metrics.snapshot()), done });
-        is_done
-    }
-
-    /// The candidate says for the first time what it is.
-    pub fn version_is(&self, version: String) {
-        let _ = self.messages.send(Message::Version(version));
-    }
-
     /// Whether what is kept reaches the disk.
     pub fn standing(&self) -> &Arc<Standing> {
         &self.standing
@@ -216,22 +184,6 @@ pub fn lock(data: &Path) -> anyhow::Result<File> {
         );
     }
     Ok(lock)
-}
-
-/// Rules that were written meanwhile explain what was found before, as far as that can be told from the place alone. The
-/// store is nobody else's at the time.
-pub(crate) fn apply_rules(data: &Path, rules: &Rules, today: Day) -> anyhow::Result<()> {
-    if !data.join(FILE).exists() {
-        return Ok(());
-    }
-    // A store of another version is moved aside later.
-    let Ok(store) = Store::open(data) else { return Ok(()) };
-    let unexplained = store.findings(Samples::None)?.into_iter().filter(|finding| finding.rule.is_none());
-    let explained: Vec<(i64, Arc<str>)> =
-        unexplained.filter_map(|finding| Some((finding.id, rules.explain_place(&finding.place, today)?))).collect();
-    drop(store);
-    let connection = schema::create(&data.join(FILE))?;
-    explained.iter().try_for_each(|(finding, rule)| Ok(sql::mark_accepted(&connection, *finding, rule)?))
 }
 
 /// From now on this rule explains the finding. The store is nobody else's at the time.

@@ -12,7 +12,6 @@ mod time;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
-use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -21,7 +20,6 @@ pub(crate) use self::day::Day;
 pub(crate) use self::rule::{RawRule, Rule, is_endpoint};
 pub(crate) use self::starter::VOLATILE_HEADERS;
 use super::json::Pairing;
-use super::noise::Place;
 use super::path::{Path, Root, Segment};
 use crate::exchange::{Difference, Kind};
 
@@ -67,27 +65,6 @@ impl Rules {
             let rule = rules.find(|rule| rule.explains(difference, &place, endpoint, now));
             difference.rule = rule.map(|rule| rule.name.clone());
         }
-    }
-
-    /// The rule that explains whatever differs at a place, whatever the values are: of those before the starter set, which
-    /// explained what it could when it was seen.
-    pub(crate) fn explain_place(&self, place: &Place, today: Day) -> Option<Arc<str>> {
-        let at = Path::parse(&place.path).ok().filter(|at| at.root != Root::Decision)?;
-        let is_about = |rule: &&Rule| {
-            let classes = [place.classes.0, place.classes.1];
-            let holds = match &rule.condition {
-                Condition::None => !at.segments.is_empty() || place.kind != Kind::Value,
-                Condition::Class(class) => classes.iter().all(|found| *found == Some(*class)),
-                _ => false,
-            };
-            holds
-                && !rule.is_built_in()
-                && rule.is_in_force(today)
-                && rule.is_for(&place.endpoint)
-                && rule.explains.contains(&place.kind)
-                && rule.path.covers(&at)
-        };
-        self.rules.iter().find(is_about).map(|rule| rule.name.clone())
     }
 
     /// As the first rule about this array says, expired or not: the difference is then told as one of order, and an

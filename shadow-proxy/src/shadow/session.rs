@@ -6,30 +6,27 @@
 
 mod carried;
 mod issued;
-mod known;
 
 use std::collections::HashMap;
 use std::hash::Hash as _;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use lru::LruCache;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 use tokio::sync::watch;
 
-use crate::exchange::{Call, Leg, Side, Undetermined};
+use crate::exchange::{Call, Leg, Side};
 use crate::metrics::Metrics;
 use crate::random;
 
 use self::carried::rewritten;
 use self::issued::{Issued, issued};
 pub(crate) use self::issued::{is_token_name, issued_values};
-use self::known::Known;
 
 #[derive(Clone, Debug)]
 pub struct SessionLimits {
     pub enabled: bool,
-    /// Both sides keep sessions in one place, so that either knows those that the other began.
-    pub is_shared: bool,
     /// Values; the least recently used make room.
     pub entries_max: usize,
     /// For how long a value is known that nobody uses.
@@ -46,21 +43,29 @@ pub(crate) struct Sessions {
 }
 
 struct State {
-    known: Known,
+    known: LruCache<u128, Counterpart>,
+    /// Of all counterparts.
+    bytes: usize,
     /// Issued by the serving side in an exchange whose other leg is not complete, which is when the channel closes.
     awaited: HashMap<u128, watch::Receiver<()>>,
+}
+
+struct Counterpart {
+    /// What the other side issued; the value itself where it issued none or the same. None: it was not asked or failed,
+    /// so that it knows nothing of the session.
+    value: Option<Box<str>>,
+    ends: Instant,
+}
+
+impl Counterpart {
+    fn bytes(&self) -> usize {
+        self.value.as_ref().map_or(0, |value| value.len())
+    }
 }
 
 /// The call belongs to a session that the other side was never asked to begin: its answer would say nothing.
 #[derive(Debug)]
 pub(crate) struct Unknown;
-
-/// A call as the other side is to see it.
-pub(crate) struct Ready {
-    pub call: Arc<Call>,
-    /// It carries what the other side issued when that served: the side that serves now was never told.
-    pub doubt: Option<Undetermined>,
-}
 
 /// What the serving side issued in an exchange that is not complete. Whoever waits for it is let go when it is dropped.
 pub(crate) struct Issuing {
@@ -77,8 +82,7 @@ impl Sessions {
     /// Fails only where the system has no randomness to give.
     pub(crate) fn new(limits: SessionLimits, metrics: Arc<Metrics>) -> std::io::Result<Arc<Sessions>> {
         let key = random::key()?;
-        let known = Known::new(limits.entries_max, limits.ttl);
-        let state = State { known, awaited: HashMap::new() };
+        let state = State { known: LruCache::unbounded(), bytes: 0, awaited: HashMap::new() };
         Ok(Arc::new(Sessions { limits, key, state: Mutex::new(state), metrics }))
     }
 
@@ -98,7 +102,7 @@ impl Sessions {
             let mut state = self.lock();
             for issued in &served {
                 let key = self.key(served_by.other(), issued.cookie.as_deref(), &issued.value);
-                if !carried.contains(&key) && !state.known.contains(key) && !state.awaited.contains_key(&key) {
+                if !carried.contains(&key) && !state.known.contains(&key) && !state.awaited.contains_key(&key) {
                     state.awaited.insert(key, receiver.clone());
                     awaited.push((key, issued.value.len() >= VALUE_BYTES_MIN));
                 }
@@ -111,7 +115,7 @@ impl Sessions {
     /// The call as the other side is to see it, once that has issued what the call carries.
     ///
     /// Nobody waits in a circle: a call waits only for those that left the queue before it.
-    pub(crate) async fn ready(&self, target: Side, call: &Arc<Call>) -> Result<Ready, Unknown> {
+    pub(crate) async fn ready(&self, target: Side, call: &Arc<Call>) -> Result<Arc<Call>, Unknown> {
         let awaited = self.awaited(target, call);
         if !awaited.is_empty() {
             self.metrics.stateful.session_calls_waited.inc();
@@ -121,18 +125,17 @@ impl Sessions {
                     let _ = exchange.changed().await;
                 }
             };
-            // As it is the call would be about a session that the other side does not know.
-            tokio::time::timeout(self.limits.wait_max[target as usize], complete).await.map_err(|_| Unknown)?;
+            // After that the call goes as it is, which the other side may refuse.
+            let _ = tokio::time::timeout(self.limits.wait_max[target as usize], complete).await;
         }
         let mut state = self.lock();
         if state.known.is_empty() {
-            return Ok(Ready { call: call.clone(), doubt: None });
+            return Ok(call.clone());
         }
         let now = Instant::now();
-        let (mut mapped, mut is_unknown, mut is_others) = (0, false, false);
+        let (mut mapped, mut is_unknown) = (0, false);
         let changed = rewritten(call, &mut |cookie, value| {
-            is_others |= state.known.is_others(self.key(target.other(), cookie, value), value);
-            let counterpart = state.known.used(self.key(target, cookie, value), now)?;
+            let counterpart = state.used(self.key(target, cookie, value), now, self.limits.ttl)?;
             is_unknown |= counterpart.is_none();
             let counterpart = counterpart.filter(|counterpart| *counterpart != value)?.to_owned();
             mapped += 1;
@@ -142,23 +145,18 @@ impl Sessions {
         if is_unknown {
             return Err(Unknown);
         }
-        let doubt = (is_others && !self.limits.is_shared).then_some(Undetermined::OtherSidesSession);
-        let Some(changed) = changed else { return Ok(Ready { call: call.clone(), doubt }) };
+        let Some(changed) = changed else { return Ok(call.clone()) };
         self.metrics.stateful.session_values_mapped.inc_by(mapped);
-        Ok(Ready { call: Arc::new(changed), doubt })
-    }
-
-    /// For how long a call to a side may wait for another.
-    pub(crate) fn wait_max(&self, target: Side) -> Duration {
-        self.limits.wait_max[target as usize]
+        Ok(Arc::new(changed))
     }
 
     /// Whether the two sides issued these at the same place of one exchange.
     pub(crate) fn is_pair(&self, legacy: &str, candidate: &str) -> bool {
         let mut state = self.lock();
         let now = Instant::now();
-        let mut is =
-            |target, from: &str, to: &str| state.known.used(self.key(target, None, from), now).flatten() == Some(to);
+        let mut is = |target, from: &str, to: &str| {
+            state.used(self.key(target, None, from), now, self.limits.ttl).flatten() == Some(to)
+        };
         legacy != candidate && (is(Side::Candidate, legacy, candidate) || is(Side::Legacy, candidate, legacy))
     }
 
@@ -181,11 +179,6 @@ impl Sessions {
         hasher.finish128().as_u128()
     }
 
-    fn learn(&self, state: &mut State, key: u128, value: Option<&str>, now: Instant) {
-        let evicted = state.known.learn(key, value, now);
-        self.metrics.stateful.session_values_evicted.inc_by(evicted);
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("nothing panics while it holds the values")
     }
@@ -205,10 +198,10 @@ impl Issuing {
         for served in std::mem::take(&mut self.served) {
             let key = sessions.key(self.served_by.other(), served.cookie.as_deref(), &served.value);
             match others.iter().find(|other| other.place == served.place) {
-                Some(other) => sessions.learn(&mut state, key, Some(&other.value), now),
+                Some(other) => state.learn(key, Some(&other.value), now, &sessions),
                 // Known without a counterpart, so that nobody waits for it again.
-                None if state.known.is_without_counterpart(key) => {
-                    sessions.learn(&mut state, key, Some(&served.value), now);
+                None if state.known.peek(&key).is_none_or(|known| known.value.is_none()) => {
+                    state.learn(key, Some(&served.value), now, &sessions);
                 }
                 None => {}
             }
@@ -226,10 +219,46 @@ impl Drop for Issuing {
         for &(key, is_long) in &self.awaited {
             state.awaited.remove(&key);
             // The other side began no such session. What is short may be the same for everybody, as a language is.
-            if is_long && !self.served.is_empty() && !self.sessions.limits.is_shared {
-                self.sessions.learn(&mut state, key, None, Instant::now());
+            if is_long && !self.served.is_empty() {
+                state.learn(key, None, Instant::now(), &self.sessions);
             }
         }
+    }
+}
+
+impl State {
+    /// A counterpart whose time begins anew, if the value is known.
+    fn used(&mut self, key: u128, now: Instant, ttl: Duration) -> Option<Option<&str>> {
+        if self.known.peek(&key)?.ends <= now {
+            self.forget(key);
+            return None;
+        }
+        let counterpart = self.known.get_mut(&key)?;
+        counterpart.ends = now + ttl;
+        Some(counterpart.value.as_deref())
+    }
+
+    fn learn(&mut self, key: u128, value: Option<&str>, now: Instant, sessions: &Sessions) {
+        let SessionLimits { entries_max, ttl, .. } = sessions.limits;
+        self.forget(key);
+        let counterpart = Counterpart { value: value.map(Box::from), ends: now + ttl };
+        // All live equally long after their last use, so the least recently used ends first.
+        while let Some((_, oldest)) = self.known.peek_lru() {
+            let is_over = oldest.ends <= now;
+            if !is_over && self.known.len() < entries_max && self.bytes + counterpart.bytes() <= BYTES_MAX {
+                break;
+            }
+            if !is_over {
+                sessions.metrics.stateful.session_values_evicted.inc();
+            }
+            self.bytes -= self.known.pop_lru().map_or(0, |(_, oldest)| oldest.bytes());
+        }
+        self.bytes += counterpart.bytes();
+        self.known.put(key, counterpart);
+    }
+
+    fn forget(&mut self, key: u128) {
+        self.bytes -= self.known.pop(&key).map_or(0, |counterpart| counterpart.bytes());
     }
 }
 

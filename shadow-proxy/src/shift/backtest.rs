@@ -82,7 +82,6 @@ impl Backtest {
             verb: Verb::Advance,
             who: "back-test".to_owned(),
             why: "as soon as it may".to_owned(),
-            force: false,
         });
         Input {
             now_ms: minute.at_ms,
@@ -94,11 +93,9 @@ impl Backtest {
             evidence: self.evidence.clone(),
             evidence_failed: minute.evidence_failed,
             legacy_up: minute.legacy_up,
-            both_fail: minute.seen.both_bad > minute.seen.pairs,
             legacy_load: minute.legacy_load,
             requests_per_minute: minute.requests_per_minute,
             braked: None,
-            new_version: None,
             command,
         }
     }

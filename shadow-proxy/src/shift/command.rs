@@ -4,22 +4,11 @@ use super::gate::{grouped, share};
 use super::needs;
 use super::plan::{HOUR_MS, Plan};
 use super::state::{Phase, State};
-use super::step::{Command, Decision, Finding, Input, Look, Verb, back, going, hold};
+use super::step::{Command, Decision, Finding, Look, Verb, back, going, hold};
 use super::weight::ALL_PPM;
 
 /// How long an approval holds.
 const APPROVAL_MS: u64 = 24 * HOUR_MS;
-
-impl Input {
-    /// Guards go before commands: then it was not the person who decided.
-    pub(super) fn is_overruled(&self, decision: &Decision) -> bool {
-        let Some(command) = self.command.as_ref().filter(|_| decision.finding == Finding::RollBack) else {
-            return false;
-        };
-        let is_drained = command.verb == Verb::Drain && decision.next.as_ref().is_some_and(|next| next.drain);
-        command.verb != Verb::Rollback && !is_drained
-    }
-}
 
 pub(super) fn obey(look: &Look, command: &Command) -> Decision {
     match command.verb {
@@ -28,10 +17,7 @@ pub(super) fn obey(look: &Look, command: &Command) -> Decision {
         Verb::Resume => resume(look, command),
         Verb::Approve => approve(look, command),
         Verb::Rollback => rollback(look, command),
-        Verb::Drain => drain(look, command),
-        Verb::Cut => cut(look, command),
         Verb::Weight(weight_ppm) => by_hand(look, command, weight_ppm),
-        Verb::ResetEvidence => begin_anew(look, command),
     }
 }
 
@@ -132,7 +118,7 @@ fn approve(look: &Look, command: &Command) -> Decision {
 /// A person is obeyed also when legacy does not seem to answer.
 fn rollback(look: &Look, command: &Command) -> Decision {
     let state = look.state;
-    if state.phase == Phase::RolledBack && state.weight_ppm == 0 && !state.drain {
+    if state.phase == Phase::RolledBack && state.weight_ppm == 0 {
         return refused(command, ["everything is taken back already".to_owned()]);
     }
     // Whoever says it again while the weight is on its way down means at once.
@@ -143,45 +129,6 @@ fn rollback(look: &Look, command: &Command) -> Decision {
     look.to(Finding::RollBack, reasons, next)
 }
 
-/// New sessions go to legacy; those that the candidate began stay with it until they end or somebody ends them.
-fn drain(look: &Look, command: &Command) -> Decision {
-    let state = look.state;
-    if state.brake || look.input.braked.is_some() {
-        let failing = "the candidate was found failing; `rollback` takes its sessions back too".to_owned();
-        return refused(command, [failing]);
-    }
-    if state.phase == Phase::RolledBack && state.drain {
-        return refused(command, ["the sessions that the candidate began live out already".to_owned()]);
-    }
-    // Also after a `rollback`: the candidate still knows them.
-    let next = State { drain: true, ..back(state, look.input, false, false) };
-    let stay = "sessions that the candidate began stay with it; `cut` ends them".to_owned();
-    look.to(Finding::RollBack, vec![said(command), going(state, &next), stay], next)
-}
-
-/// Whoever holds such a session has to sign in again.
-fn cut(look: &Look, command: &Command) -> Decision {
-    let state = look.state;
-    let of = match state.weight_ppm {
-        0 => "the candidate",
-        ALL_PPM => "legacy",
-        _ => {
-            let both =
-                format!("at {} both sides begin sessions; only at 0 or 100 % those of one can end", look.share());
-            return refused(command, [both]);
-        }
-    };
-    if state.is_cut() {
-        return refused(command, [format!("the sessions of {of} have ended already")]);
-    }
-    let reason = format!("the sessions that {of} began end now");
-    look.to(
-        Finding::Hold,
-        vec![said(command), reason],
-        State { drain: false, cut: state.weight_ppm > 0, ..look.same() },
-    )
-}
-
 fn by_hand(look: &Look, command: &Command, weight_ppm: u32) -> Decision {
     let (state, plan, input) = (look.state, look.plan, look.input);
     if weight_ppm > ALL_PPM {
@@ -189,10 +136,6 @@ fn by_hand(look: &Look, command: &Command, weight_ppm: u32) -> Decision {
     }
     if state.brake {
         return refused(command, ["the brake is on; `resume` releases it".to_owned()]);
-    }
-    let freeze = plan.freeze(input.now_ms).filter(|_| weight_ppm > state.weight_ppm);
-    if let Some(freeze) = freeze.as_ref().filter(|_| !command.force) {
-        return refused(command, [freeze.clone(), "say --force if it has to be now".to_owned()]);
     }
     let is_same = weight_ppm == state.weight_ppm;
     let next = State {
@@ -202,9 +145,6 @@ fn by_hand(look: &Look, command: &Command, weight_ppm: u32) -> Decision {
         since_ms: if is_same { state.since_ms } else { input.now_ms },
         approved: None,
         approved_until_ms: 0,
-        // `rollback` and `cut` end the sessions that the candidate began.
-        drain: weight_ppm == 0 && (state.weight_ppm > 0 || state.drain),
-        cut: is_same && state.cut,
         ..look.same()
     };
     let share = share(weight_ppm);
@@ -214,14 +154,7 @@ fn by_hand(look: &Look, command: &Command, weight_ppm: u32) -> Decision {
         let missing = needs::before(plan.steps.get(index)?, state, plan, input).missing;
         missing.into_iter().next().map(|missing| format!("the plan would have waited: {missing}"))
     });
-    let against = freeze.map(|freeze| format!("{freeze}; it was said with --force"));
-    look.to(Finding::Hold, [said(command), set].into_iter().chain(against).chain(unknown).collect(), next)
-}
-
-/// The store, and what was seen at this weight. The weight stays; so does the brake.
-fn begin_anew(look: &Look, command: &Command) -> Decision {
-    let reasons = vec![said(command), "the evidence begins anew; what was found before stays listed".to_owned()];
-    look.to(Finding::Hold, reasons, State { since_ms: look.input.now_ms, ..look.same() })
+    look.to(Finding::Hold, [said(command), set].into_iter().chain(unknown).collect(), next)
 }
 
 fn still_going_down(look: &Look) -> String {

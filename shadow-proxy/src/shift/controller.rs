@@ -1,26 +1,25 @@
 //! The loop that looks, decides, writes down, and only then sets the weight. What it decides is `step`'s to say.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
+use serde::Serialize;
+use tokio::sync::{oneshot, watch};
 
 use crate::clock::{Rarely, now_ms};
 use crate::metrics::Metrics;
 
-pub use super::controls::{Answer, Controls, Present};
-
-use super::controls::Order;
 use super::gate::Evidence;
 use super::history::History;
 use super::hooks::Hooks;
 use super::journal::{Entry, VERSION};
 use super::observed::Observed;
 use super::plan::{MINUTE_MS, Plan};
-use super::recent::{BothFail, Rate, Recent};
+use super::recent::{Rate, Recent};
 use super::shared::{Set, Shared};
 use super::state::{Phase, State};
 use super::step::{Command, Decision, Finding, Input, Verb, step};
@@ -44,10 +43,64 @@ pub struct Controller {
 pub struct Sources {
     /// What the store has at a time.
     pub evidence: Box<dyn FnMut(u64) -> anyhow::Result<Evidence> + Send>,
-    /// What the store has is evidence no more.
-    pub begin_anew: Box<dyn FnMut() -> anyhow::Result<()> + Send>,
     /// Whether legacy takes connections; asked only when no traffic says so.
     pub legacy_up: Box<dyn FnMut() -> bool + Send>,
+}
+
+/// How others speak with the controller. Cloned for whoever does.
+#[derive(Clone)]
+pub struct Controls {
+    orders: Sender<Order>,
+    state: watch::Receiver<State>,
+    present: Arc<ArcSwap<Present>>,
+}
+
+/// The last look: what was seen, and what was made of it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Present {
+    pub state: State,
+    pub decision: Decision,
+    pub input: Input,
+}
+
+/// What became of a command.
+#[derive(Debug)]
+pub enum Answer {
+    /// Journalled and in force.
+    Done(Box<Entry>),
+    Refused(Vec<String>),
+    Failed(anyhow::Error),
+}
+
+enum Order {
+    Command(Command, oneshot::Sender<Answer>),
+    Look,
+    End,
+}
+
+impl Controls {
+    /// Waits until the command is journalled and in force, or refused.
+    pub async fn command(&self, command: Command) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        let sent = self.orders.send(Order::Command(command, answer)).is_ok();
+        match answered.await {
+            Ok(answer) if sent => answer,
+            _ => Answer::Failed(anyhow::anyhow!("the proxy is ending; nothing was changed")),
+        }
+    }
+
+    pub fn state(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    pub fn present(&self) -> Arc<Present> {
+        self.present.load_full()
+    }
+
+    pub fn end(&self) {
+        // Whoever ended before needs no word.
+        let _ = self.orders.send(Order::End);
+    }
 }
 
 /// Between two looks, when nothing happens.
@@ -61,12 +114,12 @@ impl Controller {
     pub fn start(self) -> anyhow::Result<(Controls, JoinHandle<()>)> {
         let (orders, received) = channel();
         let state = self.shared.get();
-        self.weight.set(state.weight_ppm, state.is_cut());
+        self.weight.set(state.weight_ppm);
         let wake = orders.clone();
         self.watch.on_brake(move || drop(wake.send(Order::Look)));
         let mut running = Running::new(self, state);
         running.look(None);
-        let controls = Controls::new(orders, running.parts.shared.watch(), running.present.clone());
+        let controls = Controls { orders, state: running.parts.shared.watch(), present: running.present.clone() };
         let thread = std::thread::Builder::new()
             .name("shift".to_owned())
             .spawn(move || running.run(&received))
@@ -89,7 +142,6 @@ struct Running {
     evidence_failed: bool,
     evidence_read: Option<Instant>,
     legacy: LegacyState,
-    both: BothFail,
     rate: Rate,
     /// In force on the request path, and not yet in the journal.
     unwritten: Option<Command>,
@@ -117,7 +169,6 @@ impl Running {
             evidence_failed: false,
             evidence_read: None,
             legacy: LegacyState { is_up: true, legs: (0, 0), probed: None },
-            both: BothFail::default(),
             rate: Rate::default(),
             unwritten: None,
             unwritten_said: Rarely::every(Duration::from_secs(60)),
@@ -162,7 +213,7 @@ impl Running {
         let answer = match &decision.next {
             None => Answer::Refused(decision.reasons.clone()),
             Some(next) => match self.write(now_ms, &seen, next, &decision, &input) {
-                Answer::Done(_) if input.is_overruled(&decision) => Answer::Refused(decision.reasons.clone()),
+                Answer::Done(_) if is_overruled(&decision, &input) => Answer::Refused(decision.reasons.clone()),
                 answer => answer,
             },
         };
@@ -187,11 +238,9 @@ impl Running {
             evidence: self.evidence.clone(),
             evidence_failed: self.evidence_failed,
             legacy_up: self.legacy.is_up,
-            both_fail: self.both.look(seen),
             legacy_load: self.rate.legacy_load(),
             requests_per_minute: self.rate.requests_per_minute(),
             braked: self.parts.watch.braked(),
-            new_version: self.parts.watch.new_version(),
             command,
             ..Input::nothing(now_ms)
         }
@@ -231,7 +280,7 @@ impl Running {
     /// Writes the change down, then puts it in force.
     fn write(&mut self, now_ms: u64, seen: &Observed, next: &State, decision: &Decision, input: &Input) -> Answer {
         let (who, why) = match &input.command {
-            Some(command) if !input.is_overruled(decision) => (command.who.clone(), command.why.clone()),
+            Some(command) if !is_overruled(decision, input) => (command.who.clone(), command.why.clone()),
             _ => ("shadow-proxy".to_owned(), decision.reasons.first().cloned().unwrap_or_default()),
         };
         let entry = Entry {
@@ -254,9 +303,6 @@ impl Running {
                 self.parts.history.end(now_ms, seen, input, &self.state);
                 self.put_in_force(next.clone(), seen);
                 self.journalled(&entry);
-                if let Err(error) = self.begin_anew(&entry) {
-                    return Answer::Failed(error);
-                }
                 Answer::Done(Box::new(entry))
             }
             Ok(Set::Overtaken(theirs)) => {
@@ -267,8 +313,7 @@ impl Running {
             }
             Err(error) => {
                 // Less exposure never waits for the disk.
-                let drains = input.command.as_ref().is_some_and(|command| command.verb == Verb::Drain);
-                if next.weight_ppm < self.state.weight_ppm && !drains {
+                if next.weight_ppm < self.state.weight_ppm {
                     self.parts.weight.brake();
                     self.unwritten = input.command.clone();
                 }
@@ -294,9 +339,9 @@ impl Running {
 
     fn put_in_force(&mut self, next: State, seen: &Observed) {
         let is_new_weight = (next.weight_ppm, next.since_ms) != (self.state.weight_ppm, self.state.since_ms);
-        self.parts.weight.set(next.weight_ppm, next.is_cut());
+        self.parts.weight.set(next.weight_ppm);
         if is_new_weight {
-            self.parts.watch.forget_clients();
+            self.parts.watch.forget_ids();
             // Who was chosen before the weight came into force says nothing about it; all else counts from the decision
             // on, so that nothing is overlooked.
             let now = self.parts.watch.observed();
@@ -313,24 +358,6 @@ impl Running {
         self.state = next;
     }
 
-    /// Where the entry says so.
-    fn begin_anew(&mut self, entry: &Entry) -> anyhow::Result<()> {
-        let Input { command, new_version, .. } = &entry.input;
-        match (command, new_version) {
-            (Some(Command { verb: Verb::ResetEvidence, .. }), _) if !entry.input.is_overruled(&entry.decision) => {
-                self.evidence_read = None;
-                self.parts.watch.of_evidence().forget();
-                (self.parts.sources.begin_anew)()
-            }
-            (None, Some(version)) => {
-                self.evidence_read = None;
-                self.parts.watch.settle_version(version);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn journalled(&self, entry: &Entry) {
         let Entry { epoch, before, state, decision, .. } = entry;
         tracing::info!(
@@ -339,8 +366,7 @@ impl Running {
             from_ppm = before.weight_ppm,
             to_ppm = state.weight_ppm,
             reason = decision.reasons.first().map(String::as_str),
-            "{}",
-            what_changed(before, state)
+            "the shift goes on"
         );
         self.parts.metrics.shift.decided(decision.finding.words());
         self.parts.hooks.run(entry);
@@ -367,11 +393,8 @@ impl Running {
     }
 }
 
-/// For the log.
-fn what_changed(before: &State, state: &State) -> &'static str {
-    match (before.weight_ppm == state.weight_ppm, before.phase == state.phase) {
-        (false, _) => "traffic weight changed",
-        (true, false) => "phase changed",
-        (true, true) => "decision journalled",
-    }
+/// Guards go before commands: then it was not the person who decided.
+fn is_overruled(decision: &Decision, input: &Input) -> bool {
+    let is_command = |command: &Command| command.verb != Verb::Rollback;
+    decision.finding == Finding::RollBack && input.command.as_ref().is_some_and(is_command)
 }

@@ -1,14 +1,11 @@
 //! Go, no-go, or not enough evidence. Pure: counters in, a verdict with its reasons out.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{ALPHA, EndpointCount, Rate, clean_pairs_needed, lower_bound};
+use super::evidence::{ALPHA, EndpointCount, Rate, clean_pairs_needed};
 
-/// What has to be shown before traffic may move. A journal from before a limit existed has its default.
+/// What has to be shown before traffic may move.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Policy {
     /// Rate of mismatches that must be excluded, over all pairs that count.
     pub mismatch_ppm_max: u32,
@@ -18,10 +15,6 @@ pub struct Policy {
     pub coverage_percent_min: u8,
     /// Pairs that count, of each endpoint with a thousandth of the traffic or more.
     pub endpoint_pairs_min: u64,
-    /// Decisions that differ with a reason in order or time, of all pairs in which both sides decided.
-    pub undetermined_ppm_max: u32,
-    /// Requests that one side's parser refuses (400, 413, 414, 417, 431) and the other reads, of all that count.
-    pub parser_ppm_max: u32,
     /// The chance of being wrong: 1 less the confidence.
     pub alpha: f64,
 }
@@ -33,8 +26,6 @@ impl Default for Policy {
             endpoint_mismatch_ppm_max: 10_000,
             coverage_percent_min: 90,
             endpoint_pairs_min: 20,
-            undetermined_ppm_max: 10_000,
-            parser_ppm_max: 10_000,
             alpha: ALPHA,
         }
     }
@@ -48,17 +39,6 @@ pub struct Evidence {
     /// Requests that were to be compared (received, less those that are skipped on purpose), and those that were.
     pub expected: u64,
     pub compared: u64,
-    /// Exchanges in which both sides decided, and of these by reason those that say nothing about the candidate.
-    #[serde(default)]
-    pub decided: u64,
-    #[serde(default)]
-    pub undetermined: BTreeMap<String, u64>,
-    /// Pairs that count as refused by one side's parser alone; in none of the endpoints' evidence.
-    #[serde(default)]
-    pub parser_mismatches: u64,
-    /// Mirrored calls that the candidate did not answer completely.
-    #[serde(default)]
-    pub failed: u64,
     pub endpoints: Vec<EndpointCount>,
     /// Pairs that count, at the present rate.
     pub counted_per_minute: f64,
@@ -101,14 +81,6 @@ pub struct Judgement {
     pub breaches: u64,
     pub lockouts: u64,
     pub coverage: Option<f64>,
-    #[serde(default)]
-    pub failed: u64,
-    #[serde(default)]
-    pub decided: u64,
-    #[serde(default)]
-    pub undetermined: BTreeMap<String, u64>,
-    #[serde(default)]
-    pub parser_mismatches: u64,
     pub pairs: u64,
     pub mismatches: u64,
     pub counted: u64,
@@ -133,11 +105,8 @@ pub struct EndpointRate {
 }
 
 pub fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
-    let EndpointCount { pairs, mismatches, mut counted, mut counted_mismatches, .. } =
+    let EndpointCount { pairs, mismatches, counted, counted_mismatches, .. } =
         EndpointCount::total(&evidence.endpoints);
-    // Nobody read what these calls would have been answered, so that they cannot speak for the candidate.
-    counted += evidence.failed;
-    counted_mismatches += evidence.failed;
     let rate_max = ppm(policy.mismatch_ppm_max);
     let endpoints: Vec<EndpointRate> = evidence
         .endpoints
@@ -154,10 +123,6 @@ pub fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
         breaches: evidence.breaches,
         lockouts: evidence.lockouts,
         coverage: (evidence.expected > 0).then(|| evidence.compared as f64 / evidence.expected as f64),
-        failed: evidence.failed,
-        decided: evidence.decided,
-        undetermined: evidence.undetermined.clone(),
-        parser_mismatches: evidence.parser_mismatches,
         pairs,
         mismatches,
         counted,
@@ -168,16 +133,15 @@ pub fn judge(evidence: &Evidence, policy: &Policy) -> Judgement {
     };
     let against = objections(&judgement, policy);
     let missing = gaps(&judgement, policy);
-    // Decided by the bound that is shown.
-    let is_known = judgement.rate.upper_bound <= rate_max;
-    (judgement.verdict, judgement.reasons) = match (against.is_empty(), missing.is_empty() && is_known) {
+    let clean_requests = clean_pairs_needed(counted_mismatches, counted, rate_max, policy.alpha);
+    (judgement.verdict, judgement.reasons) = match (against.is_empty(), missing.is_empty() && clean_requests == 0) {
         (false, _) => (Verdict::NoGo, against),
         (true, true) => (Verdict::Go, vec![shown(&judgement, policy)]),
         (true, false) => {
-            let needs = (!is_known).then(|| {
-                let needed = clean_pairs_needed(counted_mismatches, counted, rate_max, policy.alpha).max(1);
-                let minutes = needed as f64 / evidence.counted_per_minute;
-                Needs { clean_requests: needed, minutes: (evidence.counted_per_minute > 0.0).then_some(minutes) }
+            let needs = (clean_requests > 0).then(|| Needs {
+                clean_requests,
+                minutes: (evidence.counted_per_minute > 0.0)
+                    .then(|| clean_requests as f64 / evidence.counted_per_minute),
             });
             judgement.needs = needs;
             (Verdict::NotEnough, needs.iter().map(sentence).chain(missing).collect())
@@ -204,19 +168,9 @@ fn objections(judgement: &Judgement, policy: &Policy) -> Vec<String> {
     }
     if rate.lower_bound > *rate_max {
         against.push(format!(
-            "at least {} of the requests are answered differently{}, and {} is what may be; mend it or write a rule",
+            "at least {} of the requests are answered differently, and {} is what may be; mend it or write a rule",
             percent(rate.lower_bound),
-            without_answer(judgement.failed),
             percent(*rate_max)
-        ));
-    }
-    let (refused, all) = (judgement.parser_mismatches, judgement.counted.saturating_add(judgement.parser_mismatches));
-    let (refused, parser_max) = (lower_bound(refused, all, policy.alpha), ppm(policy.parser_ppm_max));
-    if refused > parser_max {
-        against.push(format!(
-            "at least {} of the requests are refused by one side's parser alone (400, 413, 414, 417, 431; budget: {}); give both sides the same limits",
-            percent(refused),
-            percent(parser_max)
         ));
     }
     let endpoint_max = ppm(policy.endpoint_mismatch_ppm_max);
@@ -231,10 +185,6 @@ fn objections(judgement: &Judgement, policy: &Policy) -> Vec<String> {
         (rate.lower_bound, reason)
     })));
     against
-}
-
-fn without_answer(failed: u64) -> String {
-    if failed == 0 { String::new() } else { format!(" ({} of them not at all)", grouped(failed)) }
 }
 
 /// What is said of endpoints, the highest number first: of many alike only the first few, and how many more there are.
@@ -260,7 +210,6 @@ fn gaps(judgement: &Judgement, policy: &Policy) -> Vec<String> {
         Some(_) => {}
         None => missing.push("nothing was compared; send requests through the proxy".to_owned()),
     }
-    missing.extend(undetermined(judgement, ppm(policy.undetermined_ppm_max)));
     let few = judgement.endpoints.iter().map(|endpoint| &endpoint.count).filter(|count| {
         let is_rare = count.pairs.saturating_mul(RARE) < judgement.pairs;
         count.counted < policy.endpoint_pairs_min && !is_rare
@@ -271,21 +220,6 @@ fn gaps(judgement: &Judgement, policy: &Policy) -> Vec<String> {
         (-(*counted as f64), format!("{endpoint}: {counted} different requests, and {wanted} are wanted"))
     })));
     missing
-}
-
-/// Too many decisions that differ and might be nobody's fault: a fault could hide among them.
-fn undetermined(judgement: &Judgement, share_max: f64) -> Option<String> {
-    let count: u64 = judgement.undetermined.values().sum();
-    let share = count as f64 / judgement.decided.max(1) as f64;
-    let reasons = judgement.undetermined.iter().map(|(reason, count)| format!("{reason} {}", grouped(*count)));
-    (share > share_max).then(|| {
-        format!(
-            "{} of the decisions are undetermined ({}), and {} may be; `shadow-proxy diffs --all` says where",
-            percent(share),
-            reasons.collect::<Vec<_>>().join(", "),
-            percent(share_max)
-        )
-    })
 }
 
 fn sentence(needs: &Needs) -> String {
@@ -302,10 +236,7 @@ pub(super) fn wait(minutes: Option<f64>) -> String {
         Some(minutes) if minutes < 48.0 * 60.0 => {
             format!(", about {:.0} hours at the present rate", minutes / 60.0)
         }
-        Some(minutes) if minutes < YEAR_MINUTES => {
-            format!(", about {:.0} days at the present rate", minutes / 1_440.0)
-        }
-        Some(_) => ", more than a year at the present rate".to_owned(),
+        Some(minutes) => format!(", about {:.0} days at the present rate", minutes / 1_440.0),
     }
 }
 
@@ -314,7 +245,7 @@ fn shown(judgement: &Judgement, policy: &Policy) -> String {
         "{} different requests, {} answered differently: at most {} are, with {} confidence, and {} is what may be",
         grouped(judgement.counted),
         grouped(judgement.counted_mismatches),
-        percent(judgement.rate.upper_bound),
+        percent(judgement.rate.upper_bound.min(judgement.rate_max)),
         percent(1.0 - policy.alpha),
         percent(judgement.rate_max)
     )
@@ -352,8 +283,6 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-pub(super) const YEAR_MINUTES: f64 = 365.0 * 1_440.0;
-
 /// Below one in so many requests an endpoint is no reason to wait; what is known to be wrong with it still counts.
 const RARE: u64 = 1_000;
 
@@ -373,14 +302,6 @@ mod tests {
         lockouts: u64,
         expected: u64,
         compared: u64,
-        #[serde(default)]
-        failed: u64,
-        #[serde(default)]
-        decided: u64,
-        #[serde(default)]
-        undetermined: BTreeMap<String, u64>,
-        #[serde(default)]
-        parser_mismatches: u64,
         /// Name, pairs, mismatches, counted, counted mismatches.
         endpoints: Vec<(String, u64, u64, u64, u64)>,
         #[serde(default)]
@@ -409,10 +330,6 @@ mod tests {
                 lockouts: case.lockouts,
                 expected: case.expected,
                 compared: case.compared,
-                failed: case.failed,
-                decided: case.decided,
-                undetermined: case.undetermined,
-                parser_mismatches: case.parser_mismatches,
                 endpoints: endpoints.collect(),
                 counted_per_minute: case.counted_per_minute,
             };

@@ -52,10 +52,6 @@ pub enum Urgency {
 pub fn look(state: &State, plan: &Plan, input: &Input) -> Guarded {
     let mut guarded = Guarded::default();
     if state.weight_ppm == 0 {
-        // Sessions that live out on the candidate are served by it.
-        if input.braked.is_some() && state.drain {
-            guarded.urgent(state, input);
-        }
         return guarded;
     }
     let present = &plan.at(state.weight_ppm);

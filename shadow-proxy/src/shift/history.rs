@@ -221,28 +221,11 @@ pub fn add(evidence: &mut Evidence, minute: &Minute) {
         *evidence = minute.evidence.clone();
         return;
     }
-    let Evidence {
-        breaches,
-        lockouts,
-        expected,
-        compared,
-        decided,
-        undetermined,
-        parser_mismatches,
-        failed,
-        endpoints,
-        counted_per_minute,
-    } = &minute.evidence;
+    let Evidence { breaches, lockouts, expected, compared, endpoints, counted_per_minute } = &minute.evidence;
     evidence.breaches += breaches;
     evidence.lockouts += lockouts;
     evidence.expected += expected;
     evidence.compared += compared;
-    evidence.decided += decided;
-    evidence.parser_mismatches += parser_mismatches;
-    evidence.failed += failed;
-    for (reason, count) in undetermined {
-        *evidence.undetermined.entry(reason.clone()).or_default() += count;
-    }
     evidence.counted_per_minute = *counted_per_minute;
     for more in endpoints {
         match evidence.endpoints.iter_mut().find(|known| known.endpoint == more.endpoint) {
@@ -267,19 +250,11 @@ fn less(now: &Evidence, before: &Evidence) -> Evidence {
         };
         (now != before).then_some(less)
     });
-    let undetermined = now.undetermined.iter().map(|(reason, count)| {
-        let before = before.undetermined.get(reason).copied().unwrap_or(0);
-        (reason.clone(), count.saturating_sub(before))
-    });
     Evidence {
         breaches: now.breaches.saturating_sub(before.breaches),
         lockouts: now.lockouts.saturating_sub(before.lockouts),
         expected: now.expected.saturating_sub(before.expected),
         compared: now.compared.saturating_sub(before.compared),
-        decided: now.decided.saturating_sub(before.decided),
-        parser_mismatches: now.parser_mismatches.saturating_sub(before.parser_mismatches),
-        failed: now.failed.saturating_sub(before.failed),
-        undetermined: undetermined.filter(|(_, count)| *count > 0).collect(),
         endpoints: endpoints.collect(),
         counted_per_minute: now.counted_per_minute,
     }

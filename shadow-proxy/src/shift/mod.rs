@@ -12,7 +12,6 @@ pub mod paired;
 pub mod plan;
 pub mod state;
 pub mod step;
-pub mod void;
 
 mod command;
 pub mod decommission;
@@ -20,16 +19,13 @@ mod guards;
 mod needs;
 
 pub mod backtest;
-mod calls;
 pub mod controller;
-mod controls;
 pub mod history;
 pub mod hooks;
 pub mod journal;
 mod recent;
 pub mod shared;
 mod split;
-pub mod voices;
 pub mod watch;
 
 #[cfg(test)]

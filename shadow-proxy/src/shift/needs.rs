@@ -10,10 +10,6 @@ use super::step::{Finding, Input, TestResult};
 /// Then no step is taken, and nothing is taken back.
 pub(super) const LEGACY_DOWN: &str = "legacy does not answer, so nothing could be taken back";
 
-/// Then no step is taken until it ends, and it is no failure of the candidate.
-pub(super) const BOTH_FAIL: &str =
-    "both sides fail in most requests (do they share a database?), so the weight stays until that ends";
-
 #[derive(Default)]
 pub struct Known {
     pub tests: Vec<TestResult>,
@@ -31,9 +27,6 @@ pub fn before(next: &Step, state: &State, plan: &Plan, input: &Input) -> Known {
     if state.weight_ppm > 0 && input.live.served_candidate == 0 {
         known.missing.push("the candidate has answered nobody at this weight yet".to_owned());
     }
-    if input.both_fail {
-        known.missing.insert(0, BOTH_FAIL.to_owned());
-    }
     if !input.legacy_up {
         known.missing.insert(0, LEGACY_DOWN.to_owned());
     }
@@ -47,9 +40,7 @@ impl Known {
             return;
         }
         let judged = gate::judge(&input.evidence, &plan.policy(next));
-        // The bound alone: what else the gate asks for is among the reasons.
-        let is_known = judged.rate.upper_bound <= judged.rate_max;
-        let says = if is_known { Finding::Advance } else { Finding::Hold };
+        let says = if judged.verdict == Verdict::Go { Finding::Advance } else { Finding::Hold };
         let name = "mismatches before the next step".to_owned();
         self.tests.push(TestResult { name, statistic: judged.rate.upper_bound, threshold: judged.rate_max, says });
         if judged.verdict == Verdict::Go {

@@ -9,7 +9,7 @@ use super::times::Times;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Observed {
-    /// Exchanges of which both legs are known, and at least one is an answer.
+    /// Exchanges of which both answers are known, failures included.
     pub pairs: u64,
     /// The candidate let in whom legacy refused, and the reverse.
     pub breaches: u64,
@@ -17,8 +17,6 @@ pub struct Observed {
     /// The candidate failed (no answer, 5xx, or later than the plan's cap) and legacy was fine; and the reverse.
     pub candidate_bad: u64,
     pub legacy_bad: u64,
-    /// Exchanges in which both failed, which are in none of the counters above.
-    pub both_bad: u64,
     /// Of which both times are known.
     pub times: Times,
     /// Requests by who answered the client: `rescued` by legacy after the candidate failed, `unanswered` by nobody.
@@ -39,7 +37,6 @@ impl AddAssign<&Observed> for Observed {
             lockouts,
             candidate_bad,
             legacy_bad,
-            both_bad,
             times,
             served_legacy,
             served_candidate,
@@ -53,7 +50,6 @@ impl AddAssign<&Observed> for Observed {
         self.lockouts += lockouts;
         self.candidate_bad += candidate_bad;
         self.legacy_bad += legacy_bad;
-        self.both_bad += both_bad;
         self.times += times;
         self.served_legacy += served_legacy;
         self.served_candidate += served_candidate;
@@ -76,7 +72,6 @@ impl Sub for &Observed {
             lockouts: since(|o| o.lockouts),
             candidate_bad: since(|o| o.candidate_bad),
             legacy_bad: since(|o| o.legacy_bad),
-            both_bad: since(|o| o.both_bad),
             times: &self.times - &earlier.times,
             served_legacy: since(|o| o.served_legacy),
             served_candidate: since(|o| o.served_candidate),

@@ -4,8 +4,6 @@ use std::cmp::Reverse;
 
 use serde::{Deserialize, Serialize};
 
-use super::weight::ALL_PPM;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
@@ -51,12 +49,6 @@ pub struct State {
     /// The step that a person approved, until then.
     pub approved: Option<usize>,
     pub approved_until_ms: u64,
-    /// At weight 0 the sessions that the candidate began stay with it; else they have ended there.
-    #[serde(default)]
-    pub drain: bool,
-    /// At 100 % the sessions that legacy began have ended; else they stay with it.
-    #[serde(default)]
-    pub cut: bool,
 }
 
 impl State {
@@ -70,17 +62,6 @@ impl State {
             brake: false,
             approved: None,
             approved_until_ms: 0,
-            drain: false,
-            cut: false,
-        }
-    }
-
-    /// Whether the sessions of the side that gets no new ones have ended.
-    pub fn is_cut(&self) -> bool {
-        match self.weight_ppm {
-            0 => !self.drain,
-            ALL_PPM => self.cut,
-            _ => false,
         }
     }
 
@@ -95,8 +76,8 @@ impl State {
 
     /// All fields, so that only equal states are equally cautious.
     fn caution(&self) -> impl Ord + use<> {
-        let State { epoch, phase, weight_ppm, step, since_ms, brake, approved, approved_until_ms, drain, cut } = *self;
+        let State { epoch, phase, weight_ppm, step, since_ms, brake, approved, approved_until_ms } = *self;
         let approval = Reverse((approved, approved_until_ms));
-        (brake, phase == Phase::RolledBack, Reverse((weight_ppm, drain)), cut, epoch, phase, step, since_ms, approval)
+        (brake, phase == Phase::RolledBack, Reverse(weight_ppm), epoch, phase, step, since_ms, approval)
     }
 }

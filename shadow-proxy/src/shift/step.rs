@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::gate::{self, share};
 use super::guards::{self, Alarm, Guarded, Urgency};
-use super::needs::{self, BOTH_FAIL, Known, LEGACY_DOWN};
+use super::needs::{self, Known, LEGACY_DOWN};
 use super::observed::Observed;
 use super::plan::{self, Plan, Step};
 use super::state::{Phase, State};
@@ -28,16 +28,11 @@ pub struct Input {
     pub evidence_failed: bool,
     /// Legacy answered lately.
     pub legacy_up: bool,
-    /// Lately both sides failed in most requests.
-    #[serde(default)]
-    pub both_fail: bool,
     /// The share of the traffic that legacy is asked about anyway, served and mirrored: 0 to 1.
     pub legacy_load: f64,
     pub requests_per_minute: f64,
     /// The request path has stopped using the candidate already.
     pub braked: Option<Brake>,
-    #[serde(default)]
-    pub new_version: Option<NewVersion>,
     pub command: Option<Command>,
 }
 
@@ -51,11 +46,9 @@ impl Input {
             evidence: gate::Evidence::default(),
             evidence_failed: false,
             legacy_up: true,
-            both_fail: false,
             legacy_load: 1.0,
             requests_per_minute: 0.0,
             braked: None,
-            new_version: None,
             command: None,
         }
     }
@@ -77,16 +70,6 @@ pub struct Command {
     pub verb: Verb,
     pub who: String,
     pub why: String,
-    /// Also against a freeze of the plan.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub force: bool,
-}
-
-/// The candidate says that it is another version than before.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NewVersion {
-    pub from: String,
-    pub to: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,14 +80,8 @@ pub enum Verb {
     Resume,
     Approve,
     Rollback,
-    /// A rollback that lets the sessions that the candidate began live out.
-    Drain,
-    /// Ends the sessions of the side that gets no new ones.
-    Cut,
     /// Parts per million, by hand.
     Weight(u32),
-    /// The evidence begins anew, whatever the weight: the candidate was mended.
-    ResetEvidence,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -123,10 +100,7 @@ impl Verb {
             Verb::Resume => "resume",
             Verb::Approve => "approve",
             Verb::Rollback => "rollback",
-            Verb::Drain => "rollback --drain",
-            Verb::Cut => "cut",
             Verb::Weight(_) => "weight",
-            Verb::ResetEvidence => "evidence reset",
         }
     }
 }
@@ -164,14 +138,10 @@ pub struct Decision {
 pub fn step(state: &State, plan: &Plan, input: &Input) -> Decision {
     let Guarded { tests, alarms, split } = guards::look(state, plan, input);
     let mut decision = match alarms.iter().any(|alarm| input.legacy_up || alarm.urgency == Urgency::Breach) {
-        true if state.phase != Phase::RolledBack || state.weight_ppm == 0 => take_back(state, input, &alarms),
+        true if state.phase != Phase::RolledBack => take_back(state, input, &alarms),
         _ => {
             let look = Look { state, plan, input, alarms: &alarms, split: split.as_deref() };
-            match (&input.command, &input.new_version) {
-                (Some(command), _) => command::obey(&look, command),
-                (None, Some(version)) => look.meet(version),
-                (None, None) => look.tick(),
-            }
+            input.command.as_ref().map_or_else(|| look.tick(), |command| command::obey(&look, command))
         }
     };
     decision.tests.splice(0..0, tests);
@@ -198,9 +168,11 @@ pub(super) fn back(state: &State, input: &Input, urgent: bool, braked: bool) -> 
         epoch: state.epoch.saturating_add(1),
         phase: Phase::RolledBack,
         weight_ppm: if at_once { 0 } else { half(state.weight_ppm) },
+        step: None,
         since_ms: input.now_ms,
         brake: state.brake || braked,
-        ..State::start()
+        approved: None,
+        approved_until_ms: 0,
     }
 }
 
@@ -246,9 +218,8 @@ impl Look<'_> {
             Phase::Shadow | Phase::RolledBack => self.wait_for_a_start(),
             Phase::Held => {
                 let held = format!("held at {}; `resume` goes on with the plan", self.share());
-                let down = [(!self.input.legacy_up, LEGACY_DOWN), (self.input.both_fail, BOTH_FAIL)];
-                let down = down.into_iter().filter(|(is_so, _)| *is_so).map(|(_, what)| what.to_owned());
-                hold(down.chain(self.split.map(str::to_owned)).chain([held]))
+                let down = (!self.input.legacy_up).then(|| LEGACY_DOWN.to_owned());
+                hold(down.into_iter().chain(self.split.map(str::to_owned)).chain([held]))
             }
             Phase::Ramp => self.ramp(),
             Phase::Complete => {
@@ -260,19 +231,6 @@ impl Look<'_> {
         }
     }
 
-    /// The weight was given to the version before, and so was the evidence; after the cutover legacy might be gone.
-    fn meet(&self, NewVersion { from, to }: &NewVersion) -> Decision {
-        let Look { state, input, .. } = self;
-        let anew = format!("the candidate says that it is version {to}, and was {from}: the evidence begins anew");
-        let is_over = matches!(state.phase, Phase::Complete | Phase::ReverseShadow);
-        if state.weight_ppm == 0 || is_over {
-            let next = State { since_ms: input.now_ms, ..self.same() };
-            return self.to(Finding::Hold, vec![anew], next);
-        }
-        let next = back(state, input, false, false);
-        self.to(Finding::RollBack, vec![anew, going(state, &next)], next)
-    }
-
     fn go_down(&self) -> Decision {
         let Look { state, plan, input, alarms, .. } = self;
         let urgent = state.brake || input.braked.is_some() || alarms.iter().any(|a| a.urgency == Urgency::Breach);
@@ -282,7 +240,7 @@ impl Look<'_> {
         if !urgent && input.legacy_load < WARM && self.dwelt() < plan.rollback_every_ms {
             return hold([format!("on its way down, at {}", self.share())]);
         }
-        let next = State { drain: state.drain && !urgent, ..back(state, input, urgent, input.braked.is_some()) };
+        let next = back(state, input, urgent, input.braked.is_some());
         self.to(Finding::RollBack, vec![going(state, &next)], next)
     }
 
@@ -357,8 +315,6 @@ impl Look<'_> {
             brake: false,
             approved: None,
             approved_until_ms: 0,
-            drain: false,
-            cut: false,
             ..self.same()
         };
         let step = format!("from {} to {}", self.share(), share(weight_ppm));

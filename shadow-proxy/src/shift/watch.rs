@@ -4,37 +4,22 @@
 //! then, so that nothing seen in between is lost.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use http::StatusCode;
-
-use crate::clock::now_ms;
-use crate::exchange::{Cell, Drawn, Exchange, Failure, Leg, Sender, Side};
+use crate::exchange::{Cell, Exchange, Failure, Leg, Side};
 use crate::metrics::Metrics;
 
-use super::calls::{Alone, CALLS, Calls, Failures, LastCalls};
 use super::observed::Observed;
 use super::plan::Plan;
 use super::split::Split;
-use super::step::{Brake, NewVersion};
+use super::step::Brake;
 use super::times::{self, Times};
-use super::voices::{Against, Voices};
 use super::weight::Weight;
 
-/// So many failures among the candidate's last calls that legacy does not have, and it is asked no more.
+/// So many failures among the candidate's last calls, and it is asked no more.
 const FAILED_MAX: u32 = 5;
-
-/// What legacy did with a call that the candidate failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rescue {
-    /// The call may not be repeated.
-    NotAsked,
-    Answered,
-    /// A 5xx too, which is what the client got.
-    FailedToo,
-    NoAnswer,
-}
+const CALLS: u32 = 20;
 
 pub struct Watch {
     weight: Arc<Weight>,
@@ -43,21 +28,13 @@ pub struct Watch {
     pairs: AtomicU64,
     candidate_bad: AtomicU64,
     legacy_bad: AtomicU64,
-    both_bad: AtomicU64,
     times: [AtomicU64; times::EDGES.len()],
     split: Split,
     ids: [AtomicU64; 2],
     legacy: LegacyLegs,
-    lockouts: AtomicU64,
-    calls: Calls,
-    /// Of what was seen since the weight came into force, and of what the store has.
-    voices: Voices,
-    of_evidence: Voices,
-    /// Rescues in which legacy's answer was a 5xx too.
-    in_vain: AtomicU64,
+    last: LastCalls,
     /// Why the brake is on: 0 for no reason, else as `Reason` packs it.
     reason: AtomicU32,
-    new_version: Mutex<Option<NewVersion>>,
     wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
@@ -68,10 +45,6 @@ struct LegacyLegs {
     failed: AtomicU64,
     /// Failures since the last answer.
     in_a_row: AtomicU32,
-    /// Those without an answer, or with a 5xx.
-    last: LastCalls,
-    /// Those that it failed and the candidate did not.
-    alone: Alone,
 }
 
 /// So many failures of legacy in a row, and whoever is taken from the candidate would be answered by nobody.
@@ -86,18 +59,12 @@ impl Watch {
             pairs: AtomicU64::new(0),
             candidate_bad: AtomicU64::new(0),
             legacy_bad: AtomicU64::new(0),
-            both_bad: AtomicU64::new(0),
             times: Default::default(),
             split: Split::new(),
             ids: Default::default(),
             legacy: LegacyLegs::default(),
-            lockouts: AtomicU64::new(0),
-            calls: Calls::default(),
-            voices: Voices::new(),
-            of_evidence: Voices::new(),
-            in_vain: AtomicU64::new(0),
+            last: LastCalls::default(),
             reason: AtomicU32::new(0),
-            new_version: Mutex::new(None),
             wake: OnceLock::new(),
         }
     }
@@ -108,46 +75,19 @@ impl Watch {
         let _ = self.wake.set(Box::new(wake));
     }
 
-    /// A call that the candidate was chosen to serve. What legacy fails too (a database they share) is no failure of the
-    /// candidate, and neither is what a limit of this proxy refused.
-    pub fn candidate_called(&self, leg: &Leg, rescue: Rescue, sender: Option<&Sender>) {
-        let is_failed = leg.is_failed();
-        let is_shared = match rescue {
-            Rescue::Answered => false,
-            Rescue::FailedToo | Rescue::NoAnswer => true,
-            Rescue::NotAsked => self.legacy.is_failing(),
-        };
-        match rescue {
-            Rescue::Answered => drop(self.metrics.rescued.inc()),
-            Rescue::FailedToo => drop(self.in_vain.fetch_add(1, Ordering::Relaxed)),
-            Rescue::NotAsked | Rescue::NoAnswer => {}
-        }
-        if leg.is_busy() {
-            self.metrics.busy.inc();
-            return;
-        }
-        if is_failed && is_shared {
-            return;
-        }
-        let number = self.calls.next();
-        if !is_failed {
-            return;
-        }
-        let client = sender.map(|sender| self.voices.client(sender, None)).filter(|_| self.voices.is_shared());
-        let Failures { failed, weighed } = self.calls.failed(number, client);
-        // Where both lose some at random, each loses some that the other answers.
-        let failed_max = self.legacy.alone.not_by_chance().max(FAILED_MAX);
-        if weighed >= failed_max && !self.is_legacy_down() {
-            self.brake(Brake::Failing { failed: failed.into(), of: (number + 1).min(CALLS.into()) });
+    /// A call that the candidate was chosen to serve.
+    pub fn candidate_called(&self, leg: &Leg) {
+        let failed = self.last.add(is_error(leg));
+        if failed >= FAILED_MAX && !self.is_legacy_down() {
+            self.brake(Brake::Failing { failed: failed.into(), of: self.last.calls().into() });
         }
     }
 
     /// A call that legacy was asked, whoever waited for it.
-    pub fn legacy_called(&self, outcome: Result<StatusCode, Failure>) {
-        let LegacyLegs { answered, failed, in_a_row, last, .. } = &self.legacy;
-        last.add(outcome.map_or(true, |status| status.is_server_error()));
+    pub fn legacy_called(&self, outcome: Result<(), Failure>) {
+        let LegacyLegs { answered, failed, in_a_row } = &self.legacy;
         match outcome {
-            Ok(_) => {
+            Ok(()) => {
                 answered.fetch_add(1, Ordering::Relaxed);
                 if in_a_row.load(Ordering::Relaxed) > 0 {
                     in_a_row.store(0, Ordering::Relaxed);
@@ -160,66 +100,30 @@ impl Watch {
         }
     }
 
-    /// A client whom both sides let in, and the side that was drawn for it: its first request since the weight came into
-    /// force counts. Ids that anybody can make up say nothing about the split.
-    pub fn let_in(&self, drawn: &Drawn) {
-        if drawn.weight_ppm == self.weight.ppm() && self.split.is_first(drawn.id) {
-            self.ids[drawn.side as usize].fetch_add(1, Ordering::Relaxed);
+    /// The side chosen for the client of an id: its first request since the weight came into force counts.
+    pub fn chosen(&self, id: u64, side: Side) {
+        if self.split.is_first(id) {
+            self.ids[side as usize].fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// With every weight that comes into force.
-    pub(super) fn forget_clients(&self) {
+    pub(super) fn forget_ids(&self) {
         self.split.clear();
-        self.voices.forget();
     }
 
-    /// The weight of each client in what the store counts.
-    pub fn of_evidence(&self) -> &Voices {
-        &self.of_evidence
-    }
-
-    /// The client that sent an exchange, by what legacy decided about it, where that is known.
-    pub fn client(&self, exchange: &Exchange, is_let_in: Option<bool>) -> Option<u64> {
-        let client = self.voices.client(exchange.sender.as_ref()?, is_let_in);
-        let now_ms = now_ms();
-        self.voices.hear(client, now_ms);
-        self.of_evidence.hear(client, now_ms);
-        Some(client)
-    }
-
-    /// An exchange of which both legs are known. It is evidence for nothing where a limit of this proxy kept a side from
-    /// answering, or where both failed.
-    pub fn exchange(&self, exchange: &Exchange, client: Option<u64>) {
+    /// An exchange of which both legs are known.
+    pub fn exchange(&self, exchange: &Exchange) {
         let (legacy, candidate) = (exchange.leg(Side::Legacy), exchange.leg(Side::Candidate));
         if exchange.served_by == Side::Candidate {
-            self.legacy_called(legacy.outcome.as_ref().map(|answer| answer.status).map_err(|failure| *failure));
-        }
-        if legacy.is_busy() || candidate.is_busy() {
-            return;
-        }
-        let is_bad = |leg: &Leg| leg.is_failed() || leg.latency > self.latency_cap;
-        let (legacy_bad, candidate_bad) = (is_bad(legacy), is_bad(candidate));
-        if legacy_bad && candidate_bad {
-            self.both_bad.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        self.legacy.alone.add(legacy_bad);
-        let bad = match (legacy_bad, candidate_bad) {
-            (false, true) => Some((&self.candidate_bad, Against::CandidateFailed)),
-            (true, false) => Some((&self.legacy_bad, Against::LegacyFailed)),
-            _ => None,
-        };
-        let counts = |client| match bad {
-            Some((_, what)) => self.voices.counts_against(client, what),
-            None => self.voices.counts(client),
-        };
-        if !client.is_none_or(counts) {
-            return;
+            self.legacy_called(legacy.outcome.as_ref().map(drop).map_err(|failure| *failure));
         }
         self.pairs.fetch_add(1, Ordering::Relaxed);
-        if let Some((counter, _)) = bad {
-            counter.fetch_add(1, Ordering::Relaxed);
+        let is_bad = |leg: &Leg| is_error(leg) || leg.latency > self.latency_cap;
+        match (is_bad(legacy), is_bad(candidate)) {
+            (false, true) => drop(self.candidate_bad.fetch_add(1, Ordering::Relaxed)),
+            (true, false) => drop(self.legacy_bad.fetch_add(1, Ordering::Relaxed)),
+            _ => {}
         }
         // The mirror's thread has a lower priority, and whoever it asks would seem the slower one. So only those times count
         // that it took of both, at the same moment and in either order.
@@ -236,47 +140,25 @@ impl Watch {
     }
 
     /// What both sides decided. A breach is never waited for.
-    pub fn decided(&self, cell: Cell, client: Option<u64>) {
-        let counts = |client| self.voices.counts_against(client, Against::Lockout);
-        if cell == Cell::AllowDeny && client.is_none_or(counts) {
-            self.lockouts.fetch_add(1, Ordering::Relaxed);
-        }
-        if cell == Cell::DenyAllow && self.weight.may_be_served() {
+    pub fn decided(&self, cell: Cell) {
+        if cell == Cell::DenyAllow && self.weight.ppm() > 0 {
             self.brake(Brake::Breach);
         }
-    }
-
-    /// The candidate says that it is another version than before.
-    pub fn candidate_changed(&self, from: String, to: String) {
-        *self.new_version.lock().expect("nothing panics while it holds this") = Some(NewVersion { from, to });
-        if let Some(wake) = self.wake.get() {
-            wake();
-        }
-    }
-
-    pub(super) fn new_version(&self) -> Option<NewVersion> {
-        self.new_version.lock().expect("nothing panics while it holds this").clone()
-    }
-
-    /// The journal has this one.
-    pub(super) fn settle_version(&self, known: &NewVersion) {
-        let mut new = self.new_version.lock().expect("nothing panics while it holds this");
-        new.take_if(|new| new == known);
     }
 
     /// Everything since the start.
     pub fn observed(&self) -> Observed {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let rescued = self.metrics.rescued.get();
+        let decided = |cell| self.metrics.decided(cell);
         Observed {
             pairs: of(&self.pairs),
-            breaches: self.metrics.decided(Cell::DenyAllow),
-            lockouts: of(&self.lockouts),
+            breaches: decided(Cell::DenyAllow),
+            lockouts: decided(Cell::AllowDeny),
             candidate_bad: of(&self.candidate_bad),
             legacy_bad: of(&self.legacy_bad),
-            both_bad: of(&self.both_bad),
             times: Times::new(self.times.each_ref().map(of)),
-            served_legacy: self.metrics.served_by(Side::Legacy).saturating_sub(rescued + of(&self.in_vain)),
+            served_legacy: self.metrics.served_by(Side::Legacy).saturating_sub(rescued),
             served_candidate: self.metrics.served_by(Side::Candidate),
             rescued,
             unanswered: self.metrics.unanswered.get(),
@@ -304,7 +186,7 @@ impl Watch {
     }
 
     fn brake(&self, why: Brake) {
-        if !self.weight.may_be_served() {
+        if self.weight.ppm() == 0 {
             return;
         }
         let packed = match why {
@@ -323,8 +205,7 @@ impl Watch {
 
     /// The controller has written down what follows from it.
     pub(super) fn release(&self) {
-        self.calls.forget();
-        self.legacy.alone.forget();
+        self.last.forget();
         self.reason.store(0, Ordering::Release);
         self.weight.release();
     }
@@ -332,13 +213,37 @@ impl Watch {
 
 const BREACH: u32 = u32::MAX;
 
-impl LegacyLegs {
-    /// Half of its last calls and more.
-    fn is_failing(&self) -> bool {
-        let (failed, calls) = (self.last.failed(), self.last.calls());
-        calls >= LEGACY_DOWN && failed * 2 >= calls
+/// No answer, or one that says that there is none.
+fn is_error(leg: &Leg) -> bool {
+    leg.outcome.as_ref().is_ok_and(|answer| answer.status.is_server_error()) || leg.outcome.is_err()
+}
+
+/// The last calls, a bit for each, the newest lowest, with a one above the oldest.
+#[derive(Debug)]
+struct LastCalls(AtomicU32);
+
+impl Default for LastCalls {
+    fn default() -> Self {
+        LastCalls(AtomicU32::new(1))
     }
 }
 
-#[cfg(test)]
-mod tests;
+impl LastCalls {
+    /// How many of them failed, with this one.
+    fn add(&self, is_failed: bool) -> u32 {
+        let with = |bits: u32| {
+            let more = bits << 1 | u32::from(is_failed);
+            if more < 1 << (CALLS + 1) { more } else { more & ((1 << CALLS) - 1) | 1 << CALLS }
+        };
+        let before = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |bits| Some(with(bits)));
+        with(before.unwrap_or(1)).count_ones() - 1
+    }
+
+    fn calls(&self) -> u32 {
+        self.0.load(Ordering::Relaxed).ilog2()
+    }
+
+    fn forget(&self) {
+        self.0.store(1, Ordering::Relaxed);
+    }
+}

@@ -1,29 +1,25 @@
 //! The admin port.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use axum::extract::DefaultBodyLimit;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{ConnectInfo, DefaultBodyLimit};
 use axum::extract::{Path, Query, State};
-use axum::http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
-use axum::http::{Request, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use hyper::body::Incoming;
-use hyper::service::Service as _;
-use hyper_util::service::TowerToHyperService;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::clock::now_ms;
 use crate::keys::live::Live;
-use crate::metrics::{Held, Metrics};
+use crate::metrics::Metrics;
 use crate::shadow::acceptance::{Acceptance, Accepted, NotAccepted, RulesInForce};
 use crate::shadow::record::{Samples, Standing, Store};
 use crate::shadow::rules::review::Reviewed;
@@ -31,9 +27,8 @@ use crate::shift::controller::{Answer, Controls};
 use crate::shift::decommission::{self, Farewell};
 use crate::shift::evidence::EndpointCount;
 use crate::shift::gate;
-use crate::shift::journal::{self, Entry};
+use crate::shift::journal;
 use crate::shift::plan::Plan;
-use crate::shift::state::Phase;
 use crate::shift::step::{Command, Verb};
 use crate::shift::weight::{ALL_PPM, Weight};
 use crate::side::candidate::Usage;
@@ -62,7 +57,6 @@ pub struct Admin {
     pub ready: AtomicBool,
     pub guard: Guard,
     pub page: Page,
-    pub sessions: Sessions,
     /// What the component holds; none where the candidate is a service elsewhere.
     pub usage: Option<Arc<Usage>>,
     /// Where curl lines point to: the proxy's own address.
@@ -71,33 +65,12 @@ pub struct Admin {
     pub gate: gate::Policy,
 }
 
-/// The sessions that clients were given.
-pub struct Sessions {
-    /// Both sides know all of them.
-    pub is_shared: bool,
-    /// Those that legacy began, those that the candidate began.
-    pub held: Box<dyn Fn() -> [Held; 2] + Send + Sync>,
-}
-
-/// Answers requests to the admin port, and keeps its page up to date meanwhile.
-pub fn service(admin: Arc<Admin>) -> impl Fn(Request<Incoming>, IpAddr) -> Answering + Clone + Send + Sync + 'static {
+/// Serves until the process ends: what drains is watched through it.
+pub async fn serve(listener: TcpListener, admin: Arc<Admin>) -> std::io::Result<()> {
     tokio::spawn(page::keep_up(admin.clone()));
-    let router = TowerToHyperService::new(router(admin));
-    move |mut request, peer| {
-        request.extensions_mut().insert(ConnectInfo(SocketAddr::new(peer, 0)));
-        let answer = router.call(request);
-        Box::pin(async move {
-            let mut response = answer.await.unwrap_or_else(|never| match never {});
-            // Places are few: whoever was refused does not keep one.
-            if response.status().is_client_error() || response.status().is_server_error() {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            response
-        })
-    }
+    let router = router(admin).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(tokio::net::TcpListener::from_std(listener)?, router).await
 }
-
-type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 fn router(admin: Arc<Admin>) -> Router {
     let guarded = Router::new()
@@ -110,13 +83,11 @@ fn router(admin: Arc<Admin>) -> Router {
         .route("/api/rules", get(rules))
         .route("/api/endpoints", get(endpoints))
         .route("/api/weight", post(weight))
-        .route("/api/rollback", post(rollback))
-        .route("/api/cut", post(|admin, body| order(admin, body, Verb::Cut)))
+        .route("/api/rollback", post(|admin, body| order(admin, body, Verb::Rollback)))
         .route("/api/advance", post(|admin, body| order(admin, body, Verb::Advance)))
         .route("/api/hold", post(|admin, body| order(admin, body, Verb::Hold)))
         .route("/api/resume", post(|admin, body| order(admin, body, Verb::Resume)))
         .route("/api/approve", post(|admin, body| order(admin, body, Verb::Approve)))
-        .route("/api/evidence/reset", post(|admin, body| order(admin, body, Verb::ResetEvidence)))
         .route("/api/shift", get(present))
         .route("/api/shift/decommission", get(may_go))
         .route("/api/shift/{epoch}", get(explained))
@@ -144,19 +115,6 @@ async fn ready(State(admin): State<Arc<Admin>>) -> Response {
     }
 }
 
-impl Sessions {
-    /// How many sessions a command ended or will: their clients have to sign in again.
-    fn ended(&self, entry: &Entry, [legacy, candidate]: [Held; 2]) -> u64 {
-        let Entry { before, state, .. } = entry;
-        let is_going = state.phase == Phase::RolledBack && !state.drain;
-        match state.weight_ppm {
-            _ if self.is_shared || before.is_cut() || !(state.is_cut() || is_going) => 0,
-            ALL_PPM => legacy.held,
-            _ => candidate.held,
-        }
-    }
-}
-
 /// What the host counts for itself.
 impl Admin {
     pub fn tell_usage(&self) {
@@ -180,9 +138,6 @@ async fn status(State(admin): State<Arc<Admin>>) -> Result<Json<serde_json::Valu
     status["phase"] = json!(state.phase);
     status["weight_ppm"] = json!(state.weight_ppm);
     status["shift"] = shift::status(&admin.shift, &admin.weight);
-    let [legacy, candidate] = (admin.sessions.held)();
-    let (is_shared, cut) = (admin.sessions.is_shared, admin.weight.in_force().cut);
-    status["sessions"] = json!({"shared": is_shared, "legacy": legacy, "candidate": candidate, "cut": cut});
     status["recording"] = json!(admin.recording.now());
     status["keys"] = json!(admin.keys.as_ref().map(|keys| keys.state()));
     Ok(Json(status))
@@ -267,9 +222,6 @@ struct WeightCommand {
     ppm: u32,
     who: String,
     why: String,
-    /// Also in a freeze of the plan.
-    #[serde(default)]
-    force: bool,
 }
 
 #[derive(Deserialize)]
@@ -279,30 +231,11 @@ struct Order {
     why: String,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rollback {
-    who: String,
-    why: String,
-    #[serde(default)]
-    drain: bool,
-}
-
-async fn rollback(
-    State(admin): State<Arc<Admin>>,
-    body: Result<Json<Rollback>, JsonRejection>,
-) -> Result<Response, Problem> {
-    let Json(Rollback { who, why, drain }) =
-        body.map_err(|error| Problem(error.status(), format!("{error}; send {{\"who\":\"…\",\"why\":\"…\"}}")))?;
-    let verb = if drain { Verb::Drain } else { Verb::Rollback };
-    command(&admin, Command { verb, who, why, force: false }).await
-}
-
 async fn weight(
     State(admin): State<Arc<Admin>>,
     body: Result<Json<WeightCommand>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let Json(WeightCommand { ppm, who, why, force }) = body.map_err(|error| {
+    let Json(WeightCommand { ppm, who, why }) = body.map_err(|error| {
         Problem(error.status(), format!("{error}; send {{\"ppm\":10000,\"who\":\"…\",\"why\":\"…\"}}"))
     })?;
     if ppm > ALL_PPM {
@@ -311,7 +244,7 @@ async fn weight(
             format!("ppm {ppm} is more than the whole traffic; send 0 to {ALL_PPM}"),
         ));
     }
-    command(&admin, Command { verb: Verb::Weight(ppm), who, why, force }).await
+    command(&admin, Verb::Weight(ppm), who, why).await
 }
 
 async fn order(
@@ -321,20 +254,19 @@ async fn order(
 ) -> Result<Response, Problem> {
     let Json(Order { who, why }) =
         body.map_err(|error| Problem(error.status(), format!("{error}; send {{\"who\":\"…\",\"why\":\"…\"}}")))?;
-    command(&admin, Command { verb, who, why, force: false }).await
+    command(&admin, verb, who, why).await
 }
 
 /// Waits until it is journalled and in force.
-async fn command(admin: &Admin, command: Command) -> Result<Response, Problem> {
-    if command.who.trim().is_empty() || command.why.trim().is_empty() {
+async fn command(admin: &Admin, verb: Verb, who: String, why: String) -> Result<Response, Problem> {
+    if who.trim().is_empty() || why.trim().is_empty() {
         return Err(Problem(
             StatusCode::UNPROCESSABLE_ENTITY,
             "who and why are written into the journal; give both".to_owned(),
         ));
     }
-    let held = (admin.sessions.held)();
-    match admin.shift.command(command).await {
-        Answer::Done(entry) => Ok(Json(shift::changed(&entry, admin.sessions.ended(&entry, held))).into_response()),
+    match admin.shift.command(Command { verb, who, why }).await {
+        Answer::Done(entry) => Ok(Json(shift::changed(&entry)).into_response()),
         Answer::Refused(reasons) => Err(Problem(StatusCode::CONFLICT, reasons.join("; "))),
         Answer::Failed(error) => Err(Problem::internal(&error)),
     }

@@ -35,9 +35,6 @@ pub struct Finding {
     pub upper_bound: f64,
     pub first_seen_ms: u64,
     pub last_seen_ms: u64,
-    /// The time it was last seen, where that was before the evidence last began anew.
-    #[serde(default)]
-    pub not_seen_since_ms: Option<u64>,
     pub trend: Trend,
     /// How often in each of the last hours, the present one last.
     pub hours: Vec<u64>,
@@ -122,20 +119,16 @@ fn known(store: &Store, stored: &[StoredFinding]) -> anyhow::Result<Vec<Status>>
 
 fn finding_of(stored: StoredFinding, status: Status, base: &str, now_ms: u64) -> Finding {
     let StoredFinding { id, place, severity, rule, count, pairs, legacy, candidate, hours, samples, .. } = stored;
-    let StoredFinding { first_seen_ms, last_seen_ms, is_of_before, .. } = stored;
+    let StoredFinding { first_seen_ms, last_seen_ms, .. } = stored;
     let Place { endpoint, path, kind, classes } = place;
     let now = now_ms / HOUR_MS;
-    let mut sentence = sentence(&path, kind, legacy.as_deref(), candidate.as_deref());
-    if let Some(why) = rule.as_deref().filter(|_| severity == Severity::Undetermined) {
-        sentence += &format!(" ({})", why.replace(':', ": "));
-    }
     Finding {
         status,
         rate: if pairs == 0 { 0.0 } else { count as f64 / pairs as f64 },
         upper_bound: upper_bound(count, pairs, ALPHA),
         trend: trend(&hours, first_seen_ms / HOUR_MS, now),
         hours: last_hours(&hours, now),
-        sentence,
+        sentence: sentence(&path, kind, legacy.as_deref(), candidate.as_deref()),
         curl: samples.first().map(|sample| curl(&sample.shown.call, base)),
         samples: Some(samples.into_iter().map(shown_sample).collect()),
         classes: Classes { legacy: classes.0, candidate: classes.1 },
@@ -148,7 +141,6 @@ fn finding_of(stored: StoredFinding, status: Status, base: &str, now_ms: u64) ->
         pairs,
         first_seen_ms,
         last_seen_ms,
-        not_seen_since_ms: is_of_before.then_some(last_seen_ms),
         legacy,
         candidate,
         rule,

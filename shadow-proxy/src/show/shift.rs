@@ -39,7 +39,7 @@ pub fn present(controls: &Controls, plan: &Plan, weight: &Weight) -> Value {
 }
 
 /// What a command did.
-pub fn changed(entry: &Entry, sessions_ended: u64) -> Value {
+pub fn changed(entry: &Entry) -> Value {
     let Entry { at_ms, epoch, before, state, who, why, decision, .. } = entry;
     json!({
         "at_ms": at_ms,
@@ -51,7 +51,6 @@ pub fn changed(entry: &Entry, sessions_ended: u64) -> Value {
         "reasons": decision.reasons,
         "who": who,
         "why": why,
-        "sessions_ended": sessions_ended,
     })
 }
 

@@ -4,15 +4,13 @@ pub mod candidate;
 pub mod headers;
 pub mod legacy;
 pub mod remote;
-pub mod tls;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::clock::now_ms;
-use crate::exchange::{Answer, Call, Failed, Failure, Leg, Side};
+use crate::exchange::{Call, Leg, Side};
 
-use self::candidate::{Embedded, Moment};
+use self::candidate::Embedded;
 use self::legacy::Legacy;
 use self::remote::Remote;
 
@@ -40,31 +38,14 @@ pub struct Sides {
 }
 
 impl Sides {
-    /// Asks a side as if it were so late by the clock, in milliseconds since the Unix epoch. Only a component can be
-    /// told the time; any other side is asked as usual.
-    pub async fn call_at(&self, side: Side, call: &Call, time_ms: u64) -> Leg {
-        let (Side::Candidate, Candidate::Embedded(component)) = (side, &self.candidate) else {
-            return self.call(side, call).await;
-        };
-        let start = Instant::now();
-        let moment = Moment { time: Duration::from_millis(time_ms), seed: 0 };
-        let asked = component.call_to_compare(call, Some(moment)).await.and_then(final_answer);
-        Leg::of(asked, time_ms, start.elapsed())
-    }
-
     /// Asks a side and waits for the whole answer.
     pub async fn call(&self, side: Side, call: &Call) -> Leg {
-        let (begun_ms, start) = (now_ms(), Instant::now());
-        let asked = match (side, &self.candidate) {
+        let start = Instant::now();
+        let outcome = match (side, &self.candidate) {
             (Side::Legacy, _) => self.legacy.call(call).await,
-            (Side::Candidate, Candidate::Embedded(component)) => component.call_to_compare(call, None).await,
+            (Side::Candidate, Candidate::Embedded(component)) => component.call(call).await,
             (Side::Candidate, Candidate::Remote(remote)) => remote.call(call).await,
         };
-        Leg::of(asked.and_then(final_answer), begun_ms, start.elapsed())
+        Leg { outcome, latency: start.elapsed() }
     }
-}
-
-/// An interim answer is none to end with, and no server could send it as one.
-fn final_answer(answer: Answer) -> Result<Answer, Failed> {
-    if answer.status.is_informational() { Err(Failure::NoAnswer.into()) } else { Ok(answer) }
 }

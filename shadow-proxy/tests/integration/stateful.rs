@@ -1,7 +1,7 @@
 //! Traffic that changes something: what may be asked a second time, of whom, and with whose tokens.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use serde_json::json;
 
@@ -180,21 +180,21 @@ async fn tokens_that_both_sides_issued_are_explained_and_in_no_sink() {
 /// What every token and cookie of the services begins with.
 const SECRET: &str = "Zq8Wv";
 
-pub(crate) async fn proxy_of_two_services(config: &str, gate: Option<Gate>) -> Proxy {
+async fn proxy_of_two_services(config: &str, gate: Option<Gate>) -> Proxy {
     let world = World::new().legacy(Legacy::scripted(service("legacy", None)));
     world.candidate(Candidate::scripted(service("candidate", gate))).config(config).start().await
 }
 
 /// What one client was given.
-pub(crate) struct Session {
+struct Session {
     cookies: String,
     csrf: String,
-    pub(crate) access_token: String,
+    access_token: String,
     refresh_token: String,
 }
 
 impl Session {
-    pub(crate) async fn log_in(proxy: &Proxy) -> Session {
+    async fn log_in(proxy: &Proxy) -> Session {
         let answer = proxy.ask(post("/login", "", "")).await;
         let cookies: Vec<&str> =
             answer.values("set-cookie").iter().map(|cookie| cookie.split(';').next().unwrap_or_default()).collect();
@@ -213,18 +213,18 @@ impl Session {
         (self.access_token, self.refresh_token) = (text("access_token"), text("refresh_token"));
     }
 
-    pub(crate) async fn me(&self, proxy: &Proxy) -> u16 {
+    async fn me(&self, proxy: &Proxy) -> u16 {
         let bearer = format!("Authorization: Bearer {}", self.access_token);
         proxy.ask(format!("GET /me HTTP/1.1\r\nHost: a\r\n{bearer}\r\n\r\n")).await.status()
     }
 
     /// With the token in a cookie and in a header, which have to be the same (double submit).
-    pub(crate) async fn transfer(&self, proxy: &Proxy) -> u16 {
+    async fn transfer(&self, proxy: &Proxy) -> u16 {
         let headers = format!("Cookie: theme=dark; {}\r\nX-CSRF-Token: {}\r\n", self.cookies, self.csrf);
         proxy.ask(post("/transfer", &headers, "{}")).await.status()
     }
 
-    pub(crate) async fn refresh(&mut self, proxy: &Proxy) -> u16 {
+    async fn refresh(&mut self, proxy: &Proxy) -> u16 {
         let form = format!("grant_type=refresh_token&refresh_token={}", self.refresh_token);
         let answer = proxy.ask(post("/refresh", "Content-Type: application/x-www-form-urlencoded\r\n", &form)).await;
         if answer.status() == 200 {
@@ -236,15 +236,7 @@ impl Session {
 
 /// A service with sessions of its own. It holds back the answers to logins until the gate is open.
 fn service(side: &'static str, gate: Option<Gate>) -> impl Fn(&Message) -> Reply + Send + Sync + 'static {
-    service_on(Arc::default(), side, gate)
-}
-
-/// The same on a store that another service may have too.
-pub(crate) fn service_on(
-    held: Arc<Mutex<Held>>,
-    side: &'static str,
-    gate: Option<Gate>,
-) -> impl Fn(&Message) -> Reply + Send + Sync + 'static {
+    let held: Mutex<Held> = Mutex::default();
     move |request| {
         let mut held = held.lock().expect("nothing panics while it holds the sessions");
         let (status, headers, body) = held.answer(side, request);
@@ -260,7 +252,7 @@ pub(crate) fn service_on(
 }
 
 #[derive(Default)]
-pub(crate) struct Held {
+struct Held {
     made: usize,
     access: Vec<String>,
     /// Each is good once.

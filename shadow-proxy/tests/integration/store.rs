@@ -36,22 +36,6 @@ async fn the_database_keeps_to_its_size_and_the_newest_exchanges() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_deleted_is_noticed_and_concerns_no_client() {
-    let proxy = World::new().start().await;
-    assert_eq!(proxy.ask(get("/")).await.status(), 200);
-    proxy.settled().await;
-    for file in ["shadow.db", "shadow.db-wal", "shadow.db-shm"] {
-        let _ = std::fs::remove_file(proxy.data_folder().join(file));
-    }
-    let status = proxy.until("the loss", |status| status["recording"]["state"] == "failing").await;
-    let reason = status["recording"]["reason"].as_str().expect("a reason");
-    assert!(reason.contains("deleted or replaced; restart"), "{reason}");
-    assert!(proxy.admin_get("/metrics").await.text().contains("shadow_proxy_recording_fails 1\n"));
-    assert!(proxy.process.said().contains("shadow.db"), "{}", proxy.process.said());
-    assert_eq!(proxy.ask(get("/")).await.status(), 200);
-}
-
-#[tokio::test]
 async fn what_is_too_old_goes() {
     let proxy = World::new().config("record.age_hours = 1\nrecord.keep_match_every = 1").start().await;
     proxy.ask(get("/")).await;

@@ -46,8 +46,6 @@ async fn a_client_stays_on_its_side() {
         .legacy(Legacy::answering(ok("text/plain", "legacy")))
         .candidate(candidate)
         .weight(500_000)
-        // The two answers differ, and nobody is to take the traffic back for it.
-        .config("mirror.enabled = false")
         .start()
         .await;
     let mut sides = Vec::new();

@@ -103,25 +103,6 @@ impl Wire {
         Some(request)
     }
 
-    /// The request whose head was read, with its body.
-    pub(crate) async fn rest_of(&mut self, mut head: Message) -> Message {
-        self.body(&mut head).await;
-        head
-    }
-
-    /// A whole message in chunks as it stands on the wire, trailers and all.
-    pub(crate) async fn up_to_end_of_chunks(&mut self) -> String {
-        let head = within("a head", self.head()).await.expect("a message");
-        let last = self.read_up_to(b"0\r\n").await;
-        let trailers = self.read_up_to(b"\r\n\r\n").await;
-        String::from_utf8([head.raw, last, trailers].concat()).expect("a message in ASCII")
-    }
-
-    async fn read_up_to(&mut self, end: &[u8]) -> Vec<u8> {
-        let length = within("the end of a message", self.up_to(end)).await.expect("all of it");
-        self.read.drain(..length).collect()
-    }
-
     /// The bytes of a body as they come, any number but none.
     pub(crate) async fn some(&mut self) -> Vec<u8> {
         if self.read.is_empty() {
@@ -134,11 +115,6 @@ impl Wire {
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         while self.more().await {}
         std::mem::take(&mut self.read)
-    }
-
-    /// Says that nothing more will be sent; answers are still read.
-    pub(crate) async fn close_half(&mut self) {
-        self.stream.shutdown().await.expect("an open socket");
     }
 
     /// Ends the connection so that the other end sees an error instead of its end.

@@ -13,9 +13,6 @@ use crate::process::{Ended, Process};
 use crate::scripted::{Reply, Scripted, allow};
 use crate::wire::{Message, Wire, within};
 
-/// In the configuration of a proxy that is to draw its clients itself.
-pub(crate) const DRAWS_CLIENTS: &str = "# draws its clients";
-
 pub(crate) struct World {
     legacy: Legacy,
     candidate: Candidate,
@@ -37,8 +34,6 @@ pub(crate) enum Legacy {
     Absent(socket2::Socket),
     /// Something the test made itself.
     At(SocketAddr),
-    /// The same, by its whole URL.
-    Url(String),
 }
 
 pub(crate) enum Candidate {
@@ -48,8 +43,6 @@ pub(crate) enum Candidate {
     Hostile,
     Scripted(Scripted),
     Absent(socket2::Socket),
-    /// Something the test made itself, by its whole URL.
-    Url(String),
 }
 
 /// A running proxy. It, and the Node service behind it, end when it is dropped.
@@ -114,7 +107,7 @@ impl World {
     pub(crate) async fn try_start(self) -> Result<Proxy, Ended> {
         let node = match self.legacy {
             Legacy::Node => Some(node().await),
-            Legacy::Scripted(_) | Legacy::Absent(_) | Legacy::At(_) | Legacy::Url(_) => None,
+            Legacy::Scripted(_) | Legacy::Absent(_) | Legacy::At(_) => None,
         };
         let proxy = self.with_node(node).await?;
         if proxy.world.weight_ppm > 0 {
@@ -126,47 +119,27 @@ impl World {
 
     async fn with_node(self, node: Option<Process>) -> Result<Proxy, Ended> {
         let legacy = match (&self.legacy, &node) {
-            (Legacy::Node, node) => url(node.as_ref().expect("it was started").address("listen")),
-            (Legacy::Scripted(scripted), _) => scripted.url(),
-            (Legacy::Absent(socket), _) => url(address(socket)),
-            (Legacy::At(address), _) => url(*address),
-            (Legacy::Url(url), _) => url.clone(),
+            (Legacy::Node, node) => node.as_ref().expect("it was started").address("listen"),
+            (Legacy::Scripted(scripted), _) => scripted.address,
+            (Legacy::Absent(socket), _) => address(socket),
+            (Legacy::At(address), _) => *address,
         };
-        if !self.config.contains(DRAWS_CLIENTS) {
-            self.draw_clients();
-        }
         let config = self.data.path().join("config.toml");
         std::fs::write(&config, &self.config).expect("a file");
         let mut command = if self.is_confinable { confinable() } else { Command::new(BINARY) };
         command.args(["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).arg("--config").arg(config);
-        command.args(["--legacy", &legacy]).arg("--data").arg(self.data_folder());
+        command.args(["--legacy", &format!("http://{legacy}")]).arg("--data").arg(self.data_folder());
         command.args(["--compiled", COMPILED, "--aa-share", self.again.0, "--aa-pairs", self.again.1]);
         match &self.candidate {
             Candidate::Built => {}
             Candidate::Hostile => drop(command.arg("--component").arg(hostile_guest())),
             Candidate::Scripted(scripted) => drop(command.args(["--candidate-url", &url(scripted.address)])),
             Candidate::Absent(socket) => drop(command.args(["--candidate-url", &url(address(socket))])),
-            Candidate::Url(url) => drop(command.args(["--candidate-url", url])),
         }
         command.env("RUST_LOG", self.log);
         let process = Process::start(command).await?;
         let (listen, admin) = (process.address("listen"), process.address("admin"));
         Ok(Proxy { process, listen, admin, world: self, node })
-    }
-
-    /// The same clients on the same side in every run, where the proxy would draw them anew.
-    fn draw_clients(&self) {
-        use std::io::Write as _;
-        use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(self.data_folder()).expect("a folder");
-        let key = std::fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(self.data_folder().join("hash.key"));
-        if let Ok(mut key) = key {
-            key.write_all(b"0123456789abcdef0123456789abcdef\n").expect("a file");
-        }
     }
 
     pub(crate) fn data_folder(&self) -> PathBuf {
@@ -226,7 +199,7 @@ impl Proxy {
     pub(crate) fn legacy(&self) -> &Scripted {
         match &self.world.legacy {
             Legacy::Scripted(scripted) => scripted,
-            Legacy::Node | Legacy::Absent(_) | Legacy::At(_) | Legacy::Url(_) => panic!("legacy is not scripted"),
+            Legacy::Node | Legacy::Absent(_) | Legacy::At(_) => panic!("legacy is not scripted"),
         }
     }
 
@@ -234,9 +207,7 @@ impl Proxy {
     pub(crate) fn candidate(&self) -> &Scripted {
         match &self.world.candidate {
             Candidate::Scripted(scripted) => scripted,
-            Candidate::Built | Candidate::Hostile | Candidate::Absent(_) | Candidate::Url(_) => {
-                panic!("the candidate is not scripted")
-            }
+            Candidate::Built | Candidate::Hostile | Candidate::Absent(_) => panic!("the candidate is not scripted"),
         }
     }
 

@@ -1,11 +1,8 @@
-use std::time::Duration;
-
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, Method};
 use proptest::prelude::*;
 
 use super::*;
-use crate::metrics::{Held, Metrics};
+use crate::metrics::Metrics;
 use crate::serve::identity::IdKind;
 
 const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -14,34 +11,9 @@ const HALF: u32 = ALL_PPM / 2;
 fn choice(entries_max: usize, kinds: &[&str]) -> Choice {
     let kinds: Vec<IdKind> = kinds.iter().map(|kind| kind.parse().unwrap()).collect();
     let identity = Identity::new(kinds, *b"0123456789abcdef");
-    let values = Values::new(identity.headers().cloned().collect()).unwrap();
-    let families = Families::new(entries_max, Duration::from_secs(3_600), Metrics::default().into());
-    Choice { identity, values, families: Some(families), is_shared: true, testers: None }
-}
-
-/// The usual: each side knows the sessions that it began, and no others.
-fn apart() -> Choice {
-    Choice { is_shared: false, ..default_choice() }
-}
-
-fn at(ppm: u32) -> InForce {
-    InForce { ppm, cut: None }
-}
-
-/// Begins a session with a side, whatever the weight.
-fn begin(choice: &Choice, side: Side, login: &Call, token: &str) {
-    let body = Bytes::from(format!(r#"{{"token":"{token}"}}"#));
-    let chosen = choice.side(at(0), Some(side), login, PEER);
-    answered(choice, &chosen, login, &[JSON], &body);
-}
-
-fn answered(choice: &Choice, chosen: &Chosen, call: &Call, answer: &[(&str, &str)], body: &Bytes) {
-    let said = Said { by: chosen.side, status: StatusCode::OK, headers: &headers(answer), body };
-    choice.issued(chosen, call, PEER, said);
-}
-
-fn bearer(token: &str) -> Call {
-    post(&[("authorization", &format!("Bearer {token}"))], "")
+    let headers = identity.headers().cloned().collect();
+    let families = Families::new(entries_max, headers, Metrics::default().into()).unwrap();
+    Choice { identity, families: Some(families), testers: None }
 }
 
 fn default_choice() -> Choice {
@@ -64,8 +36,8 @@ fn post(of: &[(&str, &str)], body: &str) -> Call {
 
 /// The id that a call is given, and what its answer issues taken into its family.
 fn asked(choice: &Choice, call: &Call, answer: &[(&str, &str)], body: &str) -> Id {
-    let chosen = choice.side(at(HALF), None, call, PEER);
-    answered(choice, &chosen, call, answer, &Bytes::copy_from_slice(body.as_bytes()));
+    let chosen = choice.side(HALF, None, call, PEER);
+    choice.issued(chosen.id, call, &headers(answer), &Bytes::copy_from_slice(body.as_bytes()));
     chosen.id.unwrap()
 }
 
@@ -81,9 +53,9 @@ fn the_ends_look_at_nothing_and_who_is_served_by_the_candidate_stays_with_it() {
     let choice = default_choice();
     for n in 0..1_000 {
         let call = post(&[("authorization", &format!("Bearer {n}"))], "");
-        let side = |weight_ppm| choice.side(at(weight_ppm), None, &call, PEER);
-        assert_eq!((side(0).side, side(0).id), (Side::Legacy, None));
-        assert_eq!((side(ALL_PPM).side, side(ALL_PPM).id), (Side::Candidate, None));
+        let side = |weight_ppm| choice.side(weight_ppm, None, &call, PEER);
+        assert_eq!(side(0), Chosen { side: Side::Legacy, id: None });
+        assert_eq!(side(ALL_PPM), Chosen { side: Side::Candidate, id: None });
         let from = (1..=10).position(|step| side(step * 100_000).side == Side::Candidate).unwrap();
         assert!((from as u32 + 1..=10).all(|step| side(step * 100_000).side == Side::Candidate), "{n} went back");
     }
@@ -196,7 +168,7 @@ fn the_table_is_bounded_and_the_least_recently_used_go() {
         };
         let known = |n: u32, id| {
             let bearer = format!("Bearer {}", token(n, "access", 0));
-            choice.side(at(HALF), None, &post(&[("authorization", &bearer)], ""), PEER).id == Some(id)
+            choice.side(HALF, None, &post(&[("authorization", &bearer)], ""), PEER).id == Some(id)
         };
         let first = login(0);
         let others: Vec<Id> = (1..3 * entries_max as u32 + 1).map(login).collect();
@@ -208,115 +180,29 @@ fn the_table_is_bounded_and_the_least_recently_used_go() {
 }
 
 #[test]
-fn a_session_stays_with_the_side_that_began_it_at_every_weight() {
-    let choice = apart();
-    for n in 0..200 {
-        let (side, token) = ([Side::Legacy, Side::Candidate][n as usize % 2], token(n, "access", 0));
-        begin(&choice, side, &post(&[("x-client", &n.to_string())], ""), &token);
-        for weight_ppm in [0, 1, HALF, ALL_PPM - 1, ALL_PPM] {
-            let chosen = choice.side(at(weight_ppm), None, &bearer(&token), PEER);
-            // The weight has no part in it, so it is in no check of the weight.
-            assert_eq!((chosen.side, chosen.id), (side, None), "{n} at {weight_ppm}");
+fn testers_and_the_rescued_begin_sessions_on_their_side() {
+    let choice = default_choice();
+    for (side, weight_ppm) in [(Side::Candidate, 1), (Side::Legacy, ALL_PPM - 1)] {
+        let login = post(&[("x-client", side.name())], "");
+        let chosen = choice.side(weight_ppm, Some(side), &login, PEER);
+        assert_eq!((chosen.side, chosen.id), (side, Some(Id::of_side(side))));
+        let body = format!(r#"{{"token":"token-of-{}-0123456789"}}"#, side.name());
+        choice.issued(chosen.id, &login, &headers(&[JSON]), &body.into());
+        let bearer = format!("Bearer token-of-{}-0123456789", side.name());
+        assert_eq!(choice.side(weight_ppm, None, &post(&[("authorization", &bearer)], ""), PEER).side, side);
+    }
+    for weight_ppm in [0, ALL_PPM] {
+        for side in [Side::Legacy, Side::Candidate] {
+            assert_eq!(choice.side(weight_ppm, Some(side), &post(&[], ""), PEER), Chosen { side, id: None });
         }
-    }
-    let [legacy, candidate] = choice.families.as_ref().unwrap().held();
-    assert_eq!((legacy.held, legacy.active, candidate.held, candidate.active), (100, 100, 100, 100));
-    assert_eq!((legacy.last_used_s, candidate.last_used_s), (Some(0), Some(0)));
-}
-
-#[test]
-fn new_sessions_follow_the_weight_beside_those_that_stay() {
-    let choice = apart();
-    let mut by_candidate = 0;
-    for n in 0..1_000 {
-        let login = post(&[("x-client", &n.to_string())], "");
-        let chosen = choice.side(at(HALF), None, &login, PEER);
-        assert!(chosen.id.unwrap().is_drawn());
-        by_candidate += usize::from(chosen.side == Side::Candidate);
-        answered(&choice, &chosen, &login, &[JSON], &format!(r#"{{"token":"{}"}}"#, token(n, "access", 0)).into());
-        assert_eq!(choice.side(at(HALF), None, &bearer(&token(n, "access", 0)), PEER).side, chosen.side);
-    }
-    assert!((400..=600).contains(&by_candidate), "{by_candidate}");
-}
-
-#[test]
-fn what_ends_a_session_sends_its_client_to_the_other_side() {
-    let choice = apart();
-    let of = [token(1, "access", 0), token(2, "access", 0)];
-    for (side, token) in [Side::Legacy, Side::Candidate].into_iter().zip(&of) {
-        begin(&choice, side, &post(&[("x-client", side.name())], ""), token);
-    }
-    for (cut, ppm, sides) in [
-        (Side::Candidate, 0, [Side::Legacy, Side::Legacy]),
-        (Side::Legacy, ALL_PPM, [Side::Candidate, Side::Candidate]),
-    ] {
-        let in_force = InForce { ppm, cut: Some(cut) };
-        let side = |token: &String| choice.side(in_force, None, &bearer(token), PEER).side;
-        assert_eq!([side(&of[0]), side(&of[1])], sides);
-    }
-    // A logout takes its cookie back.
-    let login = post(&[("x-client", "3")], "");
-    let chosen = choice.side(at(0), Some(Side::Candidate), &login, PEER);
-    let sid = token(3, "sid", 0);
-    answered(&choice, &chosen, &login, &[("set-cookie", &format!("sid={sid}; Path=/"))], &Bytes::new());
-    let logout = post(&[("cookie", &format!("sid={sid}"))], "");
-    let group = choice.side(at(0), None, &logout, PEER).group;
-    for deleted in ["other=; Path=/", "sid=x; Path=/", "sid=; Path=/"] {
-        let chosen = choice.side(at(0), None, &logout, PEER);
-        assert_eq!(chosen.side, Side::Candidate, "before {deleted}");
-        answered(&choice, &chosen, &logout, &[("set-cookie", deleted)], &Bytes::new());
-    }
-    let later = choice.side(at(0), None, &logout, PEER);
-    assert_eq!(later.side, Side::Legacy);
-    assert_eq!(later.group, group, "the mirror keeps it behind the logout");
-    assert!(later.session.is_none());
-    assert_eq!(choice.families.as_ref().unwrap().held().map(|held| held.held), [1, 1]);
-}
-
-#[test]
-fn a_session_that_nobody_uses_is_over_and_a_refused_use_is_none() {
-    let now = Families::new(100, Duration::ZERO, Metrics::default().into());
-    let choice = Choice { families: Some(now), ..apart() };
-    begin(&choice, Side::Candidate, &post(&[], ""), &token(1, "access", 0));
-    let over = std::time::Instant::now();
-    while over.elapsed() < Duration::from_millis(1_100) {
-        // A refused call does not keep it alive.
-        let call = bearer(&token(1, "access", 0));
-        let chosen = choice.side(at(0), None, &call, PEER);
-        let said =
-            Said { by: chosen.side, status: StatusCode::UNAUTHORIZED, headers: &HeaderMap::new(), body: &Bytes::new() };
-        choice.issued(&chosen, &call, PEER, said);
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    assert_eq!(choice.side(at(0), None, &bearer(&token(1, "access", 0)), PEER).side, Side::Legacy);
-    assert_eq!(choice.families.as_ref().unwrap().held()[1], Held::default());
-}
-
-#[test]
-fn a_client_that_fills_the_memory_pushes_out_none_but_its_own() {
-    for clients in [1, 100_000] {
-        let choice = Choice { families: choice(2_000, &["header:x-client", "address"]).families, ..apart() };
-        for n in 0..60 {
-            begin(&choice, Side::Candidate, &post(&[("x-client", &n.to_string())], ""), &token(n, "access", 0));
-        }
-        let stay = |n: &u32| choice.side(at(0), None, &bearer(&token(*n, "access", 0)), PEER).side == Side::Candidate;
-        assert_eq!((0..60).filter(stay).count(), 60);
-        for n in 0..6_000 {
-            let client = format!("stranger {}", n % clients);
-            let call = call(Method::GET, &[("x-client", &client)], "");
-            let cookie = format!("visit={}", token(n, "visit", 0));
-            let chosen = choice.side(at(HALF), None, &call, PEER);
-            answered(&choice, &chosen, &call, &[("set-cookie", &cookie)], &Bytes::new());
-        }
-        assert_eq!((0..60).filter(stay).count(), 60, "against {clients} names of a stranger");
     }
 }
 
 #[test]
 fn who_cannot_be_known_again_stays_with_legacy() {
     let choice = choice(10, &["cookie:sid"]);
-    let chosen = choice.side(at(ALL_PPM - 1), None, &post(&[("authorization", "Bearer a")], ""), PEER);
-    assert_eq!((chosen.side, chosen.id), (Side::Legacy, Some(Id::of_side(Side::Legacy))));
+    let chosen = choice.side(ALL_PPM - 1, None, &post(&[("authorization", "Bearer a")], ""), PEER);
+    assert_eq!(chosen, Chosen { side: Side::Legacy, id: Some(Id::of_side(Side::Legacy)) });
 }
 
 proptest! {
@@ -328,7 +214,7 @@ proptest! {
         media_type in 0..3_usize,
     ) {
         let choice = choice(4, &["credential", "cookie:a", "header:x-a"]);
-        begin(&choice, Side::Candidate, &post(&[], ""), "0123456789abcdef");
+        choice.issued(Some(Id::of_side(Side::Candidate)), &post(&[], ""), &headers(&[("set-cookie", "a=0123456789abcdef")]), &Bytes::new());
         let media_type = ["application/json", "application/x-www-form-urlencoded", "text/plain"][media_type];
         let text = format!(r#"{{"token":"{text}"#);
         for body in [body, text.into_bytes()] {
@@ -339,10 +225,9 @@ proptest! {
                 }
             }
             let call = Call { method: Method::POST, uri: "/".parse().unwrap(), headers: sent, body: body.into() };
-            let chosen = choice.side(at(HALF), None, &call, PEER);
-            let said = Said { by: chosen.side, status: StatusCode::OK, headers: &call.headers, body: &call.body };
-            choice.issued(&chosen, &call, PEER, said);
-            prop_assert!(choice.side(at(HALF), None, &call, PEER).id.is_some());
+            let chosen = choice.side(HALF, None, &call, PEER);
+            choice.issued(chosen.id, &call, &call.headers, &call.body);
+            prop_assert!(choice.side(HALF, None, &call, PEER).id.is_some());
         }
     }
 }

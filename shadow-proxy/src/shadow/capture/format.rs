@@ -4,17 +4,14 @@ use std::time::Duration;
 
 use base64ct::{Base64, Encoding as _};
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::{Answer, Call, Failure, Leg};
-use crate::shadow::encode::encoded;
 
 pub(crate) const FORMAT: &str = "shadow-proxy capture";
 pub(crate) const VERSION: u32 = 1;
-/// In the header, where secrets are not `kept`.
-pub(crate) const STAND_INS: &str = "stand-ins";
 
 /// The first line.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -119,12 +116,12 @@ impl LineLeg {
             LineLeg::Failed { failure } => {
                 let known = FAILURES.iter().find(|known| failure_name(**known) == failure);
                 let failure = known.copied().ok_or("`failure` is none of ours")?;
-                Ok(Leg::failed(failure, 0, Duration::ZERO))
+                Ok(Leg { outcome: Err(failure), latency: Duration::ZERO })
             }
             LineLeg::Answered { status, latency_us, message } => {
                 let (headers, body) = message.parts()?;
                 let status = StatusCode::from_u16(status).map_err(|_| "`status` is no status of HTTP")?;
-                Ok(Leg::answered(Answer { status, headers, body }, 0, Duration::from_micros(latency_us)))
+                Ok(Leg { outcome: Ok(Answer { status, headers, body }), latency: Duration::from_micros(latency_us) })
             }
         }
     }
@@ -149,9 +146,8 @@ impl Message {
             (None, Some(base64)) => Base64::decode_vec(&base64).map_err(|_| "`body_base64` is no base64")?.into(),
             (None, None) => Bytes::new(),
         };
-        // The length of an empty one is of what was not sent (HEAD).
-        if self.decoded && !body.is_empty() {
-            body = encoded(&headers, body);
+        if self.decoded {
+            body = encoded_again(&mut headers, body);
             if headers.contains_key(CONTENT_LENGTH) {
                 headers.insert(CONTENT_LENGTH, body.len().into());
             }
@@ -181,7 +177,29 @@ pub(crate) fn headers(pairs: &[(String, String)]) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-const FAILURES: [Failure; 9] = [
+/// Where that cannot be done (Brotli), the body stays plain and says so.
+fn encoded_again(headers: &mut HeaderMap, body: Bytes) -> Bytes {
+    use std::io::Write as _;
+    let encoding = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let level = flate2::Compression::default();
+    let done = match encoding.trim().to_ascii_lowercase().as_str() {
+        "gzip" | "x-gzip" => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), level);
+            encoder.write_all(&body).and_then(|()| encoder.finish())
+        }
+        "deflate" => {
+            let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), level);
+            encoder.write_all(&body).and_then(|()| encoder.finish())
+        }
+        _ => {
+            headers.remove(CONTENT_ENCODING);
+            return body;
+        }
+    };
+    done.map_or(body, Bytes::from)
+}
+
+const FAILURES: [Failure; 8] = [
     Failure::Connect,
     Failure::Deadline,
     Failure::Closed,
@@ -190,7 +208,6 @@ const FAILURES: [Failure; 9] = [
     Failure::Memory,
     Failure::NoAnswer,
     Failure::Busy,
-    Failure::NotRecorded,
 ];
 
 fn failure_name(failure: Failure) -> &'static str {
@@ -203,6 +220,5 @@ fn failure_name(failure: Failure) -> &'static str {
         Failure::Memory => "memory",
         Failure::NoAnswer => "no_answer",
         Failure::Busy => "busy",
-        Failure::NotRecorded => "not_recorded",
     }
 }

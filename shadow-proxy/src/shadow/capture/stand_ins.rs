@@ -103,8 +103,7 @@ impl StandIns {
     /// A body is kept decoded: what its encoding was is done again when it is read.
     fn message(&self, headers: &HeaderMap, body: &Bytes) -> (HeaderMap, Bytes, bool) {
         let plain = decoded(headers, body, BODY_BYTES_MAX);
-        // An empty one (HEAD) stays empty in any encoding.
-        let is_decoded = plain.as_ref().is_ok_and(|plain| !plain.is_empty()) && headers.contains_key(CONTENT_ENCODING);
+        let is_decoded = plain.is_ok() && headers.contains_key(CONTENT_ENCODING);
         let plain = plain.unwrap_or_else(|_| body.clone());
         let stand_in = self.body(headers, &plain);
         let mut kept = HeaderMap::with_capacity(headers.len());

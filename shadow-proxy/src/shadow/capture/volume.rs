@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use age::stream::StreamWriter;
 
 use super::CaptureLimits;
-use super::format::{FORMAT, Header, STAND_INS, VERSION};
+use super::format::{FORMAT, Header, VERSION};
 use super::seal::Passphrase;
 
 pub(super) struct Volumes {
@@ -43,7 +43,7 @@ impl Volumes {
             format: FORMAT.to_owned(),
             v: VERSION,
             build: env!("CARGO_PKG_VERSION").to_owned(),
-            secrets: if passphrase.is_some() { "kept" } else { STAND_INS }.to_owned(),
+            secrets: if passphrase.is_some() { "kept" } else { "stand-ins" }.to_owned(),
             started: started.clone(),
         };
         let mut volumes = Volumes {

@@ -8,16 +8,9 @@ use super::read::Read;
 use crate::exchange::{Difference, Kind};
 use crate::shadow::json;
 
-/// For bodies that are not the same bytes, or not as readable.
+/// For bodies that are not the same bytes.
 pub(super) fn compare(legacy: &Read, candidate: &Read, found: &mut Found) {
     let (before, after) = (Form::of(legacy), Form::of(candidate));
-    if legacy.trouble() != candidate.trouble() {
-        let (legacy, candidate) = (whole(legacy, before), whole(candidate, after));
-        found.add(Difference { path: "body".into(), kind: Kind::Type, legacy, candidate, rule: None });
-    }
-    if legacy.cut.or(candidate.cut).is_some() {
-        return;
-    }
     if legacy.body.is_empty() || candidate.body.is_empty() {
         return found.pair("body".into(), whole(legacy, before).as_deref(), whole(candidate, after).as_deref());
     }
@@ -64,17 +57,14 @@ fn json(legacy: &Read, candidate: &Read, found: &mut Found) -> bool {
     true
 }
 
-/// A body as one value; none where there is none. What nobody can read is told by its digest; what is not what its
-/// headers say, with the reason.
+/// A body as one value; none where there is none. What nobody can read is told by its digest, and what should be JSON
+/// and is not, with the reason.
 fn whole(read: &Read, form: Form) -> Option<String> {
     let value = match std::str::from_utf8(&read.body) {
-        Ok("") if read.trouble().is_none() => return None,
+        Ok("") => return None,
         Ok(text) if form != Form::Binary && text.len() <= TEXT_BYTES_MAX => text.to_owned(),
         _ => format!("sha256:{} {} bytes", hex_digest(&read.body), read.body.len()),
     };
-    if let Some(trouble) = read.trouble() {
-        return Some(format!("unreadable ({trouble}): {value}"));
-    }
     let should_be_json = matches!(declared(&read.answer.headers), Declared::Json | Declared::Nothing);
     Some(match read.not_json().filter(|_| should_be_json) {
         Some(why) => format!("not JSON ({why}): {value}"),

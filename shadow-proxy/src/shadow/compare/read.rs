@@ -6,37 +6,22 @@ use bytes::Bytes;
 
 use super::NotComparable;
 use super::media_type::{Declared, declared};
-use crate::exchange::{Answer, Failure, Leg, Side};
-use crate::shadow::decode::{Flaw, readable};
+use crate::exchange::{Answer, Leg, Side};
+use crate::shadow::decode::decoded;
 use crate::shadow::json::{Document, NotJson};
 
 pub(super) struct Read<'a> {
-    /// As far as it came.
     pub answer: &'a Answer,
-    /// As it came where it cannot be decoded: a status decides whatever the body is.
     pub body: Bytes,
-    pub flaw: Option<Flaw>,
-    /// Why the answer ended after its head.
-    pub cut: Option<NotComparable>,
-    /// False where the answer came whole and the recording has no body of it.
-    pub is_recorded: bool,
     json: OnceCell<Option<Result<Document, NotJson>>>,
 }
 
 impl<'a> Read<'a> {
-    /// `place` is where the leg stands in the comparison. Fails where no answer began.
+    /// `place` is where the leg stands in the comparison.
     pub(super) fn new(leg: &'a Leg, place: Side) -> Result<Read<'a>, NotComparable> {
-        let is_recorded = !matches!(leg.outcome, Err(Failure::NotRecorded));
-        let cut = leg.outcome.as_ref().err().map(|failure| NotComparable::failed(place, *failure));
-        let Some(answer) = leg.said() else { return Err(cut.expect("there is an answer or a failure")) };
-        let cut = cut.filter(|_| is_recorded);
-        let (body, flaw) = readable(&answer.headers, &answer.body, DECODED_BYTES_MAX);
-        Ok(Read { answer, body, flaw, cut, is_recorded, json: OnceCell::new() })
-    }
-
-    /// What keeps the body from being read as its sender meant it.
-    pub(super) fn trouble(&self) -> Option<&'static str> {
-        self.cut.map(|cut| cut.0).or(self.flaw.map(Flaw::name))
+        let answer = leg.outcome.as_ref().map_err(|failure| NotComparable::failed(place, *failure))?;
+        let body = decoded(&answer.headers, &answer.body, DECODED_BYTES_MAX)?;
+        Ok(Read { answer, body, json: OnceCell::new() })
     }
 
     /// Whatever the media type says: an answer that forgot its type still decides. Parsed when first asked for.

@@ -16,7 +16,7 @@ pub(super) struct Change {
     pub(super) make: fn(&mut Reply, &mut Random),
 }
 
-pub(super) const CHANGES: [Change; 36] = [
+pub(super) const CHANGES: [Change; 32] = [
     flip(
         "deny → allow by status",
         &["decision", "status"],
@@ -37,21 +37,6 @@ pub(super) const CHANGES: [Change; 36] = [
     flip("allow → deny by a field", &["decision", "body.active"], is_valid, |reply, _| {
         set(reply, "active", json!(false));
     }),
-    flip(
-        "deny → allow, unreadable body",
-        &["decision", "status", "body", "header.content-encoding"],
-        |asked| asked.about == About::Unknown,
-        |reply, _| {
-            reply.status = 200;
-            label(reply, "gzip");
-        },
-    ),
-    flip("allow → deny, unknown encoding", &["decision", "status", "body"], is_valid, |reply, _| {
-        reply.status = 401;
-        label(reply, "x-lost");
-    }),
-    change("body labelled gzip, is none", UNREADABLE, is_valid, |reply, _| label(reply, "gzip")),
-    change("body of an unknown encoding", UNREADABLE, is_valid, |reply, _| label(reply, "x-lost")),
     change("another status", &["status"], |asked| asked.about == About::Stranger, |reply, _| reply.status = 307),
     change("field missing", &["body.plan.seats"], is_valid, |reply, _| {
         part(reply, "plan").remove("seats");
@@ -148,8 +133,6 @@ pub(super) const CHANGES: [Change; 36] = [
     }),
 ];
 
-const UNREADABLE: &[&str] = &["body", "header.content-encoding"];
-
 type Shows = fn(&Asked) -> bool;
 type Make = fn(&mut Reply, &mut Random);
 
@@ -197,11 +180,6 @@ fn noisier(reply: &mut Reply, field: &str, unusual: &str, (noise, wanted): (f64,
     if !reply.body[field].as_str().unwrap().contains(' ') && !random.chance(kept) {
         set(reply, field, json!(unusual));
     }
-}
-
-/// Names an encoding that the body does not have.
-fn label(reply: &mut Reply, encoding: &str) {
-    reply.headers.push(("content-encoding", encoding.to_owned()));
 }
 
 fn claim(reply: &mut Reply, name: &str, value: Value) {

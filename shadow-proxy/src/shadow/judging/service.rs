@@ -226,7 +226,7 @@ impl Reply {
             add("content-length", &body.len().to_string());
         }
         let status = StatusCode::from_u16(self.status).unwrap();
-        Leg::answered(Answer { status, headers, body: Bytes::from(body) }, 0, Duration::from_millis(2))
+        Leg { outcome: Ok(Answer { status, headers, body: Bytes::from(body) }), latency: Duration::from_millis(2) }
     }
 }
 

@@ -167,7 +167,6 @@ impl Bench {
             candidate_us: 0,
             differences: self.shown(&comparison),
             counts: true,
-            is_parsers: false,
             askable: true,
             again: Some(again.to_vec()),
             shown: None,

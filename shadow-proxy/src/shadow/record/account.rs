@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::metrics::Snapshot;
+use crate::metrics::{Metrics, Snapshot};
 
 use super::tally::Tally;
 
@@ -11,8 +11,8 @@ use super::tally::Tally;
 pub(super) struct Account(BTreeMap<String, u64>);
 
 impl Account {
-    pub(super) fn add_to(&mut self, tally: &mut Tally, then: &Snapshot) {
-        for (name, count) in entries(then) {
+    pub(super) fn add_to(&mut self, tally: &mut Tally, metrics: &Metrics) {
+        for (name, count) in entries(&metrics.snapshot()) {
             let added = self.0.get(&name).copied().unwrap_or(0);
             if count > added {
                 tally.add_account(&name, count - added);
@@ -35,8 +35,7 @@ fn entries(now: &Snapshot) -> impl Iterator<Item = (String, u64)> {
         ("skipped", &requests.skipped),
         ("dropped", &requests.dropped),
         ("not_comparable", &requests.not_comparable),
-        ("decision", &now.decisions.cells),
-        ("undetermined", &now.decisions.undetermined),
+        ("decision", &now.decisions),
     ];
     let by_reason = by_reason
         .into_iter()

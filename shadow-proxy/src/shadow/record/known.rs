@@ -60,7 +60,7 @@ impl Known {
         }
         for (key, finding) in &tally.findings {
             // Flipped decisions are few, for endpoints are, and none is ever left out.
-            let is_flip = finding.severity <= Severity::Undetermined;
+            let is_flip = finding.severity <= Severity::Lockout;
             match self.findings.get(key) {
                 Some(id) => sql::add_to_finding(transaction, *id, finding)?,
                 None if is_flip || self.findings.len() + new.findings.len() < FINDINGS_MAX => {

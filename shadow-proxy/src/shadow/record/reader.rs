@@ -26,8 +26,6 @@ pub struct StoredFinding {
     pub pairs: u64,
     pub first_seen_ms: u64,
     pub last_seen_ms: u64,
-    /// It was seen before the evidence last began anew, and not since.
-    pub is_of_before: bool,
     /// Of the first sighting.
     pub legacy: Option<String>,
     pub candidate: Option<String>,
@@ -53,7 +51,7 @@ pub struct Sample {
     pub differences: Vec<ShownDifference>,
 }
 
-/// Flipped decisions, over all runs since the evidence began.
+/// Flipped decisions, over all runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flips {
     pub breaches: u64,
@@ -132,33 +130,17 @@ impl Store {
         collect(statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))))
     }
 
-    /// When traffic began, after a minute without any; none before it did.
-    pub fn traffic_since_ms(&self) -> anyhow::Result<Option<u64>> {
-        Ok(schema::meta(&self.0, "traffic_since_ms")?.and_then(|text| text.parse().ok()))
-    }
-
-    /// What the candidate said last that it is.
-    pub fn candidate_version(&self) -> anyhow::Result<Option<String>> {
-        Ok(schema::meta(&self.0, schema::CANDIDATE_VERSION)?)
-    }
-
-    /// What became of the requests of all runs, since the evidence began.
+    /// What became of the requests of all runs.
     pub fn account(&self) -> anyhow::Result<Vec<(String, u64)>> {
-        let mut statement = self.0.prepare(
-            "SELECT a.name, max(a.count - coalesce(b.count, 0), 0)
-             FROM account a LEFT JOIN account_before b USING (name) ORDER BY a.name",
-        )?;
+        let mut statement = self.0.prepare("SELECT name, count FROM account ORDER BY name")?;
         collect(statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))))
     }
 
     /// Of the account, which has those too whose records were lost, or of the findings, should these be ahead.
     pub fn flips(&self) -> anyhow::Result<Flips> {
         let of = |name: &str, severity: Severity| -> rusqlite::Result<u64> {
-            let sql = "SELECT max((SELECT coalesce(sum(count), 0) FROM account WHERE name = ?1)
-                                  - (SELECT coalesce(sum(count), 0) FROM account_before WHERE name = ?1),
-                                  (SELECT coalesce(sum(f.count - coalesce(b.count, 0)), 0)
-                                   FROM findings f LEFT JOIN findings_before b ON b.finding = f.id
-                                   WHERE f.severity = ?2))";
+            let sql = "SELECT max((SELECT coalesce(sum(count), 0) FROM account WHERE name = ?1),
+                                  (SELECT coalesce(sum(count), 0) FROM findings WHERE severity = ?2))";
             self.0.query_row(sql, params![name, severity.name()], |row| row.get(0))
         };
         Ok(Flips {
@@ -197,11 +179,10 @@ pub(super) fn slots(connection: &Connection) -> rusqlite::Result<Vec<(i64, u8)>>
 pub(super) fn findings(connection: &Connection, id: Option<i64>) -> rusqlite::Result<Vec<StoredFinding>> {
     let mut statement = connection.prepare(
         "SELECT f.id, f.endpoint, f.path, f.kind, f.legacy_class, f.candidate_class, f.severity, f.rule, f.count,
-                coalesce(e.seen, 0), f.first_seen_ms, f.last_seen_ms, f.legacy, f.candidate,
-                coalesce(b.count = f.count, FALSE)
-         FROM findings f LEFT JOIN endpoints e USING (endpoint) LEFT JOIN findings_before b ON b.finding = f.id
+                coalesce(e.seen, 0), f.first_seen_ms, f.last_seen_ms, f.legacy, f.candidate
+         FROM findings f LEFT JOIN endpoints e USING (endpoint)
          WHERE ?1 IS NULL OR f.id = ?1
-         ORDER BY f.rule != '', instr('breach lockout undetermined high low', f.severity), f.count DESC, f.id",
+         ORDER BY f.rule != '', instr('breach lockout high low', f.severity), f.count DESC, f.id",
     )?;
     let findings = statement.query_map([id], |row| {
         Ok(StoredFinding {
@@ -215,7 +196,6 @@ pub(super) fn findings(connection: &Connection, id: Option<i64>) -> rusqlite::Re
             last_seen_ms: row.get(11)?,
             legacy: row.get(12)?,
             candidate: row.get(13)?,
-            is_of_before: row.get(14)?,
             hours: Vec::new(),
             samples: Vec::new(),
         })

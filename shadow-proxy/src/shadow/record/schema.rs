@@ -70,40 +70,13 @@ pub(super) fn open_to_read(path: &Path) -> anyhow::Result<Connection> {
 /// The rules are others: what was counted by the old ones is no evidence any more.
 pub(super) fn begin_evidence(connection: &mut Connection, rules: &str) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    forget_evidence(&transaction, rules)?;
-    transaction.commit()
-}
-
-fn forget_evidence(connection: &Connection, rules: &str) -> rusqlite::Result<()> {
-    connection.execute_batch(
-        "UPDATE endpoints SET pairs = 0, mismatches = 0, counted = 0, counted_mismatches = 0, askable = 0, aa_pairs = 0;
-         DELETE FROM fields;
-         DELETE FROM account WHERE name = 'parser_mismatches';
-         DELETE FROM account_before WHERE name = 'parser_mismatches';",
-    )?;
-    set_meta(connection, "rules", rules)
-}
-
-/// Somebody says so, or the candidate is another version: nothing that was seen before is evidence any more.
-pub(super) fn begin_anew(connection: &mut Connection, version: Option<&str>, at_ms: u64) -> rusqlite::Result<()> {
-    let transaction = connection.transaction()?;
-    let rules = meta(&transaction, "rules")?.unwrap_or_default();
-    forget_evidence(&transaction, &rules)?;
     transaction.execute_batch(
-        "DELETE FROM account_before;
-         INSERT INTO account_before SELECT name, count FROM account;
-         DELETE FROM findings_before;
-         INSERT INTO findings_before SELECT id, count FROM findings;",
+        "UPDATE endpoints SET pairs = 0, mismatches = 0, counted = 0, counted_mismatches = 0, askable = 0, aa_pairs = 0;
+         DELETE FROM fields;",
     )?;
-    set_meta(&transaction, EVIDENCE_SINCE, &at_ms.to_string())?;
-    if let Some(version) = version {
-        set_meta(&transaction, CANDIDATE_VERSION, version)?;
-    }
+    set_meta(&transaction, "rules", rules)?;
     transaction.commit()
 }
-
-pub(super) const EVIDENCE_SINCE: &str = "evidence_since_ms";
-pub(super) const CANDIDATE_VERSION: &str = "version";
 
 pub(super) fn meta(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
     connection.query_row("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0)).optional()

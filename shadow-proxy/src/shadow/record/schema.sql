@@ -5,8 +5,7 @@ PRAGMA synchronous = NORMAL;
 PRAGMA journal_size_limit = 8388608;
 
 CREATE TABLE IF NOT EXISTS meta (
-    -- build: which candidate this is about. rules: by which rules the evidence was gathered. version: what the candidate
-    -- says that it is. evidence_since_ms: when the evidence last began anew. traffic_since_ms: when traffic last did.
+    -- build: which candidate this is about. rules: by which rules the evidence was gathered.
     name TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -96,17 +95,6 @@ CREATE TABLE IF NOT EXISTS minutes (
     minute INTEGER PRIMARY KEY,
     pairs INTEGER NOT NULL,
     counted INTEGER NOT NULL
-) STRICT;
-
--- What account and findings had when the evidence last began anew: only what came after it counts.
-CREATE TABLE IF NOT EXISTS account_before (
-    name TEXT PRIMARY KEY,
-    count INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE IF NOT EXISTS findings_before (
-    finding INTEGER PRIMARY KEY,
-    count INTEGER NOT NULL
 ) STRICT;
 
 -- What became of the requests, over all runs: received, mirrored, compared, skipped:REASON and so on.

@@ -50,9 +50,6 @@ pub(super) fn add_counts(connection: &Connection, tally: &Tally) -> rusqlite::Re
         let EndpointCount { endpoint: _, pairs, mismatches, counted, counted_mismatches, askable, aa_pairs } = evidence;
         statement.execute(params![name, seen, pairs, mismatches, counted, counted_mismatches, askable, aa_pairs])?;
     }
-    if let Some(since_ms) = tally.since_ms {
-        note_begin(connection, since_ms)?;
-    }
     let mut statement = connection.prepare_cached(
         "INSERT INTO minutes VALUES (?1, ?2, ?3)
          ON CONFLICT DO UPDATE SET pairs = pairs + excluded.pairs, counted = counted + excluded.counted",
@@ -61,14 +58,6 @@ pub(super) fn add_counts(connection: &Connection, tally: &Tally) -> rusqlite::Re
         statement.execute(params![minute, pairs, counted])?;
     }
     tally.account.iter().try_for_each(|(name, count)| add_account(connection, name, *count))
-}
-
-/// After a minute without traffic it begins anew, and so does the time over which its rate is taken.
-fn note_begin(connection: &Connection, since_ms: u64) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO meta SELECT 'traffic_since_ms', ?1
-               WHERE NOT EXISTS (SELECT 1 FROM minutes WHERE minute IN (?2, ?2 - 1))
-               ON CONFLICT DO UPDATE SET value = excluded.value";
-    connection.prepare_cached(sql)?.execute(params![since_ms.to_string(), since_ms / 60_000]).map(drop)
 }
 
 pub(super) fn add_account(connection: &Connection, name: &str, count: u64) -> rusqlite::Result<()> {

@@ -36,8 +36,6 @@ pub(super) struct Tally {
     pub findings: HashMap<u64, Sightings>,
     /// Pairs, and those that count, by minute.
     pub minutes: BTreeMap<u64, (u64, u64)>,
-    /// When the first of these rows came.
-    pub since_ms: Option<u64>,
     pub account: BTreeMap<String, u64>,
 }
 
@@ -89,7 +87,7 @@ fn signature<'a>(endpoint: &'a str, difference: &'a ShownDifference) -> Signatur
         path,
         kind: *kind,
         classes: *classes,
-        severity: Severity::of(path, *kind, legacy.as_deref(), rule.is_some()),
+        severity: Severity::of(path, *kind, legacy.as_deref()),
         rule: rule.as_deref(),
     }
 }
@@ -122,15 +120,11 @@ impl Tally {
         evidence.counted_mismatches += u64::from(row.counts && is_mismatch);
         evidence.askable += u64::from(row.askable);
         evidence.aa_pairs += u64::from(row.again.is_some());
-        self.since_ms = self.since_ms.or(Some(row.at_ms));
         let minute = self.minutes.entry(row.at_ms / MINUTE_MS).or_default();
         minute.0 += 1;
         minute.1 += u64::from(row.counts);
         if self.minutes.len() > MINUTES_MAX {
             self.minutes.pop_first();
-        }
-        if row.is_parsers {
-            self.add_account(PARSERS, 1);
         }
         for difference in &row.differences {
             self.add_sighting(row, difference);
@@ -150,7 +144,6 @@ impl Tally {
     /// The rules are others now.
     pub(super) fn forget_evidence(&mut self) {
         self.fields.clear();
-        self.account.remove(PARSERS);
         self.endpoints.values_mut().for_each(|endpoint| endpoint.evidence = EndpointCount::default());
     }
 
@@ -241,8 +234,6 @@ fn place(endpoint: &str, difference: &ShownDifference) -> Place {
     Place { endpoint: endpoint.to_owned(), path: path.clone(), kind: *kind, classes: *classes }
 }
 
-/// In the account: requests that one side's parser refuses and the other reads, as far as they count.
-pub(super) const PARSERS: &str = "parser_mismatches";
 /// In the account: sightings for which there was no room as a finding, or as a field.
 pub(super) const FINDINGS_OVERFLOW: &str = "findings_overflow";
 pub(super) const FIELDS_OVERFLOW: &str = "fields_overflow";
@@ -278,7 +269,6 @@ mod tests {
             candidate_us: 1,
             differences,
             counts: true,
-            is_parsers: false,
             askable: true,
             again,
             shown: None,

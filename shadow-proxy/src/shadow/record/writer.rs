@@ -1,15 +1,14 @@
 //! The thread that writes: in batches, within the limits, and through a full disk.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use crate::clock::now_ms;
-use crate::metrics::{Metrics, Snapshot};
+use crate::metrics::Metrics;
 
 use super::account::Account;
 use super::known::Known;
@@ -26,22 +25,12 @@ pub(super) enum Message {
         finding: i64,
         rule: String,
     },
-    /// The evidence begins with what comes after this moment; the candidate is this version, where it says so.
-    Anew {
-        version: Option<String>,
-        then: Box<Snapshot>,
-        done: SyncSender<()>,
-    },
-    /// The candidate says for the first time what it is.
-    Version(String),
     End,
 }
 
 pub(super) struct Writer {
     connection: Connection,
     path: PathBuf,
-    /// Device and number of the file that is written to: the one at `path`, unless somebody deleted or replaced that.
-    file: Option<(u64, u64)>,
     limits: StoreLimits,
     metrics: Arc<Metrics>,
     reservoirs: Arc<Mutex<Reservoirs>>,
@@ -68,7 +57,6 @@ impl Writer {
         let tally = Tally::new(known.keys.clone());
         Ok(Writer {
             connection,
-            file: file_at(&path),
             path,
             limits,
             metrics,
@@ -116,22 +104,6 @@ impl Writer {
                         self.fails(&error);
                     }
                 }
-                Message::Anew { version, then, done } => {
-                    // What was counted until then is written first, so that all of it is of before.
-                    self.write_as_of(&std::mem::take(&mut rows), &then);
-                    if self.tally.is_empty() {
-                        match schema::begin_anew(&mut self.connection, version.as_deref(), now_ms()) {
-                            // Nobody waits for what the candidate said by itself.
-                            Ok(()) => drop(done.try_send(())),
-                            Err(error) => self.fails(&error),
-                        }
-                    }
-                }
-                Message::Version(version) => {
-                    if let Err(error) = schema::set_meta(&self.connection, schema::CANDIDATE_VERSION, &version) {
-                        self.fails(&error);
-                    }
-                }
                 Message::End => is_over = true,
             }
         }
@@ -141,20 +113,8 @@ impl Writer {
     }
 
     fn write(&mut self, rows: &[Row]) {
-        let now = self.metrics.snapshot();
-        self.write_as_of(rows, &now);
-    }
-
-    /// `then` are the counters of which the rows are part.
-    fn write_as_of(&mut self, rows: &[Row], then: &Snapshot) {
         rows.iter().for_each(|row| self.tally.add(row));
-        self.account.add_to(&mut self.tally, then);
-        if file_at(&self.path) != self.file {
-            // SQLite would write on, into a file that nobody can open any more.
-            self.lose(rows);
-            return self
-                .fails(&"the file was deleted or replaced; restart, which begins a new one without its evidence");
-        }
+        self.account.add_to(&mut self.tally, &self.metrics);
         if self.tally.is_empty() {
             return self.settle();
         }
@@ -262,7 +222,7 @@ impl Writer {
     }
 
     /// Says it once, until it works again.
-    fn fails(&mut self, error: &dyn std::fmt::Display) {
+    fn fails(&mut self, error: &rusqlite::Error) {
         self.failed = Some(Instant::now());
         if self.standing.fails(&error.to_string()) {
             self.metrics.recording_fails.set(1);
@@ -273,10 +233,6 @@ impl Writer {
             );
         }
     }
-}
-
-fn file_at(path: &Path) -> Option<(u64, u64)> {
-    path.metadata().ok().map(|file| (file.dev(), file.ino()))
 }
 
 fn lock(reservoirs: &Mutex<Reservoirs>) -> std::sync::MutexGuard<'_, Reservoirs> {

@@ -337,7 +337,7 @@ fn uris(secret: &str) -> Vec<Uri> {
 /// As the comparison finds them, and in places it would have to find.
 fn differences([legacy, candidate]: [Answer; 2]) -> Vec<Difference> {
     let text = String::from_utf8_lossy(&legacy.body).into_owned();
-    let leg = |answer| Leg::answered(answer, 0, Duration::ZERO);
+    let leg = |answer| Leg { outcome: Ok(answer), latency: Duration::ZERO };
     let call = call("GET", "/", &[], "");
     let found = Comparer::default().compare(&call, &leg(legacy), &leg(candidate), "GET /", Day::of_ms(0));
     let mut found = found.map_or_else(|_| Vec::new(), |comparison| comparison.differences);

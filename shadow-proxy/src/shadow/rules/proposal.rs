@@ -116,7 +116,7 @@ fn check(drift: &Drift) -> Result<(), Refusal> {
     let is_structural = matches!(kind, Kind::Missing | Kind::Added | Kind::Type | Kind::Repeated);
     match (place.root, place.segments.last()) {
         (Root::Decision, _) => Err(Refusal::Decision),
-        _ if drift.severity <= Severity::Undetermined => Err(Refusal::Decision),
+        _ if matches!(drift.severity, Severity::Breach | Severity::Lockout) => Err(Refusal::Decision),
         (Root::Status, _) => Err(Refusal::Status),
         (_, None) => Err(Refusal::Whole),
         _ if place.segments.iter().any(is_hidden) => Err(Refusal::Hidden),

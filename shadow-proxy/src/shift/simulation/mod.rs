@@ -3,7 +3,6 @@
 
 mod ours;
 mod rivals;
-mod stranger;
 mod world;
 
 use std::sync::Mutex;

@@ -46,7 +46,6 @@ impl Ours {
             lockouts: seen.lockouts,
             candidate_bad: seen.candidate_bad,
             legacy_bad: seen.legacy_bad,
-            both_bad: 0,
             times: Times::about(LATENCY_MARGIN - 1.0, seen.timed - seen.slower, seen.slower),
             served_legacy: seen.requests - seen.served,
             served_candidate: seen.served,
@@ -113,17 +112,10 @@ impl Controller for Ours {
             evidence: self.evidence.clone(),
             evidence_failed: false,
             legacy_up: true,
-            both_fail: false,
             legacy_load: 1.0,
             requests_per_minute: per_minute,
             braked: None,
-            new_version: None,
-            command: asks.then(|| Command {
-                verb: Verb::Advance,
-                who: "x".to_owned(),
-                why: "x".to_owned(),
-                force: false,
-            }),
+            command: asks.then(|| Command { verb: Verb::Advance, who: "x".to_owned(), why: "x".to_owned() }),
         };
         let decision = step(&self.state, &self.plan, &input);
         if let Some(next) = decision.next {

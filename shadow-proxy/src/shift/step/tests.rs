@@ -58,11 +58,9 @@ fn good_input() -> Input {
         },
         evidence_failed: false,
         legacy_up: true,
-        both_fail: false,
         legacy_load: 1.0,
         requests_per_minute: 1_000.0,
         braked: None,
-        new_version: None,
         command: None,
     }
 }
@@ -112,8 +110,7 @@ fn changed(from: &Value, to: &Value) -> Value {
 #[test]
 fn a_good_candidate_arrives() {
     let (plan, mut input) = (Plan::default(), good_input());
-    input.command =
-        Some(Command { verb: Verb::Advance, who: "somebody".to_owned(), why: "a test".to_owned(), force: false });
+    input.command = Some(Command { verb: Verb::Advance, who: "somebody".to_owned(), why: "a test".to_owned() });
     let mut state = State::start();
     let (mut weights, start) = (Vec::new(), input.now_ms);
     while state.phase != Phase::ReverseShadow {
@@ -132,38 +129,6 @@ fn a_good_candidate_arrives() {
     assert_eq!(input.now_ms - start, dwells + 2 * MINUTE_MS, "{state:?}");
 }
 
-#[test]
-fn sessions_live_out_after_a_drain_and_end_by_a_rollback_or_a_cut() {
-    let said = |state: &State, verb, braked| {
-        let command = Some(Command { verb, who: "somebody".to_owned(), why: "a test".to_owned(), force: false });
-        step(state, &Plan::default(), &Input { command, braked, ..Input::nothing(NOW) })
-    };
-    let next = |state: &State, verb| said(state, verb, None).next;
-    let is_cut = |state: Option<State>| state.map(|state| (state.weight_ppm, state.is_cut()));
-    let half = State { phase: Phase::Held, weight_ppm: 500_000, ..State::start() };
-    let drained = next(&half, Verb::Drain).expect("it is done");
-    assert_eq!((drained.phase, drained.weight_ppm, drained.is_cut()), (Phase::RolledBack, 0, false));
-    let back = next(&half, Verb::Rollback).expect("it is done");
-    assert_eq!((back.phase, back.weight_ppm, back.is_cut()), (Phase::RolledBack, 0, true));
-    // Said in the other order: the candidate still knows them.
-    assert_eq!(is_cut(next(&back, Verb::Drain)), Some((0, false)));
-    assert_eq!(is_cut(next(&drained, Verb::Rollback)), Some((0, true)));
-    assert_eq!(is_cut(next(&drained, Verb::Cut)), Some((0, true)));
-    assert_eq!(next(&drained, Verb::Drain), None);
-    assert_eq!(next(&half, Verb::Cut), None, "both sides begin sessions");
-    assert_eq!(is_cut(next(&half, Verb::Weight(0))), Some((0, false)));
-    assert_eq!(is_cut(next(&State::start(), Verb::Weight(0))), Some((0, true)), "there were none");
-    let whole = State { phase: Phase::ReverseShadow, weight_ppm: ALL_PPM, ..State::start() };
-    assert!(!whole.is_cut());
-    let cut = next(&whole, Verb::Cut).expect("it is done");
-    assert_eq!((cut.phase, cut.weight_ppm, cut.is_cut()), (Phase::ReverseShadow, ALL_PPM, true));
-    assert_eq!(next(&cut, Verb::Cut), None);
-    // A candidate that fails keeps no sessions.
-    let failing = Some(Brake::Failing { failed: 5, of: 20 });
-    let taken = said(&drained, Verb::Drain, failing).next.expect("it is taken back");
-    assert_eq!((taken.phase, taken.brake, taken.is_cut()), (Phase::RolledBack, true, true));
-}
-
 fn states() -> impl Strategy<Value = State> {
     let phase = prop::sample::select(vec![
         Phase::Shadow,
@@ -176,8 +141,8 @@ fn states() -> impl Strategy<Value = State> {
     let weight = prop_oneof![Just(0), Just(1_000), Just(10_000), Just(500_000), Just(ALL_PPM), 0..=ALL_PPM];
     let step = prop::option::of(0_usize..8);
     let approved = (prop::option::of(0_usize..8), NOW - 5..NOW + 5);
-    (0_u64..4, phase, weight, step, NOW - 2 * DAY_MS..NOW + DAY_MS, any::<(bool, bool, bool)>(), approved).prop_map(
-        |(epoch, phase, weight_ppm, step, since_ms, (brake, drain, cut), (approved, approved_until_ms))| State {
+    (0_u64..4, phase, weight, step, NOW - 2 * DAY_MS..NOW + DAY_MS, any::<bool>(), approved).prop_map(
+        |(epoch, phase, weight_ppm, step, since_ms, brake, (approved, approved_until_ms))| State {
             epoch,
             phase,
             weight_ppm,
@@ -186,8 +151,6 @@ fn states() -> impl Strategy<Value = State> {
             brake,
             approved,
             approved_until_ms,
-            drain,
-            cut,
         },
     )
 }
@@ -213,7 +176,7 @@ fn observed() -> impl Strategy<Value = Observed> {
     prop_oneof![
         Just(Observed::default()),
         Just(good_input().live),
-        prop::collection::vec(count(), 14).prop_map(|n| Observed {
+        prop::collection::vec(count(), 13).prop_map(|n| Observed {
             pairs: n[0],
             breaches: n[1],
             lockouts: n[2],
@@ -226,7 +189,6 @@ fn observed() -> impl Strategy<Value = Observed> {
             unanswered: n[10],
             ids_legacy: n[11],
             ids_candidate: n[12],
-            both_bad: n[13],
         }),
     ]
 }
@@ -248,7 +210,6 @@ fn evidence() -> impl Strategy<Value = gate::Evidence> {
                 ..EndpointCount::default()
             }],
             counted_per_minute: rate.unwrap_or(f64::NAN),
-            ..gate::Evidence::default()
         }),
     ]
 }
@@ -260,18 +221,9 @@ fn inputs() -> impl Strategy<Value = Input> {
         1 => Just(Some(Brake::Breach)),
         1 => (count(), count()).prop_map(|(failed, of)| Some(Brake::Failing { failed, of })),
     ];
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    let flags = (any::<bool>(), any::<bool>());
     (NOW - DAY_MS..NOW + 8 * DAY_MS, observed(), observed(), evidence(), flags, number(), number(), braked).prop_map(
-        |(
-            now_ms,
-            live,
-            recent,
-            evidence,
-            (evidence_failed, legacy_up, both_fail),
-            legacy_load,
-            requests_per_minute,
-            braked,
-        )| {
+        |(now_ms, live, recent, evidence, (evidence_failed, legacy_up), legacy_load, requests_per_minute, braked)| {
             Input {
                 now_ms,
                 live,
@@ -279,11 +231,9 @@ fn inputs() -> impl Strategy<Value = Input> {
                 evidence,
                 evidence_failed,
                 legacy_up,
-                both_fail,
                 legacy_load,
                 requests_per_minute,
                 braked,
-                new_version: None,
                 command: None,
             }
         },
@@ -297,9 +247,6 @@ fn verbs() -> impl Strategy<Value = Verb> {
         Just(Verb::Resume),
         Just(Verb::Approve),
         Just(Verb::Rollback),
-        Just(Verb::Drain),
-        Just(Verb::Cut),
-        Just(Verb::ResetEvidence),
         any::<u32>().prop_map(Verb::Weight),
         (0..=ALL_PPM).prop_map(Verb::Weight),
     ]
@@ -319,7 +266,7 @@ proptest! {
         prop_assert_eq!(decision.finding, Finding::Advance);
         prop_assert_eq!(state.phase, Phase::Ramp);
         prop_assert!(!state.brake && input.braked.is_none() && input.live.breaches == 0);
-        prop_assert!(input.legacy_up && !input.both_fail && !input.evidence_failed);
+        prop_assert!(input.legacy_up && !input.evidence_failed);
         prop_assert!(input.live.pairs > 0 && input.live.times.pairs() > 0 && input.live.served_candidate > 0);
         let index = plan.step_above(state.weight_ppm).expect("there is one");
         prop_assert!(plan.closed(&plan.steps[index], input.now_ms).is_none());
@@ -333,7 +280,7 @@ proptest! {
     fn a_person_gets_the_next_step_or_what_was_said(
         state in states(), plan in plans(), input in inputs(), verb in verbs()
     ) {
-        let command = Command { verb, who: "somebody".to_owned(), why: "a test".to_owned(), force: false };
+        let command = Command { verb, who: "somebody".to_owned(), why: "a test".to_owned() };
         let decision = step(&state, &plan, &Input { command: Some(command), ..input });
         prop_assert!(!decision.reasons.is_empty());
         let Some(next) = decision.next else { return Ok(()) };
@@ -351,7 +298,7 @@ proptest! {
     #[test]
     fn the_brake_never_raises(state in states(), plan in plans(), input in inputs(), verb in prop::option::of(verbs())) {
         let state = State { brake: true, ..state };
-        let command = verb.map(|verb| Command { verb, who: "somebody".to_owned(), why: "a test".to_owned(), force: false });
+        let command = verb.map(|verb| Command { verb, who: "somebody".to_owned(), why: "a test".to_owned() });
         let decision = step(&state, &plan, &Input { command, ..input });
         let Some(next) = decision.next else { return Ok(()) };
         let is_released = matches!(verb, Some(Verb::Resume | Verb::Advance));

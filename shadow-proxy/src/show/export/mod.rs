@@ -1,6 +1,6 @@
 //! Findings for other programs: one file for each format.
 
-pub(crate) mod har;
+mod har;
 mod json;
 mod junit;
 mod sarif;
@@ -45,4 +45,4 @@ impl Format {
     }
 }
 
-pub(crate) const CREATOR: (&str, &str) = ("shadow-proxy", env!("CARGO_PKG_VERSION"));
+const CREATOR: (&str, &str) = ("shadow-proxy", env!("CARGO_PKG_VERSION"));

@@ -22,7 +22,7 @@ pub fn page(finding: &Finding) -> Markup {
             div { dt { "endpoint" } dd { code { (visible(endpoint, 200)) } } }
             div { dt { "place" } dd { code { (visible(path, 300)) } ", " (kind.name()) ", " (class(finding.classes.legacy)) " → " (class(finding.classes.candidate)) } }
             div { dt { "seen" } dd { (grouped(*count)) " of " (grouped(*pairs)) " (" (percent(*rate)) ", at most " (percent(*upper_bound)) " of all requests)" } }
-            div { dt { "first, last" } dd { (figures::moment(finding.first_seen_ms)) " – " (figures::moment(finding.last_seen_ms)) " UTC" @if finding.not_seen_since_ms.is_some() { "; not seen since, and the evidence began anew after it" } } }
+            div { dt { "first, last" } dd { (figures::moment(finding.first_seen_ms)) " – " (figures::moment(finding.last_seen_ms)) " UTC" } }
             div { dt { "24 hours" } dd { (trend(finding)) } }
             div { dt { "taken for" } dd { (status.name()) @if let Some(rule) = &finding.rule { ", by rule " code { (visible(rule, 200)) } } } }
         }

@@ -153,7 +153,7 @@ fn row(finding: &Finding) -> Markup {
             td.number { (grouped(*count)) }
             td.number title=(format!("seen in {} of {}", grouped(*count), grouped(*pairs))) { "≤ " (percent(*upper_bound)) }
             td.wide { (trend(finding)) }
-            td.wide { (figures::moment(*last_seen_ms)) @if finding.not_seen_since_ms.is_some() { small { "not seen since the evidence began anew" } } }
+            td.wide { (figures::moment(*last_seen_ms)) }
         }
     }
 }
@@ -180,7 +180,6 @@ pub fn severity(severity: Severity) -> Markup {
     let sign = match severity {
         Severity::Breach => "▲",
         Severity::Lockout => "■",
-        Severity::Undetermined => "?",
         Severity::High => "◆",
         Severity::Low => "●",
     };
@@ -197,7 +196,6 @@ fn sum(open: &[&Finding]) -> String {
     let parts = [
         (Severity::Breach, "breach", "breaches"),
         (Severity::Lockout, "lockout", "lockouts"),
-        (Severity::Undetermined, "undetermined", "undetermined"),
         (Severity::High, "of high severity", "of high severity"),
         (Severity::Low, "of low severity", "of low severity"),
     ];

@@ -146,7 +146,7 @@ fn matrix(view: &View) -> Markup {
                 }
             }
             // A line each, so that a number with one more digit does not wrap and move what stands above.
-            p.quiet { (grouped(view.decided("other"))) " decide nothing, " (grouped(view.undetermined())) " undetermined; this run." br; "All runs: " (breach(view.breaches())) ", " (lockout(view.lockouts())) "." }
+            p.quiet { (grouped(view.decided("other"))) " decide nothing; this run." br; "All runs: " (breach(view.breaches())) ", " (lockout(view.lockouts())) "." }
         }
     }
 }

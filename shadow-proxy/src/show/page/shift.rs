@@ -58,12 +58,7 @@ impl Word {
 
 impl Order {
     pub fn command(&self) -> Command {
-        Command {
-            verb: self.verb.verb(),
-            who: self.who.trim().to_owned(),
-            why: self.why.trim().to_owned(),
-            force: false,
-        }
+        Command { verb: self.verb.verb(), who: self.who.trim().to_owned(), why: self.why.trim().to_owned() }
     }
 
     /// What is missing before anything is done; none: nothing.

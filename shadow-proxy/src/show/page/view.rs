@@ -86,12 +86,7 @@ impl View {
     }
 
     pub fn decided(&self, cell: &str) -> u64 {
-        self.snapshot.decisions.cells.get(cell).copied().unwrap_or(0)
-    }
-
-    /// Of this run, whatever the reason.
-    pub fn undetermined(&self) -> u64 {
-        self.snapshot.decisions.undetermined.values().sum()
+        self.snapshot.decisions.get(cell).copied().unwrap_or(0)
     }
 }
 

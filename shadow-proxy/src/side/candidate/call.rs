@@ -13,7 +13,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use wasmtime_wasi_http::p2::body::HyperOutgoingBody;
 
 use crate::clock::Rarely;
-use crate::exchange::{Answer, Call, Failed, Failure};
+use crate::exchange::{Answer, Call, Failure};
 use crate::side::headers::end_to_end;
 
 use super::frozen::Moment;
@@ -22,45 +22,36 @@ use super::stock::Instance;
 
 static SAID: Rarely = Rarely::every(Duration::from_secs(60));
 
-/// What a call came to.
-pub struct Ended {
-    pub outcome: Result<Answer, Failed>,
-    /// A question to the issuer of tokens was refused because all places for questions were taken.
-    pub met_full_places: bool,
-    /// Only after a flawless call.
-    pub instance: Option<Instance>,
-}
-
-/// Runs the guest to its end on the caller's task.
-pub async fn answer(mut instance: Instance, call: &Call, moment: Option<Moment>, limits: &Limits) -> Ended {
-    let now = instance.store.data().begin(moment);
-    let mut head = None;
-    let body = tokio::time::timeout(limits.deadline, run(&mut instance, call, now, limits, &mut head)).await;
-    let outcome = Failed::or_whole(head, body.unwrap_or(Err(Failure::Deadline)));
-    let met_full_places = instance.store.data().met_full_places();
-    instance.calls += 1;
-    instance.store.data_mut().rest();
-    let is_clean = outcome.is_ok() && !instance.store.data().live_resources();
-    Ended { outcome, met_full_places, instance: is_clean.then_some(instance) }
-}
-
-/// Gives the body; the head as soon as the guest has set it.
-async fn run(
-    instance: &mut Instance,
+/// Runs the guest to its end on the caller's task. The instance comes back only after a flawless call.
+pub async fn answer(
+    mut instance: Instance,
     call: &Call,
-    now: SystemTime,
+    moment: Option<Moment>,
     limits: &Limits,
-    head: &mut Option<Answer>,
-) -> Result<Bytes, Failure> {
+) -> (Result<Answer, Failure>, Option<Instance>) {
+    let now = instance.store.data().begin(moment);
+    let outcome = tokio::time::timeout(limits.deadline, run(&mut instance, call, now, limits)).await;
+    match outcome.unwrap_or(Err(Failure::Deadline)) {
+        Ok(answer) => {
+            instance.calls += 1;
+            instance.store.data_mut().rest();
+            let clean = !instance.store.data().live_resources();
+            (Ok(answer), clean.then_some(instance))
+        }
+        Err(failure) => (Err(failure), None),
+    }
+}
+
+async fn run(instance: &mut Instance, call: &Call, now: SystemTime, limits: &Limits) -> Result<Answer, Failure> {
     limits::arm(&mut instance.store, limits);
     let (sender, receiver) = oneshot::channel();
     let mut http = instance.store.data_mut().http();
     let request = http.new_incoming_request(Scheme::Http, request(call)).map_err(|_| Failure::NoAnswer)?;
     let outparam = http.new_response_outparam(sender).map_err(|_| Failure::NoAnswer)?;
     let guest = instance.proxy.wasi_http_incoming_handler().call_handle(&mut instance.store, request, outparam);
-    let take = Take { is_head: call.method == Method::HEAD, now, body_bytes_max: limits.body_bytes_max };
-    match response(guest, receiver, take, head).await {
-        Ok(body) => Ok(body),
+    let take = Take { head: call.method == Method::HEAD, now, body_bytes_max: limits.body_bytes_max };
+    match response(guest, receiver, take).await {
+        Ok(answer) => Ok(answer),
         Err(Stop::Failure(failure)) => Err(failure),
         Err(Stop::Guest(_)) if instance.store.data().memory_refused => Err(Failure::Memory),
         Err(Stop::Guest(error)) => match error.downcast_ref() {
@@ -89,7 +80,7 @@ impl From<Failure> for Stop {
 /// How an answer is taken.
 #[derive(Clone, Copy)]
 struct Take {
-    is_head: bool,
+    head: bool,
     now: SystemTime,
     body_bytes_max: usize,
 }
@@ -101,8 +92,7 @@ async fn response(
     guest: impl Future<Output = wasmtime::Result<()>>,
     mut receiver: oneshot::Receiver<Set>,
     take: Take,
-    head: &mut Option<Answer>,
-) -> Result<Bytes, Stop> {
+) -> Result<Answer, Stop> {
     let mut guest = std::pin::pin!(guest);
     let set = tokio::select! {
         biased;
@@ -110,14 +100,14 @@ async fn response(
             // The usual way: the guest wrote its whole answer before it set it, and is done at the first poll.
             ended.map_err(Stop::Guest)?;
             let set = receiver.try_recv().map_err(|_| Failure::NoAnswer)?;
-            return Ok(body(set.map_err(|_| Failure::NoAnswer)?, take, head).await?);
+            return Ok(whole(set.map_err(|_| Failure::NoAnswer)?, take).await?);
         }
         set = &mut receiver => set.map_err(|_| Failure::NoAnswer)?,
     };
     // A guest that writes after it set the answer waits for its reader whenever the first chunks are full.
-    let body = async { Ok(body(set.map_err(|_| Failure::NoAnswer)?, take, head).await?) };
-    let ((), body) = tokio::try_join!(async { guest.await.map_err(Stop::Guest) }, body)?;
-    Ok(body)
+    let answer = async { Ok(whole(set.map_err(|_| Failure::NoAnswer)?, take).await?) };
+    let ((), answer) = tokio::try_join!(async { guest.await.map_err(Stop::Guest) }, answer)?;
+    Ok(answer)
 }
 
 fn request(call: &Call) -> Request<Full<Bytes>> {
@@ -136,23 +126,23 @@ fn request(call: &Call) -> Request<Full<Bytes>> {
     request
 }
 
-async fn body(
+async fn whole(
     response: http::Response<HyperOutgoingBody>,
-    Take { is_head, now, body_bytes_max }: Take,
-    head: &mut Option<Answer>,
-) -> Result<Bytes, Failure> {
+    Take { head, now, body_bytes_max }: Take,
+) -> Result<Answer, Failure> {
     let (mut parts, body) = response.into_parts();
     // A component has no clock of its own to date its answers with, the origin server must (RFC 9110 §6.6.1).
     parts.headers.entry(DATE).or_insert_with(|| date(now));
-    *head = Some(Answer { status: parts.status, headers: end_to_end(parts.headers), body: Bytes::new() });
     // A HEAD answer announces a length and sends nothing, which its body would report as an error.
-    if is_head {
-        return Ok(Bytes::new());
-    }
-    let collected = Limited::new(body, body_bytes_max).collect().await;
-    let body = collected
-        .map_err(|error| if error.is::<LengthLimitError>() { Failure::TooLarge } else { Failure::NoAnswer })?;
-    Ok(body.to_bytes())
+    let body = if head {
+        Bytes::new()
+    } else {
+        let collected = Limited::new(body, body_bytes_max).collect().await;
+        collected
+            .map_err(|error| if error.is::<LengthLimitError>() { Failure::TooLarge } else { Failure::NoAnswer })?
+            .to_bytes()
+    };
+    Ok(Answer { status: parts.status, headers: end_to_end(parts.headers), body })
 }
 
 fn date(now: SystemTime) -> HeaderValue {

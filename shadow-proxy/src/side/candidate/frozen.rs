@@ -1,42 +1,13 @@
-//! The time of day that the caller of a call names; and, for replays, time and randomness that are the same whenever a call
-//! is repeated. A guest cannot tell: the clocks answer,
+//! Time and randomness that are the same whenever a call is repeated, for replays. A guest cannot tell: the clocks answer,
 //! the one for intervals goes on with each look at it, and random bytes look random.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rand_core::TryRng;
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtxBuilder};
-
-/// The time of day as a component sees it: the real one, unless the caller of a call names another.
-#[derive(Clone, Default)]
-pub struct TimeOfDay(Arc<AtomicU64>);
-
-impl TimeOfDay {
-    /// For the call that begins.
-    pub fn set(&self, time: Option<Duration>) {
-        self.0.store(time.map_or(0, |time| time.as_micros() as u64), Ordering::Relaxed);
-    }
-
-    pub fn now(&self) -> Duration {
-        match self.0.load(Ordering::Relaxed) {
-            0 => SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
-            time_us => Duration::from_micros(time_us),
-        }
-    }
-}
-
-impl HostWallClock for TimeOfDay {
-    fn resolution(&self) -> Duration {
-        Duration::from_micros(1)
-    }
-
-    fn now(&self) -> Duration {
-        TimeOfDay::now(self)
-    }
-}
 
 /// What a call sees as now and as chance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

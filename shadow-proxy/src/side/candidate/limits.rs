@@ -2,7 +2,6 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use rustix::time::ClockId;
@@ -14,7 +13,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::keys::Set;
 
 use super::Grants;
-use super::frozen::{Frozen, Moment, TimeOfDay};
+use super::frozen::{Frozen, Moment};
 use super::keyvalue::KeyValue;
 use super::outbound::Door;
 use super::usage::{Share, Usage};
@@ -78,7 +77,6 @@ pub struct Guest {
     door: Door,
     grants: Grants,
     frozen: Option<Frozen>,
-    time_of_day: TimeOfDay,
     /// In force when this call began.
     set: Option<Arc<Set>>,
     memory_bytes_max: usize,
@@ -97,8 +95,6 @@ impl Guest {
         table.set_max_capacity(HANDLES_MAX);
         let frozen = grants.frozen.then(Frozen::default);
         let mut wasi = WasiCtx::builder();
-        let time_of_day = TimeOfDay::default();
-        wasi.wall_clock(time_of_day.clone());
         if let Some(frozen) = &frozen {
             frozen.give(&mut wasi);
         }
@@ -106,13 +102,9 @@ impl Guest {
             table,
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
-            door: Door {
-                to: grants.introspection.as_ref().map(|introspection| introspection.outbound.clone()),
-                is_full: Arc::default(),
-            },
+            door: Door(grants.introspection.as_ref().map(|introspection| introspection.outbound.clone())),
             grants,
             frozen,
-            time_of_day,
             set: None,
             memory_bytes_max: limits.memory_bytes_max,
             memory_refused: false,
@@ -130,10 +122,7 @@ impl Guest {
                 frozen.set(moment);
                 SystemTime::UNIX_EPOCH + frozen.time()
             }
-            (_, moment) => {
-                self.time_of_day.set(moment.map(|moment| moment.time));
-                SystemTime::UNIX_EPOCH + self.time_of_day.now()
-            }
+            _ => SystemTime::now(),
         }
     }
 
@@ -141,12 +130,6 @@ impl Guest {
         self.cpu_left = cpu_max;
         self.cpu_seen = None;
         self.set = self.grants.keys.as_ref().map(|keys| keys.set());
-        self.door.is_full.store(false, Ordering::Relaxed);
-    }
-
-    /// Whether a question of this call was refused because all places for questions were taken.
-    pub fn met_full_places(&self) -> bool {
-        self.door.is_full.load(Ordering::Relaxed)
     }
 
     /// Until the next call: keys that are no longer in force are not kept for it.

@@ -34,7 +34,7 @@ pub fn starts(bytes: &[u8], limits: Limits, asked: &Call, count: u32) -> Result<
             let began = Instant::now();
             let instance = Instance::new(&embedded.pre, &embedded.limits, Grants::default(), embedded.usage()).await?;
             let instantiated = began.elapsed();
-            right(call::answer(instance, asked, None, &embedded.limits).await.outcome)?;
+            right(call::answer(instance, asked, None, &embedded.limits).await.0)?;
             starts.push(Start { instantiated, answered: began.elapsed() });
         }
         Ok(starts)
@@ -68,8 +68,8 @@ pub fn components(
             first = first.or_else(|| Some(began.elapsed()));
             let pre = engine::link(&engine, &component)?;
             let instance = Instance::new(&pre, &limits, Grants::default(), &usage).await?;
-            let call::Ended { outcome, instance, .. } = call::answer(instance, asked, None, &limits).await;
-            right(outcome)?;
+            let (answer, instance) = call::answer(instance, asked, None, &limits).await;
+            right(answer)?;
             kept.push((component, pre, instance));
             look(number);
         }

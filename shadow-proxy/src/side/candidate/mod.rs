@@ -21,7 +21,7 @@ use wasmtime::Result;
 use wasmtime::error::Context as _;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
-use crate::exchange::{Answer, Call, Failed, Failure};
+use crate::exchange::{Answer, Call, Failure};
 use crate::keys::live::Live;
 
 pub use self::frozen::Moment;
@@ -101,24 +101,13 @@ impl Embedded {
     }
 
     /// One call, answered completely. Never panics on what a guest does; an instance that failed is not used again.
-    pub async fn call(&self, call: &Call) -> std::result::Result<Answer, Failed> {
-        self.answer(call, None).await.0
+    pub async fn call(&self, call: &Call) -> std::result::Result<Answer, Failure> {
+        self.answer(call, None).await
     }
 
-    /// The same for comparing: a 5xx that our own limits are the reason for is [`Failure::Busy`], and no answer of the
-    /// component.
-    pub async fn call_to_compare(&self, call: &Call, moment: Option<Moment>) -> std::result::Result<Answer, Failed> {
-        let (outcome, met_full_places) = self.answer(call, moment).await;
-        match outcome {
-            Ok(answer) if met_full_places && answer.status.is_server_error() => Err(Failure::Busy.into()),
-            outcome => outcome,
-        }
-    }
-
-    /// The same at a time of the caller's. Where it was granted clocks that stand still, the same call has then the same
-    /// answer.
-    pub async fn call_at(&self, call: &Call, moment: Moment) -> std::result::Result<Answer, Failed> {
-        self.answer(call, Some(moment)).await.0
+    /// The same at a moment of the caller's, where it was granted that: the same call has then the same answer.
+    pub async fn call_at(&self, call: &Call, moment: Moment) -> std::result::Result<Answer, Failure> {
+        self.answer(call, Some(moment)).await
     }
 
     /// What its instances hold at this moment.
@@ -126,21 +115,15 @@ impl Embedded {
         &self.stock.usage
     }
 
-    /// The outcome, and whether all places for questions were taken when the component had one.
-    async fn answer(&self, call: &Call, moment: Option<Moment>) -> (std::result::Result<Answer, Failed>, bool) {
-        let Ok(_slot) = self.slots.try_acquire() else { return (Err(Failure::Busy.into()), false) };
+    async fn answer(&self, call: &Call, moment: Option<Moment>) -> std::result::Result<Answer, Failure> {
+        let _slot = self.slots.try_acquire().map_err(|_| Failure::Busy)?;
         let instance = match self.stock.take() {
-            Some(instance) => Ok(instance),
-            None => self.instantiate().await,
+            Some(instance) => instance,
+            None => self.instantiate().await?,
         };
-        let instance = match instance {
-            Ok(instance) => instance,
-            Err(failure) => return (Err(failure.into()), false),
-        };
-        let call::Ended { outcome, met_full_places, instance } =
-            call::answer(instance, call, moment, &self.limits).await;
+        let (answer, instance) = call::answer(instance, call, moment, &self.limits).await;
         self.put_back(instance);
-        (outcome, met_full_places)
+        answer
     }
 
     /// Where the instance goes after its call. What costs time (dropping one, making one) is left for after the answer.

@@ -1,11 +1,8 @@
 //! Requests of a component to the outside: to the one address that is configured, and else nowhere.
 
-mod places;
-
 use std::error::Error as _;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,7 +10,7 @@ use bytes::Bytes;
 use http::{Response, Uri};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use wasmtime_wasi_http::{Error, RequestOptions, Result, WasiBody, WasiHttpHooks};
 
 use crate::clock::Rarely;
@@ -21,14 +18,13 @@ use crate::metrics::Metrics;
 use crate::side::headers::end_to_end;
 use crate::side::remote::plain_client;
 
-use self::places::Places;
-
 /// What one address is asked through. Shared by all instances and threads.
 pub struct Outbound {
     url: Uri,
     deadline: Duration,
     client: reqwest::Client,
-    places: Arc<Places>,
+    /// One permit for each request on its way.
+    slots: Arc<Semaphore>,
     runtime: Handle,
     /// The thread runs for as long as this is there.
     _running: oneshot::Sender<()>,
@@ -37,11 +33,7 @@ pub struct Outbound {
 }
 
 /// Of one store; without an address every request is refused.
-pub struct Door {
-    pub to: Option<Arc<Outbound>>,
-    /// A request was refused because all places were taken.
-    pub is_full: Arc<AtomicBool>,
-}
+pub struct Door(pub Option<Arc<Outbound>>);
 
 const REQUEST_BYTES_MAX: usize = 16 << 10;
 /// More than the component reads, so that it can tell.
@@ -51,11 +43,10 @@ const IDLE: Duration = Duration::from_secs(4);
 const SAY: Duration = Duration::from_secs(60);
 
 impl Outbound {
-    /// `deadline` is for the whole of a request; while `requests_max` are on their way, or half as many about tokens that
-    /// the issuer has not called active before, others are refused at once.
+    /// `deadline` is for the whole of a request; while `requests_max` are on their way, others are refused at once.
     ///
     /// # Errors
-    /// The platform's TLS roots cannot be read, no thread can be started, or there is no randomness.
+    /// The platform's TLS roots cannot be read, or no thread can be started.
     pub fn new(url: Uri, deadline: Duration, requests_max: usize, metrics: Arc<Metrics>) -> anyhow::Result<Outbound> {
         let client = plain_client()
             .timeout(deadline)
@@ -64,8 +55,8 @@ impl Outbound {
             .build()
             .context("no HTTP client for auth.introspection.url; are the system's TLS certificates installed?")?;
         let (runtime, running) = start_thread()?;
-        let (places, said) = (Arc::new(Places::new(requests_max)?), Rarely::every(SAY));
-        Ok(Outbound { url, deadline, client, places, runtime, _running: running, metrics, said })
+        let (slots, said) = (Arc::new(Semaphore::new(requests_max)), Rarely::every(SAY));
+        Ok(Outbound { url, deadline, client, slots, runtime, _running: running, metrics, said })
     }
 
     async fn send(&self, request: http::Request<WasiBody>, options: Option<RequestOptions>) -> Result<Response<Bytes>> {
@@ -92,24 +83,15 @@ impl Outbound {
     }
 
     async fn exchange(&self, request: http::Request<WasiBody>) -> Result<Response<Bytes>> {
+        let slot = self.slots.clone().try_acquire_owned().map_err(|_| Error::ConnectionLimitReached)?;
         let (parts, body) = request.into_parts();
         let body = Limited::new(body, REQUEST_BYTES_MAX).collect().await;
         let body = body.map_err(|_| Error::HttpRequestBodySize(None))?.to_bytes();
-        let question = self.places.question(&body);
-        let Some(place) = self.places.take(question) else {
-            self.metrics.introspections_refused.inc();
-            return Err(Error::ConnectionLimitReached);
-        };
-        let places = self.places.clone();
         let request = self.client.request(parts.method, self.url.to_string()).headers(parts.headers).body(body);
         // Whoever asked may be gone before the answer is there: the place is taken until then.
         let asked = self.runtime.spawn(async move {
-            let _place = place;
-            let answer = ask(request).await?;
-            if answer.status() == http::StatusCode::OK {
-                places.answered(question, answer.body());
-            }
-            Ok(answer)
+            let _slot = slot;
+            ask(request).await
         });
         asked.await.map_err(|_| Error::ConnectionTerminated)?
     }
@@ -176,16 +158,13 @@ impl WasiHttpHooks for Door {
         options: Option<RequestOptions>,
         _done: Box<dyn Future<Output = Result<()>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let Some(outbound) = self.to.clone() else { return Box::new(async { Err(Error::HttpRequestDenied) }) };
+        let Some(outbound) = self.0.clone() else { return Box::new(async { Err(Error::HttpRequestDenied) }) };
         if !outbound.allows(request.uri()) {
             outbound.metrics.outbound_refused.inc();
             return Box::new(async { Err(Error::HttpRequestDenied) });
         }
-        let is_full = self.is_full.clone();
         Box::new(async move {
-            let response = outbound.send(request, options).await.inspect_err(|error| {
-                is_full.fetch_or(matches!(error, Error::ConnectionLimitReached), Ordering::Relaxed);
-            })?;
+            let response = outbound.send(request, options).await?;
             let whole = response.map(|body| Full::new(body).map_err(|never| match never {}).boxed_unsync());
             // Nothing is left to be done for a body that is complete.
             Ok((whole, Box::new(async { Ok(()) }) as Box<dyn Future<Output = Result<()>> + Send>))
