@@ -349,9 +349,9 @@ mod tests {
     fn the_last_line_of_a_good_run_counts_lanes_and_seconds() {
         let passes = [passed(Lane::Setup, Outcome::Ok, 400), passed(Lane::Test, Outcome::Ok, 411_700)];
         insta::assert_snapshot!(ending(&passes), @r"
-          lane   result  seconds
-          setup      ok      0.4
-          test       ok    411.7
+          lane   result  seconds  budget
+          setup      ok      0.4      60
+          test       ok    411.7     780
 
         cargo ci: ok 2 lanes 412 s
         ");
@@ -361,9 +361,9 @@ mod tests {
     fn the_last_line_of_a_bad_run_names_what_failed() {
         let passes = [passed(Lane::Component, Outcome::Failed, 1200), passed(Lane::Test, Outcome::Skipped, 0)];
         insta::assert_snapshot!(ending(&passes), @r"
-          lane        result  seconds
-          component   FAILED      1.2
-          test       skipped        -
+          lane        result  seconds  budget
+          component   FAILED      1.2     150
+          test       skipped        -     780
 
         cargo ci: FAILED lane component
         ");

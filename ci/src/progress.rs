@@ -121,8 +121,18 @@ enum Piece<'a> {
 }
 
 /// Cargo's words for a step that the bar shows too.
-const STEPS: [&str; 10] =
-    ["Compiling", "Checking", "Executable", "Downloaded", "Downloading", "Updating", "Locking", "Fresh", "Finished", "Running"];
+const STEPS: [&str; 10] = [
+    "Compiling",
+    "Checking",
+    "Executable",
+    "Downloaded",
+    "Downloading",
+    "Updating",
+    "Locking",
+    "Fresh",
+    "Finished",
+    "Running",
+];
 
 impl Piece<'_> {
     fn of(text: &str) -> Piece<'_> {
