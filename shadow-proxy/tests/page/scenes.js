@@ -61,6 +61,9 @@ export async function wrong({ config = "", flips = true } = {}) {
     for (const one of paths) await fetch(proxy.listen + one).then((answer) => answer.arrayBuffer());
   }
   await kept(proxy, 8);
+  // The store writes in batches: the numbers on the page are those of the last one.
+  const read = async () => (await fetch(`${proxy.admin}/api/diffs`)).json();
+  await bed.until("all of them in the findings", async () => (await read()).find((one) => one.path === "body.role")?.count >= 20);
   const close = async () => {
     await proxy.close();
     legacy.close();
