@@ -351,7 +351,7 @@ mod tests {
         insta::assert_snapshot!(ending(&passes), @r"
           lane   result  seconds  budget
           setup      ok      0.4      60
-          test       ok    411.7     780
+          test       ok    411.7     480
 
         cargo ci: ok 2 lanes 412 s
         ");
@@ -363,7 +363,7 @@ mod tests {
         insta::assert_snapshot!(ending(&passes), @r"
           lane        result  seconds  budget
           component   FAILED      1.2     150
-          test       skipped        -     780
+          test       skipped        -     480
 
         cargo ci: FAILED lane component
         ");
